@@ -1,0 +1,58 @@
+"""The `roar` command: what is quick to answer is answered before anything heavier is imported."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    _occupy_standard_descriptors()
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from roar_core.cli.failures import explained
+
+        sys.exit(explained(_print_version, is_run=False))
+    # Start-up makes many objects and no garbage; looking for some takes 7 ms of 90.
+    gc.disable()
+    sys.exit(_status_of(arguments))
+
+
+def _status_of(arguments: list[str]) -> int:
+    if arguments[:1] in (["run"], ["build"]):
+        from roar_core.cli.run_words import plain_run
+
+        options = plain_run(arguments)
+        if options is not None:
+            from roar_core.cli.carry_out import carry_out
+            from roar_core.cli.failures import explained
+
+            return explained(lambda: carry_out(options), is_run=True)
+    from roar_core.cli.main import run_command_line
+
+    return run_command_line(arguments)
+
+
+def _print_version() -> int:
+    from roar_core import __version__
+    from roar_core.cli import output
+
+    output.line(f"roar {__version__}")
+    return 0
+
+
+def _occupy_standard_descriptors() -> None:
+    """Keep files of ours out of 0, 1 and 2 where the caller closed them (`>&-`).
+
+    The interpreter opens close-on-exec, so the command gets them as closed as they were.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+            continue
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main()

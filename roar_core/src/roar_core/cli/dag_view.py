@@ -1,0 +1,75 @@
+"""The graph of a session, told to a person: a line for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from roar_core.cli import output, wording
+
+if TYPE_CHECKING:
+    from roar_core.lineage.dag import Node, Source
+
+_SOURCE_LIMIT = 6
+# A column no wider than this, so that one long command does not push every other line aside.
+_TITLE_WIDTH = 44
+
+
+def step_lines(nodes: Sequence[Node], uids: Mapping[int, str]) -> list[str]:
+    """`✓ @2  train.py  2 in  1 out  ← @1` for each node, columns aligned.
+
+    `uids` names the sources of other sessions.
+    """
+    terminal = wording.columns()
+    room = None if terminal is None else max(16, min(_TITLE_WIDTH, terminal - 40))
+    titles = [
+        wording.fit(wording.title(node.shown.name, node.shown.command), room) for node in nodes
+    ]
+    title_width = min(_TITLE_WIDTH, max(map(wording.display_width, titles), default=0))
+    steps = [str(node.shown.place) for node in nodes]
+    step_width = max(map(len, steps), default=0)
+    arrow = output.symbol("←", "<-")
+    return [
+        f"{wording.mark(node.shown.state)} {output.style(step.ljust(step_width), 'bold')}"
+        f"  {wording.pad(title, title_width)}"
+        f"  {node.shown.inputs:>3} in  {node.shown.outputs:>3} out"
+        f"{f'  {arrow} {_sources(node, uids)}' if node.sources else ''}{_remarks(node, uids)}"
+        for node, step, title in zip(nodes, steps, titles, strict=True)
+    ]
+
+
+def reference(source: Source, uids: Mapping[int, str]) -> str:
+    """What `roar show` calls a source: `@1`, `@1.2` when that attempt is superseded, or a uid."""
+    if source.place is None:
+        return uids[source.job]
+    return source.place.exact if source.is_superseded else str(source.place)
+
+
+def _sources(node: Node, uids: Mapping[int, str]) -> str:
+    sources = node.sources
+    shown = sources if len(sources) <= _SOURCE_LIMIT + 1 else sources[:_SOURCE_LIMIT]
+    names = " ".join(_short(source, uids) for source in shown)
+    left = len(sources) - len(shown)
+    return f"{names} {output.symbol('…', '...')} and {left:,} more" if left else names
+
+
+def _short(source: Source, uids: Mapping[int, str]) -> str:
+    name = reference(source, uids)
+    return name if name.startswith("@") else wording.short_uid(name)
+
+
+def _remarks(node: Node, uids: Mapping[int, str]) -> str:
+    """What a reader must not miss about a step."""
+    remarks = []
+    if node.shown.state not in ("succeeded", "running"):
+        remarks.append(wording.ending(node.shown.state, node.shown.exit_code, node.shown.signal))
+    if not node.shown.is_complete:
+        remarks.append("partial")
+    if node.newest.id != node.shown.id:
+        remarks.append(
+            f"attempt {node.newest.place.attempt if node.newest.place else ''} {node.newest.state}"
+        )
+    superseded = [_short(source, uids) for source in node.sources if source.is_superseded]
+    if superseded:
+        remarks.append(f"{' '.join(superseded[:3])} superseded")
+    return "".join(f"  {output.style(remark, 'yellow')}" for remark in remarks)

@@ -1,0 +1,235 @@
+"""The JSON documents roar prints; docs/json.md is their reference.
+
+Every document starts `{"schema": 1, "type": …}`. A file name may hold any bytes: where they are
+not UTF-8 the text has U+FFFD in their place and `raw` holds the bytes in base64. Times are RFC
+3339 in UTC.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roar_core.lineage.dag import Node, Source
+    from roar_core.lineage.session import JobRow, Session
+    from roar_core.model.coverage import Coverage
+    from roar_core.model.environment import Environment, GitState
+    from roar_core.model.job import Edge, Job
+    from roar_core.project import Project
+
+SCHEMA = 1
+
+Document = dict[str, Any]
+
+
+def document(type_: str, **fields: Any) -> Document:
+    """A document of the current schema version."""
+    return {"schema": SCHEMA, "type": type_, **fields}
+
+
+def job_document(job: Job, project: Project) -> Document:
+    """Everything recorded about one job."""
+    fields = document(
+        "job",
+        uid=job.uid,
+        hash=job.hash,
+        step=None if job.step is None else str(job.step),
+        attempt=None if job.step is None else job.step.attempt,
+        session=job.session,
+        kind=job.kind,
+        name=None if job.name is None else text(job.name),
+        command=[text(argument) for argument in job.command],
+        cwd=text(job.cwd),
+        state=job.state,
+        exit_code=job.exit_code,
+        signal=job.signal,
+        started_at=timestamp(job.started_at_ns),
+        duration_s=job.duration_s,
+        rerun_of=job.rerun_of,
+        tracer=job.tracer,
+        coverage=coverage_document(job.coverage),
+        inputs=[edge_document(edge, project) for edge in job.inputs],
+        outputs=[edge_document(edge, project) for edge in job.outputs],
+        git=_git(job.git),
+        packages={
+            "python": _texts(job.packages.python),
+            "system": _texts(job.packages.system),
+        },
+        environment=None if job.environment is None else _environment(job.environment),
+        trackers=[
+            {
+                "tracker": reference.tracker,
+                "run_id": reference.run_id,
+                "project": reference.project,
+                "entity": reference.entity,
+                "name": reference.name,
+                "url": reference.url,
+            }
+            for reference in job.trackers
+        ],
+        labels=dict(job.labels),
+    )
+    return fields | _raw_of_job(job)
+
+
+def summary_document(job: JobRow) -> Document:
+    """A job in a list: numbers of edges instead of edges."""
+    return {
+        "uid": job.uid,
+        "hash": job_hash(job),
+        "step": None if job.place is None else str(job.place),
+        "attempt": None if job.place is None else job.place.attempt,
+        "session": job.session,
+        "kind": job.kind,
+        "name": None if job.name is None else text(job.name),
+        "command": job.command if job.is_plain else [text(argument) for argument in job.command],
+        "state": job.state,
+        "exit_code": job.exit_code,
+        "signal": job.signal,
+        "started_at": timestamp(job.started_at_ns),
+        "duration_s": job.duration_s,
+        "coverage": "complete" if job.is_complete else "partial",
+        "input_count": job.inputs,
+        "output_count": job.outputs,
+    }
+
+
+def session_document(session: Session) -> Document:
+    """A session, without its jobs."""
+    return {
+        "number": session.number,
+        "started_at": timestamp(session.started_at_ns),
+        "is_active": session.is_active,
+    }
+
+
+def step_document(node: Node) -> Document:
+    """A step of the graph."""
+    fields = summary_document(node.shown)
+    fields["attempts"] = node.attempts
+    fields["newest_state"] = node.newest.state
+    return fields
+
+
+def link_documents(nodes: Sequence[Node], call: Callable[[Source], str]) -> list[Document]:
+    """The edges of the graph; `call` says how `roar show` calls the job that bytes came from."""
+    standing = {node.shown.id: str(node.shown.place) for node in nodes}
+    return [
+        {
+            "from": standing.get(source.job) or call(source),
+            "to": standing[node.shown.id],
+            "artifacts": source.artifacts,
+            "superseded": source.is_superseded,
+        }
+        for node in nodes
+        for source in node.sources
+    ]
+
+
+def job_hash(job: JobRow) -> str | None:
+    """The job hash as it is written everywhere."""
+    return None if job.hash is None else f"blake3:{job.hash.hex()}"
+
+
+def edge_document(edge: Edge, project: Project) -> Document:
+    """One input or output; `raw` only when the path is not UTF-8."""
+    return path_fields(edge.path, project) | {
+        "hash": edge.hash,
+        "size": edge.size,
+        "kind": edge.kind,
+        "producer": edge.producer,
+        "hash_state": edge.hash_state,
+    }
+
+
+def path_fields(path: str, project: Project) -> Document:
+    """`path`, `relative` (None outside the project) and, when the name is not UTF-8, `raw`."""
+    relative = project.relative(path)
+    fields: Document = {"path": text(path), "relative": relative and text(relative)}
+    if not _is_utf8(path):
+        fields["raw"] = _base64(path)
+    return fields
+
+
+def coverage_document(coverage: Coverage) -> Document:
+    """How much of a run was seen, and what is known to be missing."""
+    return {
+        "state": coverage.state,
+        "reasons": [
+            {"code": reason.code, "count": reason.count, "detail": text(reason.detail)}
+            for reason in coverage.reasons
+        ],
+    }
+
+
+def timestamp(ns: int) -> str:
+    """Nanoseconds since the epoch as RFC 3339 UTC, to the microsecond."""
+    seconds, fraction = divmod(ns, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction // 1000:06d}Z"
+
+
+def text(name: str) -> str:
+    """`name` as text that every JSON reader accepts: undecodable bytes become U+FFFD."""
+    if _is_utf8(name):
+        return name
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _git(git: GitState) -> Document:
+    return {
+        "commit": git.commit,
+        "branch": None if git.branch is None else text(git.branch),
+        "remote": None if git.remote is None else text(git.remote),
+        "dirty": git.dirty,
+        "snapshot": git.snapshot,
+    }
+
+
+def _environment(environment: Environment) -> Document:
+    return {
+        "os": environment.os,
+        "arch": environment.arch,
+        "interpreter": environment.interpreter,
+        "cpu": environment.cpu,
+        "memory_bytes": environment.memory_bytes,
+        "gpus": [
+            {"name": gpu.name, "memory_bytes": gpu.memory_bytes, "driver": gpu.driver}
+            for gpu in environment.gpus
+        ],
+        "cuda": environment.cuda,
+        "container": environment.container,
+        "variables": _texts(environment.variables),
+    }
+
+
+def _raw_of_job(job: Job) -> Document:
+    """The exact bytes of the command and the working directory, where either is not UTF-8."""
+    raw: Document = {}
+    if not all(map(_is_utf8, job.command)):
+        raw["command"] = [_base64(argument) for argument in job.command]
+    if not _is_utf8(job.cwd):
+        raw["cwd"] = _base64(job.cwd)
+    return {"raw": raw} if raw else {}
+
+
+def _texts(mapping: Mapping[str, str]) -> dict[str, str]:
+    return {text(name): text(mapping[name]) for name in sorted(mapping)}
+
+
+def _is_utf8(name: str) -> bool:
+    if name.isascii():
+        return True
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _base64(name: str) -> str:
+    from base64 import b64encode
+
+    return b64encode(os.fsencode(name)).decode("ascii")

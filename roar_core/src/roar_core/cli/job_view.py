@@ -1,0 +1,96 @@
+"""One job, told to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from roar_core.cli import output, wording
+from roar_core.cli.edge_view import EDGE_LIMIT, edge_lines
+
+if TYPE_CHECKING:
+    from roar_core.model.job import Edge, Job
+    from roar_core.project import Project
+
+_PACKAGE_LIMIT = 6
+
+
+def print_job(job: Job, project: Project, steps: Mapping[str, str], *, everything: bool) -> None:
+    """Print a job. `steps` names the producers of its inputs: uid -> `@3`; long lists are cut."""
+    place = f"{job.step}  " if job.step else ""
+    terminal = wording.columns()
+    room = None if terminal is None else max(16, terminal - 48)
+    title = wording.fit(wording.title(job.name, job.command), room)
+    output.line(
+        f"{wording.mark(job.state)} {output.style(f'{place}{title}', 'bold')}  {how_it_ended(job)}"
+    )
+    limit = None if everything else EDGE_LIMIT
+    for label, value in facts(job, project, everything=everything):
+        output.line(f"  {output.style(f'{label:<9}', 'dim')} {output.printable(value)}")
+    print_edges("inputs", job.inputs, edge_lines(job.inputs, project, steps, limit=limit))
+    print_edges("outputs", job.outputs, edge_lines(job.outputs, project, steps, limit=limit))
+
+
+def how_it_ended(job: Job) -> str:
+    """`succeeded in 3.20 s`."""
+    words = wording.ending(job.state, job.exit_code, job.signal)
+    return words if job.duration_s is None else f"{words} in {wording.duration(job.duration_s)}"
+
+
+def facts(job: Job, project: Project, *, everything: bool) -> Iterator[tuple[str, str]]:
+    """Label and sentence for each thing known of a job, in the order a reader asks for them."""
+    yield "command", wording.command_line(job.command)
+    if job.cwd != str(project.root):
+        yield "in", project.relative(job.cwd) or job.cwd
+    yield "when", wording.local_time(job.started_at_ns)
+    attempt = f", attempt {job.step.attempt}" if job.step and job.step.attempt > 1 else ""
+    yield "job", f"{wording.short_uid(job.uid)}  {_hash_if_any(job.hash)}{attempt}".rstrip()
+    if job.git.commit:
+        yield "commit", _commit(job)
+    yield from _surroundings(job, everything=everything)
+    if job.tracer:
+        yield "seen by", job.tracer
+    for reason in wording.coverage_reasons(job.coverage):
+        yield "not seen", reason
+    for reference in job.trackers:
+        yield "tracker", f"{reference.tracker} {reference.url or reference.run_id}"
+
+
+def print_edges(label: str, edges: Sequence[Edge], lines: Sequence[str]) -> None:
+    """A heading with the number of edges, and their lines below it."""
+    output.line(f"  {output.style(label, 'dim')}  {len(edges):,}" if edges else f"  no {label}")
+    for line in lines:
+        output.line(f"    {line}")
+
+
+def _surroundings(job: Job, *, everything: bool) -> Iterator[tuple[str, str]]:
+    limit = None if everything else _PACKAGE_LIMIT
+    environment = job.environment
+    if environment is not None:
+        machine = [environment.interpreter, f"{environment.os} {environment.arch}", environment.cpu]
+        machine += [gpu.name for gpu in environment.gpus]
+        if environment.cuda:
+            machine.append(f"CUDA {environment.cuda}")
+        if environment.container:
+            machine.append(environment.container)
+        yield "machine", ", ".join(part for part in machine if part)
+    if job.packages.python:
+        yield "packages", wording.versions(job.packages.python, limit)
+    if job.packages.system and everything:
+        yield "libraries", wording.versions(job.packages.system, limit)
+    if environment is not None:
+        for name, value in environment.variables.items():
+            yield "variable", f"{name}={value}"
+
+
+def _commit(job: Job) -> str:
+    git = job.git
+    words = (git.commit or "")[:12] + (f" ({git.branch})" if git.branch else "")
+    if git.dirty:
+        kept = f" kept as {wording.short_hash(git.snapshot)}" if git.snapshot else ", not kept"
+        words += f" with uncommitted changes{kept}"
+    return words
+
+
+def _hash_if_any(name: str | None) -> str:
+    return wording.short_hash(name) if name else ""

@@ -1,0 +1,90 @@
+"""`roar log`: the jobs of a session, newest first."""
+
+from __future__ import annotations
+
+import click
+
+from roar_core.cli import output, wording
+from roar_core.cli.documents import document, session_document, summary_document
+from roar_core.cli.opening import open_project
+from roar_core.lineage.session import JobRow, find_session, session_jobs
+from roar_core.store.database import Database
+
+_DEFAULT_LIMIT = 20
+
+
+@click.command()
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), help=f"At most this many jobs [{_DEFAULT_LIMIT}]."
+)
+@click.option("--all", "everything", is_flag=True, help="Every job, undone ones too.")
+@click.option("--session", type=click.IntRange(1), help="A session before the current one.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document, of every job.")
+def log(limit: int | None, everything: bool, session: int | None, as_json: bool) -> None:
+    """List the jobs of the session, newest first.
+
+    Example: roar log -n 5
+    """
+    shown = limit or (-1 if everything or as_json else _DEFAULT_LIMIT)
+    with open_project(Database) as (_, database), database.reading() as db:
+        found = find_session(db, session)
+        jobs: list[JobRow] = []
+        total = 0
+        if found is not None:
+            jobs = session_jobs(db, found.number, with_undone=everything, limit=shown)
+            undone = "" if everything else "AND undone_at_ns IS NULL"
+            (total,) = db.execute(
+                f"SELECT count(*) FROM job WHERE session = ? {undone}",  # noqa: S608 - constants
+                (found.number,),
+            ).fetchone()
+    if as_json:
+        output.data(
+            document(
+                "log",
+                session=found and session_document(found),
+                total=total,
+                jobs=[summary_document(job) for job in jobs],
+            )
+        )
+        return
+    if not jobs:
+        where = f"session {found.number}" if found else "this project"
+        output.note(f"nothing is recorded in {where} yet; start with: roar run <your command>")
+        return
+    for row in job_lines(jobs):
+        output.line(row)
+    if len(jobs) < total:
+        output.line(f"{output.symbol('…', '...')} and {total - len(jobs):,} older: --all")
+
+
+def job_lines(jobs: list[JobRow]) -> list[str]:
+    """A line for each job: mark, step, uid, when, how long, how it ended, what it was."""
+    places = [job.label for job in jobs]
+    durations = [
+        wording.duration(job.duration_s) if job.duration_s is not None else "" for job in jobs
+    ]
+    width = max(map(len, places))
+    longest = max(map(len, durations))
+    terminal = wording.columns()
+    lines = []
+    for job, place, duration in zip(jobs, places, durations, strict=True):
+        uid = output.style(wording.short_uid(job.uid), "dim")
+        remarks = "".join(f"  {remark}" for remark in _remarks(job))
+        used = width + longest + len(remarks) + 43
+        room = None if terminal is None else max(16, terminal - used)
+        title = wording.fit(wording.title(job.name, job.command), room)
+        lines.append(
+            f"{wording.mark(job.state)} {output.style(place.ljust(width), 'bold')}  {uid}"
+            f"  {wording.local_time(job.started_at_ns)}  {duration:>{longest}}"
+            f"  {title}{output.style(remarks, 'yellow')}"
+        )
+    return lines
+
+
+def _remarks(job: JobRow) -> list[str]:
+    remarks = []
+    if job.state != "succeeded":
+        remarks.append(wording.ending(job.state, job.exit_code, job.signal))
+    if not job.is_complete:
+        remarks.append("partial")
+    return remarks

@@ -1,0 +1,124 @@
+"""The `roar` group: a table of commands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from roar_core.cli.failures import explain, explained
+
+# name -> (module:attribute, one line of help); help is printed from here, without importing.
+COMMANDS = {
+    "run": ("roar_core.cli.run:run", "Run a command and record what it really read and wrote."),
+    "build": ("roar_core.cli.run:build", "Like run, for set-up steps: numbered @B1, @B2 …"),
+    "init": ("roar_core.cli.init:init", "Make the current directory a project."),
+    "status": ("roar_core.cli.status:status", "Summarise the current session."),
+    "log": ("roar_core.cli.log:log", "List the jobs of the session, newest first."),
+    "show": ("roar_core.cli.show:show", "Show a job, an artifact, or the recipe of a file."),
+    "dag": ("roar_core.cli.dag:dag", "Draw the graph of the session."),
+    "session": ("roar_core.cli.session:session", "Ask about the session: its hash."),
+    "reset": ("roar_core.cli.session:reset", "Begin a new session; nothing is deleted."),
+    "config": ("roar_core.cli.config:config", "List, read and change settings."),
+    "filter": ("roar_core.cli.filter:filters", "Keep paths out of lineage."),
+    "tracer": ("roar_core.cli.tracer:tracer", "List, choose and check tracers."),
+    "plugins": ("roar_core.cli.plugins:plugins", "List plugins, and why one is unusable."),
+    "db": ("roar_core.cli.db:db", "Check and recover the session database."),
+    "completion": ("roar_core.cli.completion:completion", "Print shell completion."),
+}
+
+
+class LazyGroup(click.Group):
+    """Lists every command from the table and imports only the one that is invoked."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *_plugin_commands()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            return _load(COMMANDS[cmd_name][0])
+        from roar_core.plugins import command
+
+        found = command(cmd_name)
+        assert found is None or isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = _nearest(args[0], self.list_commands(ctx))
+            hint = f"did you mean {close}?" if close else "see: roar --help"
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        extra = _plugin_commands()
+        if extra:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, "") for name in extra])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: roar run python train.py && roar dag",
+)
+@click.version_option(package_name="roar-core", prog_name="roar", message="roar %(version)s")
+def roar() -> None:
+    """Record what commands really read and wrote; ask where any file came from."""
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """Run one `roar` command line and return its exit status; errors become one sentence."""
+    is_run = arguments[:1] in (["run"], ["build"])
+
+    def call() -> int:
+        try:
+            status = roar.main(arguments, prog_name="roar", standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.ctx.get_help() if error.ctx else error.format_message())
+            return 0
+        except click.ClickException as error:
+            return explain(_sentence(error), error.exit_code, is_run=is_run)
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+        return status if isinstance(status, int) else 0
+
+    return explained(call, is_run=is_run)
+
+
+def _sentence(error: click.ClickException) -> str:
+    message = error.format_message().rstrip(".")
+    message = f"{message[:1].lower()}{message[1:]}"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message}; see: {error.ctx.command_path} --help"
+    return message
+
+
+def _load(target: str) -> click.Command:
+    from importlib import import_module
+
+    module, _, attribute = target.partition(":")
+    command = getattr(import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    return command
+
+
+def _plugin_commands() -> list[str]:
+    """Names of commands that plugins add, unless they are disabled; told without importing them."""
+    from roar_core.discovery import disabled_names, find_plugins, is_disabled
+
+    disabled = disabled_names(os.environ)
+    refs = find_plugins(["roar.commands"])
+    names = {ref.name for ref in refs if not is_disabled(ref, disabled)}
+    return sorted(names - COMMANDS.keys())
+
+
+def _nearest(word: str, known: list[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, 1)), None)

@@ -1,0 +1,89 @@
+"""`roar run` and `roar build` as click has them: help, and what is wrong with a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import click
+
+from roar_core.errors import UsageError
+from roar_core.run.options import ALGORITHMS, DIRTY, Dirty, RunOptions
+
+_SETTINGS = {
+    # Everything from the first word of the command on is the command's own.
+    "allow_interspersed_args": False,
+    "help_option_names": ["-h", "--help"],
+}
+
+
+_OPTIONS = (
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing."),
+    click.option(
+        "-v", "--verbose", count=True, help="List what was recorded; -vv also what was filtered."
+    ),
+    click.option("-n", "--name", metavar="NAME", help="A name for the job."),
+    click.option("--tracer", metavar="auto|NAME", help="Observe with this one; see: roar tracer"),
+    click.option(
+        "--hash",
+        "algorithms",
+        multiple=True,
+        type=click.Choice(ALGORITHMS),
+        help="Compute this digest besides blake3; may be repeated.",
+    ),
+    click.option(
+        "--dirty",
+        type=click.Choice(DIRTY),
+        help="What to do when the checkout has uncommitted changes.",
+    ),
+    click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARGS]…"),
+)
+
+
+def _options(function: Callable[..., int]) -> Callable[..., int]:
+    """Give `run` and `build` the same options, in the order help shows them."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command(
+    context_settings=_SETTINGS,
+    epilog="Examples: roar run python train.py · roar run -n clean -- sh -c 'sort in > out'",
+)
+@_options
+def run(**given: Any) -> int:
+    """Run a command and record what it really read and wrote.
+
+    The command's input, output, exit status and signals are its own. 125: roar refused to start it;
+    126: it is not executable; 127: it was not found.
+    """
+    return _record("run", **given)
+
+
+@click.command(context_settings=_SETTINGS, epilog="Example: roar build make -j4")
+@_options
+def build(**given: Any) -> int:
+    """Like run, for set-up steps: they are numbered @B1, @B2 … on their own."""
+    return _record("build", **given)
+
+
+def _record(
+    kind: Literal["run", "build"],
+    *,
+    quiet: bool,
+    verbose: int,
+    name: str | None,
+    tracer: str | None,
+    algorithms: tuple[str, ...],
+    dirty: Dirty | None,
+    command: tuple[str, ...],
+) -> int:
+    from roar_core.cli.carry_out import carry_out
+
+    if not command:
+        raise UsageError(f"no command given; try: roar {kind} python train.py")
+    if quiet and verbose:
+        raise UsageError("-q and -v contradict each other; give one of them")
+    verbosity = -1 if quiet else verbose
+    return carry_out(RunOptions(command, kind, name, tracer, algorithms, dirty, verbosity))

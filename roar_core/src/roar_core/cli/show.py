@@ -1,0 +1,172 @@
+"""`roar show`: a job, an artifact, or the recipe of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from roar_core.cli import output
+from roar_core.cli.opening import open_project
+from roar_core.errors import NotFoundError
+from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session_jobs
+
+if TYPE_CHECKING:
+    from roar_core.cli.documents import Document
+    from roar_core.cli.recipe import Recipe, Use
+    from roar_core.model.job import Job
+    from roar_core.project import Project
+    from roar_core.store.found import ArtifactInfo
+    from roar_core.store.writer import Store
+
+
+@click.command()
+@click.argument("ref", required=False, metavar="[REF]")
+@click.option("--all", "everything", is_flag=True, help="Show long lists in full.")
+@click.option("--verify", is_flag=True, help="Compare a file with its record however large it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+def show(ref: str | None, everything: bool, verify: bool, as_json: bool) -> None:
+    """Show a job, an artifact, or the recipe of a file; without REF the newest job.
+
+    REF is a step (@3; @3.2 its second attempt; @B1 a build), the beginning of a job's uid, of a
+    job hash or of an artifact's hash (four digits or more), or the path of a file.
+
+    Example: roar show model.pkl
+    """
+    from roar_core.model.job import Job
+    from roar_core.store.found import ArtifactInfo
+    from roar_core.store.writer import Store
+
+    with open_project(Store) as (project, store):
+        found = _find(store, project, ref, verify=verify)
+        uids = _uids_named_by(found)
+        with store.reading() as db:
+            jobs = jobs_by_uid(db, uids)
+    if isinstance(found, Job):
+        _show_job(found, project, jobs, everything=everything, as_json=as_json)
+    elif isinstance(found, ArtifactInfo):
+        _show_artifact(found, project, jobs, everything=everything, as_json=as_json)
+    else:
+        _show_recipe(found, project, jobs, everything=everything, as_json=as_json)
+
+
+def _find(
+    store: Store, project: Project, ref: str | None, *, verify: bool
+) -> Job | ArtifactInfo | Recipe:
+    from roar_core.cli.recipe import recipe_of_bytes, recipe_of_history
+    from roar_core.store.found import PathHistory
+
+    if ref is None:
+        return _newest_job(store)
+    try:
+        found = store.resolve(ref, os.getcwd(), str(project.root))  # noqa: PTH109 - bytes survive
+    except NotFoundError:
+        path = os.path.realpath(ref)
+        if ref.startswith("@") or not os.path.lexists(path):
+            raise
+        return recipe_of_bytes(store, path, repr(ref))
+    if isinstance(found, PathHistory):
+        return recipe_of_history(store, found, verify=verify)
+    return found
+
+
+def _newest_job(store: Store) -> Job:
+    with store.reading() as db:
+        session = find_session(db, None)
+        newest = session_jobs(db, session.number, limit=1) if session else []
+    if not newest:
+        raise NotFoundError(
+            "nothing is recorded in this session yet; start with: roar run <your command>"
+        )
+    return store.job(newest[0].uid)
+
+
+def _uids_named_by(found: Job | ArtifactInfo | Recipe) -> Iterable[str]:
+    """The jobs whose step or command the answer mentions."""
+    from roar_core.model.job import Job
+    from roar_core.store.found import ArtifactInfo
+
+    if isinstance(found, Job):
+        return [edge.producer for edge in found.inputs if edge.producer]
+    if isinstance(found, ArtifactInfo):
+        return [use.uid for use in (*found.producers, *found.consumers)]
+    uids = [use.uid for use in (*found.producers, *found.consumers)]
+    return uids + ([] if found.producer is None else list(_uids_named_by(found.producer)))
+
+
+def _show_job(
+    job: Job, project: Project, jobs: dict[str, JobRow], *, everything: bool, as_json: bool
+) -> None:
+    if as_json:
+        from roar_core.cli.documents import job_document
+
+        output.data(job_document(job, project))
+        return
+    from roar_core.cli.job_view import print_job
+
+    steps = {uid: row.reference for uid, row in jobs.items()}
+    print_job(job, project, steps, everything=everything)
+
+
+def _show_artifact(
+    artifact: ArtifactInfo,
+    project: Project,
+    jobs: dict[str, JobRow],
+    *,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    if not as_json:
+        from roar_core.cli.recipe_view import print_artifact
+
+        print_artifact(artifact, project, jobs, everything=everything)
+        return
+    from roar_core.cli.documents import document, timestamp
+    from roar_core.cli.recipe import uses_of
+
+    output.data(
+        document(
+            "artifact",
+            hash=artifact.hash,
+            size=artifact.size,
+            digests=dict(artifact.digests),
+            first_seen_at=timestamp(artifact.first_seen_ns),
+            producers=_places(uses_of(artifact, written=True), project, jobs),
+            consumers=_places(uses_of(artifact, written=False), project, jobs),
+        )
+    )
+
+
+def _show_recipe(
+    recipe: Recipe, project: Project, jobs: dict[str, JobRow], *, everything: bool, as_json: bool
+) -> None:
+    if not as_json:
+        from roar_core.cli.recipe_view import print_recipe
+
+        print_recipe(recipe, project, jobs, everything=everything)
+        return
+    from roar_core.cli.documents import document, edge_document, job_document, path_fields
+
+    output.data(
+        document(
+            "file",
+            **path_fields(recipe.path, project),
+            now=recipe.now,
+            recorded=recipe.recorded and edge_document(recipe.recorded, project),
+            hash=recipe.hash,
+            producer=recipe.producer and job_document(recipe.producer, project),
+            producers=_places(recipe.producers, project, jobs),
+            consumers=_places(recipe.consumers, project, jobs),
+        )
+    )
+
+
+def _places(uses: Iterable[Use], project: Project, jobs: dict[str, JobRow]) -> list[Document]:
+    from roar_core.cli.documents import path_fields, summary_document
+
+    return [
+        path_fields(use.path, project) | {"hash": use.hash, "job": summary_document(jobs[use.uid])}
+        for use in uses
+    ]

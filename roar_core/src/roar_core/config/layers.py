@@ -1,0 +1,211 @@
+"""What holds here: the settings of every layer, checked, the higher layer's value winning whole.
+
+    built-in < $XDG_CONFIG_HOME/roar/global.toml < roar.toml, or [tool.roar] of pyproject.toml
+    < .roar/config.toml < ROAR_<SECTION>__<KEY> < flag
+
+A misspelled key is an error, because a setting that silently does nothing misleads. A section that
+nobody here owns may belong to a plugin that is not installed: it is kept, and told as a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from roar_core.config import files
+from roar_core.config.schema import SECTIONS
+from roar_core.config.values import checked, from_text, kind_of
+from roar_core.errors import ConfigError
+from roar_core.hookspecs import ConfigKey, ConfigSection
+
+_VARIABLE = re.compile(r"ROAR_[A-Za-z0-9].*?__.+", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_-]+")  # what TOML takes without quotes
+CORE_SECTIONS = tuple(section.name for section in SECTIONS)
+
+
+class Setting(NamedTuple):
+    """One key, the value that holds and the layer it comes from."""
+
+    name: str
+    value: Any
+    key: ConfigKey
+    origin: str = "built-in"
+
+
+class Config:
+    """The settings that hold. Names are dotted: `hash.preimage_max`, `tracer.preload.table`."""
+
+    def __init__(self, settings: dict[str, Setting], warnings: Sequence[str]) -> None:
+        self._settings = settings
+        self.warnings = tuple(warnings)
+
+    def get(self, name: str) -> Any:
+        """The value of `name`; ConfigError when there is no such setting."""
+        return self.setting(name).value
+
+    def origin(self, name: str) -> str:
+        """Which layer decides `name`: `built-in`, a file, `environment ROAR_…` or `flag`."""
+        return self.setting(name).origin
+
+    def setting(self, name: str) -> Setting:
+        """The whole of one setting; ConfigError when there is none of this name."""
+        found = self._settings.get(name)
+        if found is None:
+            raise ConfigError(f"no setting is called {name!r}{suggestion(name, self._settings)}")
+        return found
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Key -> value of one section, empty when nobody owns such a section."""
+        prefix = f"{name}."
+        return {
+            full[len(prefix) :]: setting.value
+            for full, setting in self._settings.items()
+            if full.startswith(prefix) and "." not in full[len(prefix) :]
+        }
+
+    def items(self) -> Iterator[Setting]:
+        """Every setting: the core's sections first, then plugins', in the order they declare."""
+        return iter(self._settings.values())
+
+
+def load(
+    project_root: Path | None,
+    roar_dir: Path | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any] | None = None,
+    sections: Iterable[ConfigSection] = (),
+) -> Config:
+    """Read every layer; ConfigError names the file, the key and what was expected.
+
+    `sections` are those of the plugins that take part. A flag whose value is None was not given.
+    """
+    known, warnings = known_keys(sections)
+    layers = _Layers(known, warnings)
+    for label, table in files.tables(project_root, roar_dir, environ):
+        layers.add_table(label, table)
+    for variable in sorted(filter(_VARIABLE.fullmatch, environ)):
+        layers.add_variable(variable, environ[variable])
+    for name, value in (flags or {}).items():
+        if value is not None:
+            layers.add_value("flag", name, value)
+    return Config(layers.settings, layers.warnings)
+
+
+def known_keys(sections: Iterable[ConfigSection]) -> tuple[dict[str, ConfigKey], list[str]]:
+    """Dotted name -> key, of the core and of `sections`; and why a section was left out.
+
+    A plugin's section must not look like one of the core's, nor lie below one: else it would depend
+    on the plugins that a command loads whether a name is a spelling mistake.
+    """
+    known = {f"{section.name}.{key.name}": key for section in SECTIONS for key in section.keys}
+    owned: set[str] = set()
+    problems: list[str] = []
+    for section in sections:
+        try:
+            _check_section(section, owned)
+        except ConfigError as error:
+            problems.append(f"section [{section.name}] of a plugin left out: {error}")
+            continue
+        owned.add(section.name)
+        known |= {f"{section.name}.{key.name}": key for key in section.keys}
+    return known, problems
+
+
+def _check_section(section: ConfigSection, owned: set[str]) -> None:
+    head, *below = section.name.split(".")
+    for name in (head, *below, *(key.name for key in section.keys)):
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{name!r} is no name for a setting")
+    if section.name in owned:
+        raise ConfigError("another plugin has one of that name")
+    if close := near(head, CORE_SECTIONS):
+        raise ConfigError(f"it is, or looks like, roar's own [{close}]")
+    for key in section.keys:
+        if key.default is not None:
+            checked(key, key.default)
+        else:
+            kind_of(key)
+
+
+class _Layers:
+    """Puts one layer after the other over the built-in values."""
+
+    def __init__(self, known: Mapping[str, ConfigKey], warnings: Sequence[str]) -> None:
+        self.known = known
+        self.warnings = list(warnings)
+        self.settings = {
+            name: Setting(name, None if key.default is None else checked(key, key.default), key)
+            for name, key in known.items()
+        }
+        self._sections = {name.rpartition(".")[0] for name in known}
+
+    def add_table(self, label: str, table: Mapping[str, Any], prefix: str = "") -> None:
+        for name, value in table.items():
+            full = prefix + name
+            if full in self.known:
+                self.add_value(label, full, value)
+            elif isinstance(value, Mapping) and self._is_on_the_way(full):
+                self.add_table(label, value, f"{full}.")
+            else:
+                self._note_unknown(label, full, full if isinstance(value, Mapping) else prefix[:-1])
+
+    def add_variable(self, variable: str, text: str) -> None:
+        label = f"environment {variable}"
+        name = variable.removeprefix("ROAR_").lower().replace("__", ".")
+        if name in self.known:
+            self.add_value(label, name, from_text(self.known[name], text))
+        else:
+            self._note_unknown(label, name, name.rpartition(".")[0])
+
+    def add_value(self, label: str, name: str, value: object) -> None:
+        if name not in self.known:
+            raise ConfigError(f"{label}: {_unknown(name, self.known)}")
+        key = self.known[name]
+        try:
+            self.settings[name] = Setting(name, checked(key, value), key, label)
+        except ConfigError as error:
+            raise ConfigError(f"{label}: {name}: {error}") from error
+
+    def _is_on_the_way(self, name: str) -> bool:
+        """Whether `name` is a section, or a table that holds sections."""
+        return any(f"{section}.".startswith(f"{name}.") for section in self._sections)
+
+    def _note_unknown(self, label: str, name: str, section: str) -> None:
+        """Refuse `name` when it is a mistake; a plugin not in use may own `section`."""
+        if not section:
+            raise ConfigError(f"{label}: {_visible(name)}: expected a section, such as [run]")
+        head = section.partition(".")[0]
+        inside = any(f"{section}.".startswith(f"{owner}.") for owner in self._sections)
+        if inside or self._is_on_the_way(section):
+            raise ConfigError(f"{label}: {_unknown(name, self.known)}")
+        if close := near(head, CORE_SECTIONS):
+            raise ConfigError(
+                f"{label}: unknown section [{_visible(head)}], did you mean [{close}]?"
+            )
+        warning = f"{label}: [{_visible(section)}] belongs to no plugin in use"
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    return f"unknown setting {_visible(name)}{suggestion(name, known)}"
+
+
+def _visible(name: str) -> str:
+    """A name from a file that anybody may have written, with what steers a terminal escaped."""
+    return name if name.isprintable() else repr(name)[1:-1]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`, did you mean …?` for a near miss, else nothing."""
+    close = near(name, known)
+    return f", did you mean {close}?" if close else ""
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` is, or may be a misspelling of."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)), None)

@@ -1,0 +1,116 @@
+"""The core's own settings: every section and key, with its type, default, choices and help.
+
+A key's `kind` names its type to people too: `boolean`, `count` (a whole number from 0), `seconds`,
+`size` (bytes, or text such as `64 MiB`), `text`, `list of text`, `boolean or table of booleans`.
+Where a key says none, the type of its default decides.
+"""
+
+from __future__ import annotations
+
+from roar_core.hookspecs import ConfigKey, ConfigSection
+
+MIB = 1 << 20
+
+SOURCE_SUFFIXES = (
+    *(".py", ".pyi", ".pyx", ".pxd", ".r", ".R", ".jl", ".m", ".lua", ".rb", ".pl", ".php"),
+    *(".sh", ".bash", ".zsh", ".fish", ".sql", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx"),
+    *(".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cu", ".cuh", ".s", ".S"),
+    *(".rs", ".go", ".java", ".kt", ".scala", ".swift", ".zig", ".f", ".f90", ".cmake", ".mk"),
+)
+
+SECTIONS = (
+    ConfigSection(
+        "run",
+        (
+            ConfigKey(
+                "grace",
+                0.25,
+                "How long to wait for background processes that outlive the command.",
+                "seconds",
+            ),
+            ConfigKey(
+                "tracer",
+                "auto",
+                "The tracer that observes a run: one of `roar tracer`, or auto, the first usable.",
+            ),
+        ),
+        "How commands are run and observed.",
+    ),
+    ConfigSection(
+        "hash",
+        (
+            ConfigKey(
+                "algorithms",
+                (),
+                "Digests to compute of every artifact besides blake3.",
+                choices=("sha256", "sha512", "md5"),
+            ),
+            ConfigKey(
+                "preimage_max",
+                64 * MIB,
+                "Inputs up to this size are hashed while the command runs: it may change them.",
+                "size",
+            ),
+            ConfigKey(
+                "preimage_wait",
+                0.2,
+                "How long a program about to change a file it has read may be held for its digest.",
+                "seconds",
+            ),
+            ConfigKey("workers", 0, "Threads that hash; 0 means one for each core.", "count"),
+        ),
+        "How bytes get their names.",
+    ),
+    ConfigSection(
+        "git",
+        (
+            ConfigKey(
+                "dirty",
+                "snapshot",
+                "What a run does with uncommitted changes: keep a snapshot of them, allow them "
+                "unrecorded, or refuse to run.",
+                choices=("snapshot", "allow", "refuse"),
+            ),
+            ConfigKey("snapshot_max", 10 * MIB, "The largest snapshot that is taken.", "size"),
+        ),
+        "How the version of the code is recorded.",
+    ),
+    ConfigSection(
+        "filters",
+        (
+            ConfigKey("system", True, "Leave files of the operating system out of lineage."),
+            ConfigKey("packages", True, "Record files of interpreters and packages as packages."),
+            ConfigKey("source", True, "Let the commit stand for tracked, unmodified source files."),
+            ConfigKey("caches", True, "Leave out caches that a run can rebuild."),
+            ConfigKey("claimed", True, "Leave out files that an analyzer claims for its tool."),
+            ConfigKey("ignore", (), "Glob patterns of further files to leave out."),
+            ConfigKey(
+                "source_suffixes",
+                SOURCE_SUFFIXES,
+                "Endings of file names that make a tracked file source code.",
+            ),
+        ),
+        "Which classes of files are left out of lineage.",
+    ),
+    ConfigSection(
+        "analyzers",
+        (
+            ConfigKey(
+                "experiment_trackers",
+                True,
+                "Whether references to experiment trackers are recorded: for all, or by name.",
+                "boolean or table of booleans",
+            ),
+        ),
+        "What analyzers do.",
+    ),
+    ConfigSection(
+        "environment",
+        (
+            ConfigKey(
+                "variables", (), "Environment variables whose values are recorded with a run."
+            ),
+        ),
+        "What is recorded of a run's surroundings.",
+    ),
+)

@@ -1,0 +1,1 @@
+"""What surrounds a run: the checkout, the packages its program used, and the machine."""

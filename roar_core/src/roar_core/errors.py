@@ -1,0 +1,65 @@
+"""Every error that roar explains to its user.
+
+    RoarError                 something the user can act on; exit code 1
+    ├── UsageError            the command line is wrong; exit code 2
+    ├── RefusedError          roar will not work here; nothing was started
+    ├── ConfigError           a configuration file or value is wrong
+    ├── DatabaseError         the session database is unreadable, too new or too busy
+    ├── JournalError          a trace journal is not one, or of a version we do not speak
+    ├── NotFoundError         no job, artifact or path answers to this reference
+    ├── TracerError           a tracer cannot be used or failed
+    └── PluginError           a plugin could not be loaded, or failed
+
+`roar_core.cli` prints `roar: <message>` and exits with `exit_code`, under `run` and `build` with
+125. Any other exception is a defect of ours; ROAR_DEBUG=1 shows its traceback. A message names the
+thing and the remedy, lower case, with no full stop.
+"""
+
+from __future__ import annotations
+
+
+class RoarError(Exception):
+    """Base of the errors a user sees as one sentence."""
+
+    exit_code = 1
+
+
+class UsageError(RoarError):
+    """The command line asks for something that does not exist or contradicts itself."""
+
+    exit_code = 2
+
+
+class RefusedError(RoarError):
+    """roar will not do this here; nothing was started and nothing was recorded."""
+
+
+class ConfigError(RoarError):
+    """A configuration value is unknown, of the wrong type, or given twice."""
+
+
+class DatabaseError(RoarError):
+    """The session database cannot be used as it is."""
+
+
+class JournalError(RoarError):
+    """A file is not a trace journal of a version this roar reads."""
+
+
+class NotFoundError(RoarError):
+    """A reference (`@N`, uid, hash prefix, path) names nothing recorded here."""
+
+
+class TracerError(RoarError):
+    """A tracer cannot be used here; the message says what would make it usable."""
+
+
+class PluginError(RoarError):
+    """A plugin failed while `doing` something; the distribution to blame is named."""
+
+    def __init__(self, distribution: str, doing: str, cause: BaseException | str) -> None:
+        self.distribution = distribution
+        self.doing = doing
+        self.cause = cause
+        reason = cause if isinstance(cause, str) else f"{type(cause).__name__}: {cause}"
+        super().__init__(f"plugin {distribution} failed while {doing}: {reason}")

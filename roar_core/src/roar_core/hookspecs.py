@@ -1,0 +1,375 @@
+"""The extension surface of roar: every hook, and every shape a plugin hands over or is handed.
+
+A distribution advertises a plugin, a module or an object holding `@hookimpl` functions, under the
+entry-point group of its kind; a command loads only the groups it needs.
+
+    group                   hook                          gives roar.tracers
+    roar_tracers()                Tracer roar.analyzers          roar_analyzers(config)
+    Analyzer               provisional roar.storage_proxies    roar_storage_proxies(config)
+    StorageProxy           provisional roar.backends           roar_backends(config)
+    ExecutionBackend       provisional roar.transfers          roar_transfers(config)
+    Transfer               provisional roar.composites         roar_composite_formats()
+    CompositeFormat        provisional roar.exporters          roar_exporters()
+    Exporter               provisional roar.commands           (none)                        the
+    entry point's value is `module:command` any of them             roar_config_sections()
+    ConfigSection any of them             roar_capabilities()           booleans
+
+*Hooks offer objects; the core calls each object itself.* pluggy stops at the first exception, so no
+work is done inside a hook. What an object raises is reported under its distribution's name and the
+run goes on without it; only the failure of the tracer that was chosen stops a command, and only
+before it started. *Provisional* kinds have no implementer in this repository yet: their shapes may
+still change in a minor version.
+
+A plugin may set `roar_api_version = 1` in its module; one that asks for a newer version than
+`API_VERSION` is not loaded and `roar plugins` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import IO, Any, Literal, Protocol, runtime_checkable
+
+import attrs
+import pluggy
+
+from roar_core.model.coverage import CoverageReason
+from roar_core.model.fingerprint import Fingerprint
+from roar_core.model.tracker import TrackerReference
+
+API_VERSION = 1
+PROJECT = "roar"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@attrs.frozen
+class PluginConfig:
+    """What a hook may look at: the configuration section of its plugin, and the project root."""
+
+    project: Path
+    section: Mapping[str, Any]
+
+
+# --- tracers -------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class TracerAbilities:
+    """What a mechanism can see and do; contract kits and `roar tracer` read it.
+
+    `holds_writers`: can make a process wait before it changes a file the run has read, until roar
+    has its digest. The `sees_*` flags say whether such programs are observed rather than reported
+    as a gap.
+    """
+
+    holds_writers: bool = True
+    sees_static: bool = True
+    sees_raw_syscalls: bool = True
+    sees_setuid: bool = True
+    sees_io_uring: bool = True
+    needs_privileges: bool = False
+    cost: str = ""
+
+
+@attrs.frozen
+class Preflight:
+    """Whether a tracer can be used here and now.
+
+    `reason` says why not and `remedy` what to type, both empty when `ok`. `checks` lists what was
+    looked at, as (what, passed, detail).
+    """
+
+    ok: bool
+    reason: str = ""
+    remedy: str = ""
+    checks: tuple[tuple[str, bool, str], ...] = ()
+
+
+@attrs.frozen
+class LaunchPlan:
+    """What the coordinator asks a tracer to observe.
+
+    `journal` exists already, created and later grown by roar; the tracer only appends. `argv` and
+    `environ` are bytes because the kernel's are. `cwd` is the working directory, absolute.
+    """
+
+    argv: tuple[bytes, ...]
+    environ: Mapping[bytes, bytes]
+    cwd: Path
+    journal: Path
+    run_uid: str
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+class Launch(Protocol):
+    """How to start the command so that it is observed. The coordinator starts it, waits and reaps.
+
+    `argv` and `environ` replace the plan's: preload returns the same argv and a few more variables,
+    ptrace its helper in front. `pass_fds` stay open in the child.
+    """
+
+    argv: tuple[bytes, ...]
+    environ: Mapping[bytes, bytes]
+    pass_fds: tuple[int, ...]
+
+    def started(self, pid: int) -> None:
+        """Called once in roar when the child exists."""
+
+    def finished(self) -> Sequence[CoverageReason]:
+        """Called once when the command has ended, before the journal is judged.
+
+        Flush into the journal and let go of everything; return holes that the journal cannot tell.
+        One with a gap's code (`static` …) names in `detail` the path of the program it is about.
+        """
+
+
+@runtime_checkable
+class Tracer(Protocol):
+    """A mechanism that writes what a process tree does into a journal.
+
+    `priority` orders `auto`: lower is tried first; equal priorities go by name.
+    """
+
+    name: str
+    priority: int
+    abilities: TracerAbilities
+
+    def preflight(self) -> Preflight:
+        """Say whether this mechanism works here.
+
+        At most 15 ms; must not raise for a mere absence.
+        """
+
+    def launch(self, plan: LaunchPlan) -> Launch:
+        """Prepare to observe one command.
+
+        Called once per run, in roar, before anything is started.
+        """
+
+
+@hookspec
+def roar_tracers() -> Iterable[Tracer]:  # type: ignore[empty-body]
+    """Offer tracers. Called once per `roar run`, `build` or `tracer`, in roar's process."""
+
+
+# --- analyzers (provisional) ---------------------------------------------------------------------
+
+
+@attrs.frozen
+class ObservedRun:
+    """What an analyzer sees of a run: absolute paths, and the variables its section names."""
+
+    cwd: Path
+    read: frozenset[PurePath]
+    written: frozenset[PurePath]
+    environ: Mapping[str, str]
+
+
+@runtime_checkable
+class Analyzer(Protocol):
+    """Knows the files one experiment tracker leaves behind."""
+
+    name: str
+
+    def claims(self, path: PurePath) -> bool:
+        """Whether `path` belongs to the tool. Pure; called for every file seen."""
+
+    def references(self, run: ObservedRun) -> Iterable[TrackerReference]:
+        """Name the tracker's runs that *this* job wrote. Called once after the command ended."""
+
+
+@hookspec
+def roar_analyzers(config: PluginConfig) -> Iterable[Analyzer]:  # type: ignore[empty-body]
+    """Offer analyzers. Called once per run, after the command ended."""
+
+
+# --- storage proxies (provisional) ---------------------------------------------------------------
+
+
+@attrs.frozen
+class ObservedObject:
+    """An object of a store that the run read or wrote, e.g. `s3://bucket/key`.
+
+    `digests` maps algorithm to hex (`blake3` when the whole stream passed, else `etag` …).
+    """
+
+    url: str
+    direction: Literal["input", "output"]
+    size: int | None
+    digests: Mapping[str, str]
+    version: str | None = None
+
+
+@runtime_checkable
+class StorageProxy(Protocol):
+    """Stands between a command and an object store for the length of one run."""
+
+    name: str
+
+    def start(self, run_uid: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+        """Start listening on loopback; return the variables the child needs."""
+
+    def stop(self) -> tuple[Sequence[ObservedObject], Sequence[CoverageReason]]:
+        """Stop after the last byte; return what passed and what is known to be missing."""
+
+
+@hookspec
+def roar_storage_proxies(config: PluginConfig) -> Iterable[StorageProxy]:  # type: ignore[empty-body]
+    """Offer storage proxies. Called once per run, before the command starts."""
+
+
+# --- execution backends (provisional) ------------------------------------------------------------
+
+
+@attrs.frozen
+class BackendPlan:
+    """How a backend wants a command run: the argv and the variables that replace the user's."""
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+@attrs.frozen
+class TaskFragment:
+    """What one remote attempt did.
+
+    `key` names the attempt, so that merging twice is merging once.
+    """
+
+    key: str
+    name: str
+    attempt: int
+    state: Literal["succeeded", "failed", "interrupted"]
+    read: tuple[tuple[str, Fingerprint | None, str | None], ...]
+    written: tuple[tuple[str, Fingerprint | None, str | None], ...]
+    coverage: tuple[CoverageReason, ...] = ()
+
+
+@runtime_checkable
+class ExecutionBackend(Protocol):
+    """A platform on which parts of a run happen out of this process tree."""
+
+    name: str
+    priority: int
+
+    def claims(self, argv: Sequence[str]) -> bool:
+        """Whether this command line submits to the platform."""
+
+    def plan(self, argv: Sequence[str], environ: Mapping[str, str]) -> BackendPlan:
+        """Rewrite a claimed command so that its remote parts report back."""
+
+    def adopt(self, environ: Mapping[str, str]) -> Mapping[str, str]:
+        """Variables to add to a *local* run that may start the platform itself. Cheap."""
+
+    def collect(self, run_uid: str) -> Iterable[TaskFragment]:
+        """Bring back what remote parts reported; may be called again for the same run."""
+
+
+@hookspec
+def roar_backends(config: PluginConfig) -> Iterable[ExecutionBackend]:  # type: ignore[empty-body]
+    """Offer execution backends. Called once per run, before the command is planned."""
+
+
+# --- transfers, composites, exporters (provisional) ----------------------------------------------
+
+
+@attrs.frozen
+class RemoteObject:
+    """One object behind a URL, as the store describes it."""
+
+    url: str
+    size: int | None
+    version: str | None = None
+    etag: str | None = None
+
+
+@runtime_checkable
+class Transfer(Protocol):
+    """Moves bytes for the URL schemes it names."""
+
+    schemes: tuple[str, ...]
+
+    def list(self, url: str) -> Iterator[RemoteObject]:
+        """Every object at or below `url`."""
+
+    def get(self, source: RemoteObject, target: IO[bytes]) -> None:
+        """Write the object's bytes to `target`."""
+
+    def put(self, source: Path, url: str) -> RemoteObject:
+        """Upload one file; return what the store now holds."""
+
+
+@hookspec
+def roar_transfers(config: PluginConfig) -> Iterable[Transfer]:  # type: ignore[empty-body]
+    """Offer transfers. Called once per `get` or `put`."""
+
+
+@runtime_checkable
+class CompositeFormat(Protocol):
+    """Recognises a dataset layout."""
+
+    name: str
+    priority: int
+
+    def root_of(
+        self, path: PurePath, names: Callable[[PurePath], Sequence[str]]
+    ) -> PurePath | None:
+        """The dataset root that holds `path`, or None; `names(folder)` lists a folder."""
+
+    def in_identity(self, relative: PurePath) -> bool:
+        """Whether a member counts for the dataset's identity."""
+
+
+@hookspec
+def roar_composite_formats() -> Iterable[CompositeFormat]:  # type: ignore[empty-body]
+    """Offer dataset layouts. Called once per run, after the command ended."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes a lineage graph in one open format."""
+
+    format: str
+
+    def write(self, graph: Mapping[str, Any], target: IO[bytes]) -> None:
+        """Write `graph`, the document of `roar dag --json`, to `target`."""
+
+
+@hookspec
+def roar_exporters() -> Iterable[Exporter]:  # type: ignore[empty-body]
+    """Offer exporters. Called once per `roar export`."""
+
+
+# --- for every kind ------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class ConfigKey:
+    """One setting: its default gives its type, unless `kind` says otherwise."""
+
+    name: str
+    default: Any
+    help: str
+    kind: str | None = None
+    choices: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class ConfigSection:
+    """A table of the configuration that a plugin owns; the core knows no plugin's keys."""
+
+    name: str
+    keys: tuple[ConfigKey, ...]
+    help: str = ""
+
+
+@hookspec
+def roar_config_sections() -> Iterable[ConfigSection]:  # type: ignore[empty-body]
+    """Own a configuration section. Called when configuration is read for a command of this kind."""
+
+
+@hookspec
+def roar_capabilities() -> Mapping[str, bool]:  # type: ignore[empty-body]
+    """Booleans for telemetry, e.g. `{"ebpf": True}`; only names on its allowlist are ever sent."""

@@ -1,0 +1,189 @@
+/*
+ * The trace journal: what tracers write and roar_core.journal reads.
+ *
+ * This header is the one master of the layout; docs/journal.md explains it. A journal is one file,
+ * created and grown by roar only, mapped shared by every process that reports into it:
+ *
+ *     header (one page) | table of seen files (the tracer's own) | records ...
+ *
+ * A writer reserves room with an atomic add on `tail`, fills the record in place and stores its
+ * magic last, with release order: a record is there or it is not, and a killed writer leaves a hole
+ * that the reader skips by looking for the next magic.
+ *
+ * All integers are in the machine's byte order (a journal never leaves the machine it was made on).
+ */
+#ifndef ROAR_JOURNAL_H
+#define ROAR_JOURNAL_H
+
+#include <stdint.h>
+
+#define ROAR_JOURNAL_MAGIC "ROARJNL\n"
+#define ROAR_JOURNAL_VERSION 1u
+#define ROAR_JOURNAL_HEADER_SIZE 4096u
+
+/* A writer maps the file chunk by chunk; no record crosses a multiple of the chunk size. */
+#define ROAR_JOURNAL_CHUNK (16u << 20)
+#define ROAR_JOURNAL_MAX_CHUNKS 64u
+
+struct roar_journal_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_size;
+    uint8_t run_uid[16];
+    uint64_t created_monotonic_ns;
+    uint64_t created_realtime_ns;
+    uint64_t table_offset; /* 0: this run's tracer keeps no table */
+    uint64_t table_slots;  /* a power of two */
+    uint64_t records_offset;
+    uint64_t chunk_size;
+    uint32_t preimage_wait_ms; /* 0: writers are never held */
+    uint32_t reserved0;
+    uint8_t pad0[40];
+
+    /* Written by the traced processes; a cache line of its own. */
+    uint64_t tail; /* file offset of the next record */
+    uint64_t lost; /* records for which there was no room */
+    uint8_t pad1[48];
+
+    /* Written by roar; a cache line of its own, but for the doorbell, which both sides ring. */
+    uint64_t allocated;    /* bytes of the file that have blocks: never store beyond */
+    uint32_t doorbell;     /* futex: add 1 and wake when a writer waits or room runs short */
+    uint32_t reader_alive; /* 0: roar does not follow this journal, wait for nothing */
+    uint8_t pad2[48];
+};
+
+/* One slot of the table: what the tree has already reported about one inode. */
+struct roar_journal_slot {
+    uint64_t key;      /* roar_slot_key(dev, ino); 0 is an empty slot */
+    uint64_t open_ref; /* offset of the newest OPEN record for it */
+    uint32_t stamp;    /* roar_stamp(size, mtime, ctime) when it was last reported */
+    uint32_t state;    /* ROAR_SLOT_* bits, changed by atomic or/and only */
+    uint32_t preimage; /* futex, written by roar: ROAR_PREIMAGE_* */
+    uint32_t reserved;
+};
+
+#define ROAR_SLOT_READ 1u    /* an OPEN with ROAR_INTENT_READ was reported */
+#define ROAR_SLOT_WRITE 2u   /* an OPEN with ROAR_INTENT_WRITE was reported */
+#define ROAR_SLOT_USED 4u    /* the reading is known to have happened: no more proof needed */
+#define ROAR_SLOT_PROGRAM 8u /* inspected as a program to execute */
+#define ROAR_SLOT_CODE 16u   /* reported as executed or loaded as a library */
+
+#define ROAR_PREIMAGE_NONE 0u  /* roar has not got to it yet: a writer may wait */
+#define ROAR_PREIMAGE_DONE 1u  /* roar holds the digest of what was read */
+#define ROAR_PREIMAGE_NEVER 2u /* roar will not hash it early: do not wait */
+
+/* stat(2)'s identity and version of a file, 48 bytes. */
+struct roar_fingerprint {
+    uint64_t dev;
+    uint64_t ino;
+    uint64_t size;
+    int64_t mtime_ns;
+    int64_t ctime_ns;
+    uint32_t mode;
+    uint32_t nlink;
+};
+
+/*
+ * A record: this head, then `fingerprints` roar_fingerprint, then `strings` strings, each a
+ * uint32_t length and that many bytes (no terminator), then zeros up to a multiple of 8.
+ */
+struct roar_record {
+    uint32_t magic; /* ROAR_RECORD_MAGIC, stored last */
+    uint32_t size;  /* of the whole record, a multiple of 8 */
+    uint32_t check; /* roar_record_check(): tells a record from bytes that look like one */
+    uint16_t kind;  /* enum roar_kind */
+    uint8_t fingerprints;
+    uint8_t strings;
+    uint32_t pid; /* the thread group, as the initial pid namespace of roar sees it */
+    uint32_t tid;
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
+    uint64_t value;   /* by kind */
+};
+
+#define ROAR_RECORD_MAGIC 0x5243524au
+#define ROAR_RECORD_MAX (256u << 10) /* longer strings are cut; see ROAR_GAP_CUT */
+
+enum roar_kind {
+    /* value                    fingerprints                strings */
+    ROAR_START = 1,        /* parent's pid              program                     path, cwd: a program runs and we are in it */
+    ROAR_EXEC = 2,         /* 0                         program, if it could be had path, argv joined by NUL: about to execute */
+    ROAR_EXEC_FAILED = 3,  /* errno                     -                           - : the last EXEC of this pid returned */
+    ROAR_FORK = 4,         /* child's pid               -                           - */
+    ROAR_EXIT = 5,         /* wait status               -                           - */
+    ROAR_OPEN = 6,         /* ROAR_INTENT_* bits        after, [before]             path */
+    ROAR_USED = 7,         /* offset of the OPEN, or 0  of the file                 - : proven read */
+    ROAR_WRITTEN = 8,      /* offset of the OPEN, or 0  of the file                 - : proven written */
+    ROAR_UNUSED = 9,       /* offset of the OPEN        -                           - : that open proved unread */
+    ROAR_CLOSED = 10,      /* 0                         after the last write        path */
+    ROAR_RENAME = 11,      /* ROAR_RENAME_* bits        moved, [replaced]           old path, new path */
+    ROAR_LINK = 12,        /* 0                         of the file                 existing path, new path */
+    ROAR_UNLINK = 13,      /* 1 for a directory         before                      path */
+    ROAR_TRUNCATE = 14,    /* new length                after, before               path */
+    ROAR_MAPPED = 15,      /* 0                         of the file                 path: mapped shared and writable */
+    ROAR_CHDIR = 16,       /* 0                         -                           new cwd */
+    ROAR_LOST = 17,        /* events lost               -                           [reason] */
+    ROAR_GAP = 18,         /* enum roar_gap             -                           [program or path] */
+    ROAR_PAD = 19,         /* 0                         -                           - : skip */
+};
+
+/* OPEN: what was asked for, and what was found. READ and WRITE say what the descriptor allows. */
+#define ROAR_INTENT_READ 1u
+#define ROAR_INTENT_WRITE 2u
+#define ROAR_INTENT_APPEND 4u
+#define ROAR_INTENT_TRUNCATE 8u /* O_TRUNC on a file that existed: its content is gone */
+#define ROAR_INTENT_CREATED 16u /* the file was not there before */
+#define ROAR_INTENT_TMPFILE 32u /* O_TMPFILE: no name yet */
+#define ROAR_INTENT_INHERITED 64u /* open before the program started (`< in > out`) */
+#define ROAR_INTENT_CODE 128u     /* loaded as a program or a library */
+#define ROAR_INTENT_TEXTUAL 256u  /* the path was joined as text, not resolved by the kernel */
+
+#define ROAR_RENAME_EXCHANGE 1u
+#define ROAR_RENAME_DIRECTORY 2u
+#define ROAR_RENAME_TEXTUAL 4u
+
+/* GAP: why a process, or a part of what it does, cannot be seen. */
+enum roar_gap {
+    ROAR_GAP_STATIC = 1,       /* statically linked: no preloading */
+    ROAR_GAP_FOREIGN_ABI = 2,  /* another word size or machine */
+    ROAR_GAP_FOREIGN_LIBC = 3, /* musl and the like */
+    ROAR_GAP_PRIVILEGED = 4,   /* setuid, setgid or file capabilities */
+    ROAR_GAP_OTHER_USER = 5,   /* became a user who cannot open the journal */
+    ROAR_GAP_CHROOT = 6,       /* another root: its paths are not ours */
+    ROAR_GAP_SECCOMP = 7,      /* the program forbade itself the calls we need */
+    ROAR_GAP_IO_URING = 8,     /* operations that bypass system calls */
+    ROAR_GAP_NO_MAP = 9,       /* the journal could not be mapped */
+    ROAR_GAP_NO_ROOM = 10,     /* E2BIG: our variables had to be dropped */
+    ROAR_GAP_INTERPOSER = 11,  /* another library answers the calls before us */
+    ROAR_GAP_DIRECT_CALLS = 12, /* a program known to make system calls itself (Go) */
+    ROAR_GAP_CUT = 13,         /* a path or argument was too long and was cut */
+    ROAR_GAP_UNENTERED = 14,   /* executed, but our library never reported from inside; reason unknown */
+    ROAR_GAP_OUTLIVED = 15,    /* still running when the run was recorded (written by roar) */
+    ROAR_GAP_TRACER = 16,      /* the tracer itself failed (text says how) */
+};
+
+static inline uint64_t roar_mix(uint64_t x) {
+    /* The finaliser of SplitMix64: a bijection, so two inodes of one device never share a key. */
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static inline uint64_t roar_slot_key(uint64_t dev, uint64_t ino) {
+    uint64_t key = roar_mix(ino) ^ roar_mix(dev * UINT64_C(0x9e3779b97f4a7c15));
+    return key ? key : 1;
+}
+
+static inline uint32_t roar_stamp(uint64_t size, int64_t mtime_ns, int64_t ctime_ns) {
+    return (uint32_t)roar_mix(size ^ roar_mix((uint64_t)mtime_ns ^ roar_mix((uint64_t)ctime_ns)));
+}
+
+static inline uint32_t roar_record_check(uint64_t offset, const struct roar_record *r) {
+    uint64_t head = (uint64_t)r->size << 32 | (uint64_t)r->kind << 16 | (uint64_t)r->fingerprints << 8 | r->strings;
+    return (uint32_t)roar_mix(offset ^ roar_mix(head ^ (uint64_t)r->pid << 20));
+}
+
+_Static_assert(sizeof(struct roar_fingerprint) == 48, "layout");
+_Static_assert(sizeof(struct roar_record) == 40, "layout");
+_Static_assert(sizeof(struct roar_journal_slot) == 32, "layout");
+
+#endif

@@ -1,0 +1,1 @@
+"""The one place that judges: journal records in, the inputs and outputs of a run out."""

@@ -1,0 +1,1 @@
+"""The run coordinator: plan, launch, observe, record, and end as the command did."""

@@ -1,0 +1,176 @@
+"""One `roar run`, from the command line to the recorded job.
+
+Order matters here. Everything that can refuse refuses before the command starts; the job is written
+*running* before, so that a crash leaves a trace; and once the command runs, nothing of ours may
+change how it ends: a failure to record is told, and the journal stays for the next roar command to
+complete.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from roar_core.config.layers import Config, load
+from roar_core.environment.git import GitProbe
+from roar_core.errors import PluginError, RefusedError, RoarError
+from roar_core.hookspecs import Launch, LaunchPlan, Tracer
+from roar_core.journal import Journal, private_directories
+from roar_core.model.environment import GitState
+from roar_core.model.job import Job
+from roar_core.plugins import config_sections
+from roar_core.plugins import load as plugins_of
+from roar_core.project import Project, initialise, recordable_project, working_directory
+from roar_core.run.begun import BegunJob
+from roar_core.run.choose import ChosenTracer, choose_tracer
+from roar_core.run.code import code_of
+from roar_core.run.execution import Execution
+from roar_core.run.leftovers import remove_unclaimed_journals
+from roar_core.run.limits import require_descriptors
+from roar_core.run.options import RunOptions
+from roar_core.run.processes import age_of_this_process_s
+from roar_core.run.relay import Ended, SignalRelay
+from roar_core.run.spawn import find_program
+from roar_core.store.owner import Owner
+from roar_core.store.writer import Store
+
+if TYPE_CHECKING:
+    from roar_core.run.record import Recorded
+
+Tell = Callable[[str], None]
+
+T = TypeVar("T")
+
+
+class RunResult(NamedTuple):
+    """How the command ended, and what was recorded of it: None when that failed and was told.
+
+    `added_s` is the time roar itself took, from its own start on, before and after the command.
+    """
+
+    ended: Ended
+    recorded: Recorded | None
+    added_s: float
+
+
+def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
+    """Run and record one command.
+
+    Raises a `RoarError` or `CannotStartError` before anything was started; once the command runs it
+    returns, whatever happens. `tell` and `warn` get sentences for the user.
+    """
+    began = time.perf_counter() - age_of_this_process_s()
+    require_descriptors()
+    cwd = working_directory()
+    project = recordable_project(cwd)
+    program = find_program(options.command[0], os.environ.get("PATH"))
+    git = GitProbe.start(os.fspath(cwd))
+    if initialise(project):
+        tell(f"initialised {project.roar_dir}")
+    config = configured(project, options, warn)
+    chosen = choose_tracer(config.get("run.tracer"), warn)
+    with Store.open(project.roar_dir, create=True) as store:
+        code = code_of(git, project, config, store, warn)
+        job = _new_job(options, project, chosen.tracer, cwd, code.git)
+        journal = Journal.create(
+            project.journals / f"{job.uid}.jnl",
+            job.uid,
+            preimage_wait_ms=round(config.get("hash.preimage_wait") * 1000),
+            private_dirs=private_directories(os.environ),
+        )
+        with journal:
+            try:
+                launch = _prepare(chosen, job, journal, config)
+                job = store.begin(job, owner=Owner.current())
+            except BaseException:
+                journal.remove()
+                raise
+            begun = BegunJob(project, config, store, job, code)
+            # Before any thread of ours exists: one that did not block SIGCHLD would swallow it.
+            with SignalRelay() as relay:
+                execution = Execution(begun, chosen, journal, launch, warn)
+                started, ended, ended_at = execution.carry_out(program, relay)
+            duration_s = ended_at - started
+            recorded = _unless_it_fails(lambda: execution.record(ended, duration_s), warn)
+        # One Ctrl-C may cut the recording short; more of them must not become how we end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _unless_it_fails(lambda: _recover_others(project, store), warn)
+    added_s = (started - began) + (time.perf_counter() - ended_at)
+    return RunResult(ended, recorded, added_s)
+
+
+def configured(project: Project, options: RunOptions, warn: Tell) -> Config:
+    """The configuration of this run: the project's, overridden by the options that were given."""
+    flags: dict[str, object] = {"run.tracer": options.tracer, "git.dirty": options.dirty}
+    if options.algorithms:
+        flags["hash.algorithms"] = list(options.algorithms)
+    sections, failures = config_sections([plugins_of("roar.tracers")])
+    for failure in failures:
+        warn(str(failure))
+    return load(project.root, project.roar_dir, os.environ, flags, sections)
+
+
+def _new_job(
+    options: RunOptions, project: Project, tracer: Tracer, cwd: Path, git: GitState
+) -> Job:
+    return Job(
+        uid=os.urandom(16).hex(),
+        kind=options.kind,
+        command=options.command,
+        cwd=os.fspath(cwd),
+        project=os.fspath(project.root),
+        state="running",
+        started_at_ns=time.time_ns(),
+        name=options.name,
+        tracer=tracer.name,
+        git=git,
+    )
+
+
+def _prepare(chosen: ChosenTracer, job: Job, journal: Journal, config: Config) -> Launch:
+    """Have the tracer make ready; nothing has begun, so only here may its failure refuse."""
+    plan = LaunchPlan(
+        argv=tuple(os.fsencode(word) for word in job.command),
+        environ=dict(os.environb),
+        cwd=Path(job.cwd),
+        journal=Path(journal.path),
+        run_uid=job.uid,
+        settings=config.section(chosen.tracer.name),
+    )
+    try:
+        return chosen.call("preparing the run", chosen.tracer.launch, plan)
+    except PluginError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _recover_others(project: Project, store: Store) -> None:
+    """Complete what killed roars left behind in this project."""
+    if store.orphans():
+        from roar_core.run.recovery import recover_interrupted
+
+        recover_interrupted(project, store)
+    remove_unclaimed_journals(project, store)
+
+
+def _unless_it_fails(record: Callable[[], T], warn: Tell) -> T | None:
+    """Record; None when that failed, which the user is told: the command has ended as it did."""
+    try:
+        return record()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        warn("interrupted while recording; the next roar command here completes the job")
+    except Exception as error:
+        import logging
+
+        logging.getLogger(__name__).debug("recording failed", exc_info=True)
+        is_ours = isinstance(error, RoarError)
+        what = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        warn(
+            f"the command ended, but its job could not be recorded: {what};"
+            " what was traced is kept where .roar still is, and the next roar command tries again"
+        )
+    return None

@@ -1,0 +1,182 @@
+"""One command while it runs: start it, follow it, wait for it, and hand over what was seen.
+
+Once it has started, nothing of ours may change how it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from roar_core.errors import PluginError
+from roar_core.hashing.early import EarlyHasher
+from roar_core.hookspecs import Launch
+from roar_core.journal import GapCode, Journal, Kind
+from roar_core.model.coverage import CoverageReason
+from roar_core.observe.disk import look
+from roar_core.run.begun import BegunJob
+from roar_core.run.choose import ChosenTracer
+from roar_core.run.follow import Follower, input_candidates, mark_hashed
+from roar_core.run.processes import seconds_since_boot
+from roar_core.run.relay import Ended, SignalRelay
+from roar_core.run.spawn import CannotStartError, start
+
+if TYPE_CHECKING:
+    from roar_core.run.record import Recorded
+
+Tell = Callable[[str], None]
+
+# Arguments may take megabytes (execve(2)), roar's own room in the journal has 64 KiB.
+_ARGUMENTS_MAX = 16 << 10
+
+
+class Execution:
+    """The part of a run between the job's first and last row."""
+
+    def __init__(
+        self, begun: BegunJob, chosen: ChosenTracer, journal: Journal, launch: Launch, warn: Tell
+    ) -> None:
+        self._begun = begun
+        self._journal = journal
+        self._chosen = chosen
+        self._launch = launch
+        self._warn = warn
+        self._reasons: list[CoverageReason] = []
+        self._hasher = EarlyHasher(
+            mark_hashed(journal),
+            known=begun.known_digests,
+            algorithms=begun.algorithms,
+            max_bytes=begun.config.get("hash.preimage_max"),
+            writers_are_held=chosen.tracer.abilities.holds_writers,
+        )
+        self._follower = Follower(journal, self._hasher, input_candidates(begun.project))
+
+    def carry_out(self, program: str, relay: SignalRelay) -> tuple[float, Ended, float]:
+        """Start the command; wait for it and, for a moment, for what it left in the background.
+
+        Returns when it started, how it ended, and when (`time.perf_counter`).
+        """
+        launch, journal = self._launch, self._journal
+        is_the_users = launch.argv[0] == os.fsencode(self._begun.job.command[0])
+        if not is_the_users:
+            program = os.fsdecode(launch.argv[0])
+        since_s = seconds_since_boot()
+        started = time.perf_counter()
+        try:
+            pid = self._start(program, relay)
+        except CannotStartError as error:
+            self._abandon(error.exit_code)
+            raise
+        # Start-up is over, and the command may run for days.
+        gc.enable()
+        journal.append(Kind.FORK, value=pid)
+        if is_the_users:
+            self._report_program(program, pid)
+        self._tell_tracer("following the command", lambda: launch.started(pid))
+        # Half of our start-up is what recording needs: the command runs meanwhile.
+        import roar_core.run.record  # noqa: F401
+
+        ended = relay.wait(pid)
+        ended_at = time.perf_counter()
+        # Read back by recovery when we are killed from here on: the result is then still known.
+        journal.append(Kind.EXIT, value=ended.status)
+        left = self._wait_for_survivors(since_s)
+        if left:
+            names = ", ".join(map(str, left[:5]))
+            self._reasons.append(
+                CoverageReason("outlived", len(left), f"still running when recorded: pid {names}")
+            )
+        return started, ended, ended_at
+
+    def _start(self, program: str, relay: SignalRelay) -> int:
+        launch = self._launch
+
+        def start_in(environ: Mapping[bytes, bytes]) -> int:
+            return start(program, launch.argv, environ, mask=relay.mask, pass_fds=launch.pass_fds)
+
+        try:
+            return start_in(launch.environ)
+        except CannotStartError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or cause.errno != errno.E2BIG:
+                raise
+        # Our variables may be what was too much: then it runs unseen, and its EXEC says so.
+        return start_in(os.environb)
+
+    def _report_program(self, program: str, pid: int) -> None:
+        """Tell what a parent inside would: where no tracer gets in, the hole has a name."""
+        path = os.path.join(self._begun.job.cwd, program)  # noqa: PTH118 - any bytes
+        now = look(os.path.realpath(path))
+        arguments = b"\0".join(self._launch.argv)[:_ARGUMENTS_MAX]
+        self._journal.append(
+            Kind.EXEC,
+            pid=pid,
+            fingerprints=() if now is None else (now,),
+            strings=(os.fsencode(path), arguments),
+        )
+
+    def _tell_tracer(self, doing: str, call: Callable[[], None]) -> None:
+        """A tracer that fails once the command runs costs coverage, never the command."""
+        try:
+            self._chosen.call(doing, call)
+        except PluginError as error:
+            self._warn(str(error))
+            self._reasons.append(CoverageReason("tracer", 1, str(error)))
+
+    def _finish_tracer(self) -> None:
+        codes = {gap.code: gap for gap in GapCode}
+        for reason in self._launch.finished():
+            if reason.code in codes:
+                # Into the journal, where it explains the EXEC of the program that it names.
+                program = os.fsencode(reason.detail)
+                self._journal.append(Kind.GAP, value=codes[reason.code], strings=(program,))
+            else:
+                self._reasons.append(reason)
+
+    def _abandon(self, exit_code: int) -> None:
+        self._tell_tracer("finishing", self._finish_tracer)
+        self._follower.finish()
+        self._hasher.stop()
+        self._begun.complete_unstarted(exit_code)
+        self._journal.remove()
+
+    def _wait_for_survivors(self, since_s: float) -> list[int]:
+        deadline = time.monotonic() + self._begun.config.get("run.grace")
+        while True:
+            left = self._follower.survivors(since_s)
+            remaining = deadline - time.monotonic()
+            if not left or remaining <= 0:
+                return left
+            time.sleep(min(0.01, remaining))
+
+    def record(self, ended: Ended, duration_s: float) -> Recorded:
+        """Judge, hash and store what was seen, and let go of the journal."""
+        from roar_core.run.record import Finished, record_job
+
+        journal, hasher = self._journal, self._hasher
+        self._tell_tracer("finishing", self._finish_tracer)
+        records = self._follower.finish()
+        hasher.stop()
+        # What was hashed while the command ran need not be hashed by the next run.
+        self._begun.store.remember(
+            (digested.fingerprint, name, digest, digested.read_at_ns)
+            for digested in hasher.finished()
+            for name, digest in digested.digests.items()
+        )
+        finished = Finished(
+            records=records,
+            lost=journal.lost,
+            unreadable_bytes=journal.unreadable_bytes,
+            clock_ns=journal.header.created_realtime_ns - journal.header.created_monotonic_ns,
+            ended=ended,
+            duration_s=duration_s,
+            reasons=tuple(self._reasons),
+            early=hasher.lookup,
+        )
+        recorded = record_job(self._begun, finished)
+        journal.remove()
+        return recorded

@@ -1,0 +1,22 @@
+"""What the user asked of one `roar run` or `roar build`."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Dirty = Literal["snapshot", "allow", "refuse"]
+
+DIRTY: tuple[Dirty, ...] = ("snapshot", "allow", "refuse")
+ALGORITHMS = ("sha256", "sha512", "md5")
+
+
+class RunOptions(NamedTuple):
+    """`None` means: as configured. `verbosity` is -1 for `-q`, 0, 1 for `-v`, 2 for `-vv`."""
+
+    command: tuple[str, ...]
+    kind: Literal["run", "build"] = "run"
+    name: str | None = None
+    tracer: str | None = None
+    algorithms: tuple[str, ...] = ()
+    dirty: Dirty | None = None
+    verbosity: int = 0

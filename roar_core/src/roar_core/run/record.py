@@ -1,0 +1,102 @@
+"""From a finished journal to a recorded job: judge, hash, name, store.
+
+Used by the run itself and by recovery, so that a job completed after a crash is what it would have
+been.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import attrs
+
+from roar_core.environment.cache import user_cache_dir
+from roar_core.environment.machine import environment
+from roar_core.environment.packages import packages_used
+from roar_core.hashing.progress import HashProgress
+from roar_core.journal import Kind, Record
+from roar_core.model.coverage import Coverage, CoverageReason
+from roar_core.model.fingerprint import Fingerprint
+from roar_core.model.job import Job, JobState
+from roar_core.model.observation import Observation
+from roar_core.observe.disk import list_files, look
+from roar_core.observe.judge import judge
+from roar_core.run.begun import BegunJob
+from roar_core.run.edges import Hasher, make_edges
+from roar_core.run.policy import filters_for, paths_in
+from roar_core.run.relay import Ended
+
+
+class Finished(NamedTuple):
+    """All that is known of a command that has ended.
+
+    `ended` is None when nobody reaped it; `early` gives digests taken while it ran, by the version
+    read. `clock_ns` added to a record's time gives the wall clock's.
+    """
+
+    records: Sequence[Record]
+    ended: Ended | None
+    duration_s: float | None
+    early: Callable[[Fingerprint], Mapping[str, str] | None]
+    clock_ns: int = 0
+    lost: int = 0
+    unreadable_bytes: int = 0
+    reasons: tuple[CoverageReason, ...] = ()
+
+
+class Recorded(NamedTuple):
+    """The job as stored, and the observation behind it (for `-v`)."""
+
+    job: Job
+    observation: Observation
+
+
+def record_job(begun: BegunJob, finished: Finished) -> Recorded:
+    """Judge the journal, hash what it names, and complete the job in one transaction."""
+    records, config = finished.records, begun.config
+    tracked = begun.code.holds(paths_in(records, begun.project))
+    observation = judge(
+        records,
+        look,
+        filters_for(begun.project, config, begun.job, tracked),
+        list_files=list_files,
+        clock=finished.clock_ns,
+        lost=finished.lost,
+        unreadable=finished.unreadable_bytes,
+    )
+    with HashProgress() as progress:
+        hasher = Hasher(
+            cache=begun.store,
+            algorithms=begun.algorithms,
+            early=finished.early,
+            workers=config.get("hash.workers"),
+            progress=progress,
+        )
+        edges = make_edges(observation, hasher)
+    reasons = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
+    programs = {os.fsdecode(r.strings[0]) for r in records if r.kind == Kind.START}
+    job = attrs.evolve(
+        begun.job,
+        state=_state(finished.ended),
+        exit_code=finished.ended.exit_code if finished.ended else None,
+        signal=finished.ended.signal if finished.ended else None,
+        duration_s=finished.duration_s,
+        inputs=edges.inputs,
+        outputs=edges.outputs,
+        coverage=Coverage(reasons),
+        packages=packages_used(
+            observation.packages | observation.code,
+            observation.system & observation.code,
+            user_cache_dir(os.environ),
+        ),
+        environment=environment(programs, config.get("environment.variables")),
+    )
+    return Recorded(begun.store.complete(job), observation)
+
+
+def _state(ended: Ended | None) -> JobState:
+    if ended is None:
+        return "interrupted"
+    return "succeeded" if ended.exit_code == 0 else "failed"

@@ -1,0 +1,181 @@
+"""Edges: tying a completed job to artifacts, and its inputs to the jobs that made them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import attrs
+
+from roar_core.model.job import Edge, Job
+from roar_core.store.rows import INPUT, OUTPUT, path_to_sql
+
+# Below SQLite's limit on bound variables before 3.32 (999).
+_CHUNK = 900
+
+
+def _wrote(how: str, order: str) -> str:
+    return (
+        "(SELECT made.job FROM edge made JOIN job maker ON maker.id = made.job "  # noqa: S608 (constants)
+        f"WHERE {how} AND made.artifact = edge.artifact AND made.direction = 1 "
+        f"AND maker.undone_at_ns IS NULL AND made.job {order} edge.job "
+        "ORDER BY made.job DESC LIMIT 1)"
+    )
+
+
+# The job that made the bytes of an input row `edge`: the newest not undone that wrote them to this
+# very path, else the newest that wrote them anywhere. Those that started before the reader go
+# first: of two that ran side by side the later one could otherwise become its own ancestor. Empty
+# files are all alike, so for them the path must agree.
+_PRODUCER = f"""coalesce(
+    {_wrote("made.path = edge.path", "<")},
+    {_wrote("made.path = edge.path", ">")},
+    {_wrote("edge.size > 0", "<")},
+    {_wrote("edge.size > 0", ">")})"""
+
+
+def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, int]:
+    """Insert a job's edges with artifacts and digests, find its producers; return both counts.
+
+    A path may have held several versions that were read, but ends as one output: the last counts.
+    """
+    edges = {
+        (
+            direction,
+            path_to_sql(edge.path, job.project, is_object=edge.kind == "object"),
+            edge.hash if direction == INPUT else None,
+        ): edge
+        for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs))
+        for edge in side
+    }
+    artifacts = _artifacts(db, list(edges.values()), job.started_at_ns)
+    db.executemany(
+        "INSERT INTO edge (job, direction, path, artifact, size, kind, hash_state) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (job_id, direction, path, artifact, edge.size, edge.kind, edge.hash_state)
+            for ((direction, path, _), edge), artifact in zip(edges.items(), artifacts, strict=True)
+        ],
+    )
+    # Most inputs were made by nobody: one look spares them the four of _PRODUCER.
+    made_elsewhere = (
+        "EXISTS (SELECT 1 FROM edge made WHERE made.artifact = edge.artifact "
+        "AND made.direction = 1 AND made.job {} edge.job)"
+    )
+    db.execute(
+        f"UPDATE edge SET producer = {_PRODUCER} WHERE job = ? AND direction = 0 AND "  # noqa: S608 (constants)
+        f"({made_elsewhere.format('<')} OR {made_elsewhere.format('>')})",
+        (job_id,),
+    )
+    inputs = sum(direction == INPUT for direction, _, _ in edges)
+    return inputs, len(edges) - inputs
+
+
+def resolve_late(db: sqlite3.Connection, job_id: int) -> None:
+    """Make a job the producer of what others read from it before it was recorded itself.
+
+    Only of jobs that were still running when it started, and whose input has no producer yet.
+    """
+    for column, which in (("artifact", "size > 0"), ("path", "size = 0")):
+        db.execute(
+            f"UPDATE edge SET producer = :job WHERE {column} IN "  # noqa: S608 (constants)
+            f"(SELECT {column} FROM edge WHERE job = :job AND direction = 1 AND {which}) "
+            f"AND direction = 0 AND {which} AND artifact IS NOT NULL AND producer IS NULL "
+            "AND job <> :job AND (SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 "
+            "FROM job WHERE id = edge.job) > (SELECT started_at_ns FROM job WHERE id = :job)",
+            {"job": job_id},
+        )
+
+
+def resolve_again(db: sqlite3.Connection, job_id: int) -> None:
+    """Find other producers for what was read from a job that has been undone."""
+    db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE producer = ?", (job_id,))  # noqa: S608
+
+
+def producers_of(
+    db: sqlite3.Connection, job_id: int, inputs: Sequence[Edge], project: str
+) -> tuple[Edge, ...]:
+    """Return a job's input edges with their producers as stored."""
+    made = {
+        (path, blake3): uid
+        for path, blake3, uid in db.execute(
+            "SELECT edge.path, artifact.blake3, job.uid FROM edge "
+            "JOIN job ON job.id = edge.producer LEFT JOIN artifact ON artifact.id = edge.artifact "
+            "WHERE edge.job = ? AND edge.direction = 0",
+            (job_id,),
+        )
+    }
+
+    def with_producer(edge: Edge) -> Edge:
+        path = path_to_sql(edge.path, project, is_object=edge.kind == "object")
+        uid = made.get((path, _blake3(edge)))
+        return edge if uid == edge.producer else attrs.evolve(edge, producer=uid)
+
+    return tuple(with_producer(edge) for edge in inputs)
+
+
+def _artifacts(db: sqlite3.Connection, edges: Sequence[Edge], now_ns: int) -> list[int | None]:
+    """Return the artifact of every edge, made where it is new; None where no digest is known."""
+    digests = [_blake3(edge) for edge in edges]
+    db.executemany(
+        "INSERT OR IGNORE INTO artifact (blake3, size, first_seen_ns) VALUES (?, ?, ?)",
+        # Sorted: neighbours in the index go in together, a third quicker than in random order.
+        sorted(
+            (blake3, edge.size, now_ns)
+            for blake3, edge in zip(digests, edges, strict=True)
+            if blake3
+        ),
+    )
+    known = _ids(db, sorted({digest for digest in digests if digest}))
+    artifacts = [
+        known[digest] if digest else _artifact_by_other_digest(db, edge, now_ns)
+        for digest, edge in zip(digests, edges, strict=True)
+    ]
+    db.executemany(
+        "INSERT OR IGNORE INTO digest VALUES (?, ?, ?)",
+        [
+            (algorithm, value, artifact)
+            for edge, artifact in zip(edges, artifacts, strict=True)
+            if len(edge.digests) > 1 or (edge.digests and "blake3" not in edge.digests)
+            for algorithm, value in edge.digests.items()
+            if algorithm != "blake3"
+        ],
+    )
+    return artifacts
+
+
+def _blake3(edge: Edge) -> bytes | None:
+    value = edge.digests.get("blake3")
+    return None if value is None else bytes.fromhex(value)
+
+
+def _ids(db: sqlite3.Connection, wanted: Sequence[bytes]) -> dict[bytes, int]:
+    known: dict[bytes, int] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        marks = ",".join("?" * len(chunk))
+        query = f"SELECT blake3, id FROM artifact WHERE blake3 IN ({marks})"  # noqa: S608
+        known.update(db.execute(query, chunk))
+    return known
+
+
+def _artifact_by_other_digest(db: sqlite3.Connection, edge: Edge, now_ns: int) -> int | None:
+    """Find or make the artifact of an object whose store told only an etag or the like."""
+    for algorithm, value in edge.digests.items():
+        row = db.execute(
+            "SELECT artifact.id FROM digest JOIN artifact ON artifact.id = digest.artifact "
+            "WHERE algorithm = ? AND value = ? AND size = ?",
+            (algorithm, value, edge.size),
+        ).fetchone()
+        if row:
+            return int(row[0])
+    if not edge.digests:
+        return None
+    made = db.execute(
+        "INSERT INTO artifact (size, first_seen_ns) VALUES (?, ?)", (edge.size, now_ns)
+    ).lastrowid
+    assert made is not None
+    db.executemany(
+        "INSERT INTO digest VALUES (?, ?, ?)", [(a, v, made) for a, v in edge.digests.items()]
+    )
+    return made

@@ -1,0 +1,83 @@
+"""Forward-only changes of the schema: a database never goes back, an older roar refuses a newer.
+
+To change the schema: edit schema.sql, append a function to UPGRADES that brings a database of the
+version before to the same shape, and dump a database of the old version for its test.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from roar_core.errors import DatabaseError
+
+Upgrade = Callable[[sqlite3.Connection], None]
+
+# UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
+UPGRADES: tuple[Upgrade, ...] = ()
+SCHEMA_VERSION = 1 + len(UPGRADES)
+
+
+def schema_script() -> str:
+    """Return schema.sql, the newest schema."""
+    return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema's number, 0 for an empty database."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def refuse_newer(version: int, name: str, known: int = SCHEMA_VERSION) -> None:
+    """Raise DatabaseError when the database is newer than this roar; `name` is how it is shown."""
+    if version > known:
+        raise DatabaseError(
+            f"database {name} has schema {version}, this roar knows {known}; "
+            "upgrade roar-core (pip install ./roar_core from a newer checkout)"
+        )
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    now_ns: int,
+    *,
+    script: str | None = None,
+    upgrades: Sequence[Upgrade] = UPGRADES,
+) -> None:
+    """Make the newest schema, or bring an older database to it: all of it or nothing.
+
+    Needs a connection in autocommit mode; `script` and `upgrades` replace schema.sql and UPGRADES.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = version_of(connection)
+        if version == 0:
+            for statement in _statements(schema_script() if script is None else script):
+                connection.execute(statement)
+            _record(connection, 1, "schema", now_ns)
+        for number, upgrade in enumerate(upgrades, start=2):
+            # A fresh database has the newest shape already: only the names are noted down.
+            if 0 < version < number:
+                upgrade(connection)
+            if version < number:
+                _record(connection, number, upgrade.__name__, now_ns)
+        connection.execute(f"PRAGMA user_version = {1 + len(upgrades)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _record(connection: sqlite3.Connection, version: int, name: str, now_ns: int) -> None:
+    connection.execute("INSERT INTO schema_migration VALUES (?, ?, ?)", (version, name, now_ns))
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script: executescript() would commit before it starts."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

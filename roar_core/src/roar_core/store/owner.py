@@ -1,0 +1,75 @@
+"""Which roar process records a job, told so that a later one can see whether it is still there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Owner(NamedTuple):
+    """A process of one boot: the pid alone is used again, with its start time it is unique.
+
+    `start_ticks` is field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot.
+    `pid_namespace` is the inode of /proc/self/ns/pid: a pid means nothing in another container.
+    """
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    pid_namespace: int
+
+    @classmethod
+    def current(cls) -> Owner:
+        """Describe this process; zeros where there is no /proc."""
+        pid = os.getpid()
+        return cls(pid, _start_ticks(pid) or 0, _boot_id(), _pid_namespace())
+
+    def is_gone(self) -> bool:
+        """Whether the process has surely ended; False also when this machine cannot tell."""
+        here = Owner.current()
+        if not self.boot_id or not here.boot_id:
+            return False
+        if self.boot_id != here.boot_id:
+            return True
+        if self.pid_namespace != here.pid_namespace:
+            return False
+        ticks = _start_ticks(self.pid)
+        # /proc mounted with hidepid shows nothing of another user's processes: kill(2) tells.
+        return not _exists(self.pid) if ticks is None else ticks != self.start_ticks
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Return when `pid` started, -1 when it is a zombie, None when /proc shows no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The name in parentheses may hold spaces and parentheses itself: count from the last one.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return -1 if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno != errno.ESRCH
+    return True
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> int:
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0

@@ -1,0 +1,10 @@
+"""The read side of the session database: every question, from the module of its subject."""
+
+from __future__ import annotations
+
+from roar_core.store.closures import Closures
+from roar_core.store.references import References
+
+
+class Queries(References, Closures):
+    """Jobs and sessions (`jobs`), artifacts and paths, references to them, and lineage hashes."""

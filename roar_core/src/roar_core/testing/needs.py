@@ -1,0 +1,47 @@
+"""What the machine must have for a test marked `@pytest.mark.needs("cc", …)`, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+# need -> (programs that must be on PATH, how to come by them)
+_PROGRAMS = {
+    "b3sum": (("b3sum",), "apt install b3sum"),
+    "cc": (("cc",), "apt install gcc libc6-dev"),
+    "git": (("git",), "apt install git"),
+    "go": (("go",), "apt install golang-go"),
+    "make": (("make",), "apt install make"),
+    "musl": (("musl-gcc",), "apt install musl-tools"),
+    "sqlite3": (("sqlite3",), "apt install sqlite3"),
+    "strace": (("strace",), "apt install strace"),
+    "tmux": (("tmux",), "apt install tmux"),
+}
+
+
+def missing(need: str) -> str | None:
+    """Why `need` cannot be met on this machine, with the remedy; None when it can.
+
+    Raises `KeyError` for a need nobody has described, so that a misspelt mark fails its test.
+    """
+    if need == "root":
+        return None if os.geteuid() == 0 else "needs root; run the tests with sudo"
+    if need == "m32":
+        return _cannot_compile_32_bit()
+    programs, remedy = _PROGRAMS[need]
+    absent = [program for program in programs if shutil.which(program) is None]
+    return f"needs {', '.join(absent)}; {remedy}" if absent else None
+
+
+def _cannot_compile_32_bit() -> str | None:
+    import subprocess
+
+    if without_compiler := missing("cc"):
+        return without_compiler
+    trial = subprocess.run(
+        ["cc", "-m32", "-x", "c", "-o", os.devnull, "-"],
+        input=b"#include <stdio.h>\nint main(void) { return 0; }\n",
+        capture_output=True,
+        check=False,
+    )
+    return "needs a 32-bit C library; apt install libc6-dev-i386" if trial.returncode else None

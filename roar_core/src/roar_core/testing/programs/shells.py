@@ -1,0 +1,85 @@
+"""What people type: redirections, substitutions, pipes, exit codes and signals."""
+
+from __future__ import annotations
+
+from roar_core.testing.programs.table import CONTENT, Program, command, shell
+
+PROGRAMS: tuple[Program, ...] = (
+    shell("redirect-in", "wc -c < in", reads={"in"}),
+    shell("redirect-out", "echo x > out", writes={"out"}),
+    shell("redirect-append", "echo x >> in", writes={"in"}),
+    shell("redirect-append-new", "echo x >> out", writes={"out"}),
+    shell("redirect-errors", "ls absent 2> out; true", writes={"out"}),
+    shell("redirect-both-ways", "read a <> in; echo $a", reads={"in"}),
+    shell("truncate-by-redirect", ": > in", writes={"in"}),
+    shell("redirect-to-null", "cat in > /dev/null 2>&1", reads={"in"}),
+    shell("exec-redirects", "exec < in > out; cat", reads={"in"}, writes={"out"}),
+    shell("descriptor-three", "exec 3< in 4> out; cat <&3 >&4", reads={"in"}, writes={"out"}),
+    shell("builtin-read", "read a < in; echo $a", reads={"in"}),
+    shell("here-document", "cat > out << E\ntext $(cat in)\nE\n", reads={"in"}, writes={"out"}),
+    shell("here-string", "cat <<< text > out", interpreter="bash", writes={"out"}),
+    shell(
+        "process-substitution-in",
+        "cat <(cat in) > out",
+        interpreter="bash",
+        reads={"in"},
+        writes={"out"},
+    ),
+    shell(
+        "process-substitution-out",
+        "cat in > >(cat > out); wait $!",
+        interpreter="bash",
+        reads={"in"},
+        writes={"out"},
+    ),
+    shell("command-substitution", "echo $(cat in) > out", reads={"in"}, writes={"out"}),
+    shell(
+        "bash-reads-by-itself",
+        "echo $(<in) > out; mapfile < in",
+        interpreter="bash",
+        reads={"in"},
+        writes={"out"},
+    ),
+    shell("pipe", "cat in | tr a-z A-Z | sort > out", reads={"in"}, writes={"out"}),
+    shell("tee", "cat in | tee one two > /dev/null", reads={"in"}, writes={"one", "two"}),
+    shell(
+        "source", ". ./lib; echo $x > out", files={"lib": "x=1\n"}, reads={"lib"}, writes={"out"}
+    ),
+    shell("background", "cat in > out & wait", reads={"in"}, writes={"out"}),
+    shell("subshell", "(cd /; true); (cat in) > out", reads={"in"}, writes={"out"}),
+    shell("glob-looks-only", "echo i* > out", writes={"out"}),
+    shell("test-f-looks-only", "test -f in && [ -s in ] && [ -r in ]"),
+    shell("chain-in-one-run", "cat in > mid; cat mid > out; rm mid", reads={"in"}, writes={"out"}),
+    shell("loop", "for i in 1 2 3; do cat in > o$i; done", reads={"in"}, writes={"o1", "o2", "o3"}),
+    shell(
+        "in-parallel",
+        "seq 20 | xargs -P 4 -I{} sh -c 'cat in > x{}'",
+        reads={"in"},
+        writes={f"x{i}" for i in range(1, 21)},
+    ),
+    shell(
+        "swap-through-a-third",
+        "mv a t; mv b a; mv t b",
+        files={"a": "A\n", "b": "B\n"},
+        reads={"a", "b"},
+        writes={"a", "b"},
+    ),
+    shell("exit-1", "cat in; exit 1", reads={"in"}),
+    shell("exit-255", "echo x > out; exit 255", writes={"out"}),
+    shell("command-not-found", "no-such-command-anywhere 2> /dev/null"),
+    shell("dies-of-term", "cat in; kill -TERM $$", reads={"in"}),
+    shell("dies-of-pipe", "echo x > out; kill -PIPE $$", writes={"out"}),
+    shell("child-dies-of-a-signal", "sh -c 'cat in; kill -SEGV $$'; echo $?", reads={"in"}),
+    shell("noclobber", "set -C; echo x > out; (echo y > in) 2> /dev/null; cat out", writes={"out"}),
+    command("streams-from-outside", "cat", stdin="in", stdout="out", reads={"in"}, writes={"out"}),
+    command("stdout-from-outside-unused", "true", stdout="out"),
+    shell("fifo", "mkfifo f; cat f > out & cat in > f; wait; rm f", reads={"in"}, writes={"out"}),
+    shell("a-command-that-does-nothing", "true"),
+    shell(
+        "empties-and-refills",
+        "cat in; : > in; printf 'content\\n' > in",
+        files={"in": CONTENT},
+        reads={"in"},
+        writes={"in"},
+    ),
+)
