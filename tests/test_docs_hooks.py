@@ -1,0 +1,160 @@
+"""The pages for plugin authors and about settings say what the code says, neither more nor less."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from roar_core import hookspecs
+from roar_core.config.layers import load
+from roar_core.config.schema import SECTIONS
+from roar_core.config.values import kind_of, shown
+from roar_core.contracts import CONTRACTS, misfit
+from roar_core.discovery import KINDS
+from roar_core.hookspecs import ConfigKey
+from roar_core.testing.analyzer import AnalyzerContract
+from roar_core.testing.tracer import TracerContract
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "plugins" / "_template"
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def signature(function: Callable[..., Any]) -> str:
+    """`launch(plan: LaunchPlan) -> Launch`, as the page writes it."""
+    whole = inspect.signature(function)
+    kept = [p for p in whole.parameters.values() if p.name != "self"]
+    text = str(whole.replace(parameters=kept)).replace("'", "")
+    return f"{function.__name__}{text}"
+
+
+def sections(text: str) -> dict[str, str]:
+    """Heading -> what stands below it, for the second and third level."""
+    parts = re.split(r"^#{2,3} (.+)$", text, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+HOOKS = {
+    name: function
+    for name, function in vars(hookspecs).items()
+    if hasattr(function, f"{hookspecs.PROJECT}_spec")
+}
+CLASSES = {
+    name: cls
+    for name, cls in vars(hookspecs).items()
+    if inspect.isclass(cls) and cls.__module__ == hookspecs.__name__
+}
+
+
+def test_every_hook_is_documented_with_exactly_its_arguments() -> None:
+    documented = [head for head in sections(page("hooks.md")) if head.startswith("`roar_")]
+    assert sorted(documented) == sorted(f"`{signature(hook)}`" for hook in HOOKS.values())
+
+
+def test_every_class_is_documented_and_no_other() -> None:
+    documented = {head for head in sections(page("hooks.md")) if head.isidentifier()}
+    assert documented == set(CLASSES)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_is_documented_with_exactly_its_members(name: str) -> None:
+    text = sections(page("hooks.md"))[name]
+    documented = re.findall(r"^- `(.+?)`", text, re.M)
+    assert documented == list(members(CLASSES[name]))
+
+
+def members(cls: type) -> Iterator[str]:
+    """Fields as `name: type = default`, then methods by their signature."""
+    if attrs.has(cls):
+        for field in attrs.fields(cls):
+            yield f"{field.name}: {field.type}{default(field)}"
+        return
+    for name, type_ in inspect.get_annotations(cls).items():
+        yield f"{name}: {type_}"
+    for name, method in vars(cls).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            yield signature(method)
+
+
+def default(field: Any) -> str:
+    if field.default is attrs.NOTHING:
+        return ""
+    value = "{}" if isinstance(field.default, attrs.Factory) else repr(field.default)  # type: ignore[arg-type]
+    return f" = {value}"
+
+
+def test_the_table_of_groups_is_complete() -> None:
+    rows = re.findall(r"^\| `(roar\.\w+)` \| ([\w ]+) \| (.+?) \|", page("hooks.md"), re.M)
+    hooks = {group: f"`{contract.hook}`" for group, contract in CONTRACTS.items()}
+    assert rows == [(group, kind, hooks.get(group, "none")) for group, kind in KINDS.items()]
+
+
+def test_the_worked_example_is_the_template() -> None:
+    text = page("plugins.md")
+    for name in ("src/roar_analyzer_logbook/__init__.py", "tests/test_logbook.py"):
+        assert (TEMPLATE / name).read_text(encoding="utf-8") in blocks(text, "python"), name
+    assert (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8") in blocks(text, "toml")
+
+
+def test_the_skeleton_of_a_tracer_is_a_tracer() -> None:
+    [code] = [block for block in blocks(page("plugins.md"), "python") if "roar_tracers" in block]
+    module: dict[str, Any] = {"__name__": "skeleton"}
+    exec(compile(code, "docs/plugins.md", "exec"), module)
+    [tracer] = module["roar_tracers"]()
+    assert misfit(tracer, CONTRACTS["roar.tracers"]) == ""
+    assert tracer.preflight().ok is False  # its helper is made up, and it says so
+    assert tracer.preflight().remedy
+
+
+def test_the_promises_listed_are_those_of_the_kits() -> None:
+    kits = (AnalyzerContract, TracerContract)
+    promises = [name for kit in kits for name in vars(kit) if name.startswith("test_")]
+    assert re.findall(r"^- `(test_\w+)`", page("plugins.md"), re.M) == promises
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_every_setting_is_documented_as_the_schema_has_it(section: Any) -> None:
+    text = sections(page("configuration.md"))[section.name]
+    assert section.help in text
+    assert re.findall(r"^- .+(?:\n  .+)*", text, re.M) == [
+        entry(section.name, key) for key in section.keys
+    ]
+
+
+def entry(section: str, key: ConfigKey) -> str:
+    """The lines of the page about one setting."""
+    kind = kind_of(key)
+    if key.choices:
+        choices = ", ".join(f"`{choice}`" for choice in key.choices)
+        kind = f"list of {choices}" if kind == "list of text" else choices
+    value = f"default `{shown(key, key.default)}`"
+    head = textwrap.wrap(f"- `{section}.{key.name}`: {kind}; {value}", 118)
+    return "\n  ".join([*head, key.help])
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    documented = re.findall(r"^- `(\w+\.\w+)`: ", page("configuration.md"), re.M)
+    assert documented == [f"{s.name}.{key.name}" for s in SECTIONS for key in s.keys]
+
+
+def test_every_example_in_the_page_about_settings_holds(tmp_path: Path) -> None:
+    text = page("configuration.md")
+    for number, block in enumerate(blocks(text, "toml")):
+        root = tmp_path / str(number)
+        root.mkdir()
+        (root / "roar.toml").write_text(block, encoding="utf-8")
+        assert load(root, None, {}).warnings == ()

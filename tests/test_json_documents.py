@@ -1,0 +1,161 @@
+"""The page, the schema and what the commands print say the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from roar_core.testing.projects import ProjectUnderTest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = json.loads(
+    (ROOT / "roar_core/src/roar_core/schemas/documents.json").read_text(encoding="utf-8")
+)
+PAGE = (ROOT / "docs/json.md").read_text(encoding="utf-8")
+SHAPES: dict[str, dict[str, Any]] = SCHEMA["$defs"]
+
+
+def type_words(schema: dict[str, Any]) -> str:
+    """A schema's type as the tables of docs/json.md write it."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name})"
+    if "anyOf" in schema:
+        return " or ".join(map(type_words, schema["anyOf"]))
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema["enum"])
+    if "type" not in schema:
+        return "any"
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if kinds == ["array"]:
+        return f"array of {type_words(schema['items'])}"
+    return " or ".join(kinds)
+
+
+def section(name: str, shape: dict[str, Any]) -> str:
+    """The section of docs/json.md that describes `shape`."""
+    rows = [
+        f"| `{field}`{'' if field in shape['required'] else ' (may be absent)'}"
+        f" | {type_words(schema)} | {schema['description']} |"
+        for field, schema in shape["properties"].items()
+    ]
+    head = [
+        f"### {name}",
+        "",
+        shape["description"],
+        "",
+        "| field | type | meaning |",
+        "| --- | --- | --- |",
+    ]
+    return "\n".join(head + rows) + "\n"
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_page_has_the_table_of(name: str) -> None:
+    expected = section(name, SHAPES[name])
+    assert expected in PAGE, f"docs/json.md should hold:\n\n{expected}"
+
+
+def test_the_page_describes_nothing_that_does_not_exist() -> None:
+    assert set(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE)) == set(SHAPES)
+
+
+def test_every_document_is_one_of_the_schema() -> None:
+    documents = {name for name, shape in SHAPES.items() if "schema" in shape["properties"]}
+    assert {entry["$ref"].rpartition("/")[2] for entry in SCHEMA["oneOf"]} == documents
+    assert all(SHAPES[name]["properties"]["type"]["const"] == name for name in documents)
+
+
+def strict(schema: Any) -> Any:
+    """The schema with every object closed: a field that no page describes is a fault."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: strict(part) for key, part in schema.items()}
+    if "properties" in closed and "required" in closed:
+        closed["additionalProperties"] = False
+    return closed
+
+
+VALIDATOR = Draft202012Validator(strict(SCHEMA))
+ODD = os.fsdecode(b"bad\xff\n.txt")
+
+COMMANDS = {
+    "init": "init",
+    "status": "status",
+    "log": "log",
+    "log --all": "log",
+    "log --session 1": "log",
+    "show": "job",
+    "show @1": "job",
+    "show @B1": "job",
+    "show out.txt": "file",
+    "show gone.txt": "file",
+    "show copy.txt": "file",
+    "show in.txt": "file",
+    "dag": "dag",
+    "dag --show-artifacts": "dag",
+    "session hash --session 1": "session_hash",
+    "reset": "reset",
+    "config list": "config",
+    "config get run.grace": "setting",
+    "filter list": "filters",
+    "plugins": "plugins",
+    "tracer": "tracers",
+    "tracer check": "tracer_check",
+    "db": "database",
+    "db integrity": "integrity",
+    "db recover": "recovery",
+    "db recover --force": "recovery",
+}
+
+
+@pytest.fixture
+def recorded(project: ProjectUnderTest) -> ProjectUnderTest:
+    """A project in which real commands were recorded: a build, a pipeline, a failure, odd names."""
+    project.write("in.txt", "1")
+    project.write(ODD, "odd")
+    for verb, script in (
+        ("build", "echo built > built.txt"),
+        ("run", "cat in.txt > out.txt; cp out.txt gone.txt"),
+        ("run", "cat out.txt > last.txt; exit 3"),
+        ("run", "kill -TERM $$"),
+    ):
+        project.roar(verb, "--", "sh", "-c", script)
+    project.roar("run", "-n", "odd", "--", "cp", ODD, "copied " + ODD)
+    (project.root / "gone.txt").unlink()
+    project.write("copy.txt", "1")
+    return project
+
+
+def validate(document: Any, name: str) -> None:
+    assert document["type"] == name
+    errors = [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(document)]
+    shape = Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": strict(SCHEMA)["$defs"]})
+    errors += [f"{error.json_path}: {error.message}" for error in shape.iter_errors(document)]
+    assert not errors
+
+
+def test_a_project_without_a_record_has_its_documents_too(project: ProjectUnderTest) -> None:
+    project.roar("init")
+    for name in ("status", "log", "dag"):
+        validate(project.json(name), name)
+
+
+def test_what_the_commands_print_is_what_the_schema_says(recorded: ProjectUnderTest) -> None:
+    for command, name in COMMANDS.items():
+        validate(recorded.json(*command.split()), name)
+    validate(recorded.json("show", ODD), "file")
