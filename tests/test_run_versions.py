@@ -51,6 +51,21 @@ def test_touching_a_file_whose_bytes_are_known_makes_no_output(project: ProjectU
     assert project.run("touch", "data").writes == set()
 
 
+def test_touching_makes_no_output_even_when_the_touched_version_is_remembered_too(
+    project: ProjectUnderTest,
+) -> None:
+    settle(project.write("data", "bytes"))
+    project.run("cat", "data")
+    script = """
+import os, time
+data = os.open("data", os.O_WRONLY)
+os.utime(data)
+while time.time_ns() - os.stat(data).st_ctime_ns < 50_000_000:
+    time.sleep(0.01)
+"""
+    assert project.run("python", "-c", script).writes == set()
+
+
 def test_a_database_deleted_by_the_command_is_told_and_its_exit_code_kept(
     project: ProjectUnderTest,
 ) -> None:

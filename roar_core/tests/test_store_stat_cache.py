@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from roar_core.hashing.cache import SETTLE_NS
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.store import stat_cache
 from roar_core.store.writer import Store
@@ -35,7 +36,7 @@ def test_mode_and_links_are_no_content(store: Store) -> None:
 
 @pytest.mark.parametrize("field", ["mtime_ns", "ctime_ns"])
 def test_a_file_that_had_not_settled_is_not_remembered(store: Store, field: str) -> None:
-    young = FILE._replace(**{field: HASHED_AT - stat_cache.SETTLED_NS})
+    young = FILE._replace(**{field: HASHED_AT - SETTLE_NS})
     store.remember([(young, "blake3", DIGEST, HASHED_AT)])
     assert store.digests_for([young], "blake3") == {}
 

@@ -57,6 +57,8 @@ def make_edges(observation: Observation, hasher: Hasher) -> Edges:
         for file in observation.inputs
         if file.fingerprint not in caught and (place := _place(file)) is not None
     ]
+    # First: the cache keeps one version of a file, and hashing puts the new one in its place.
+    before = _digests_before(observation.outputs, hasher)
     # Apart: one place may hold an input that is wanted as it was, and an output as it is.
     hashed = hasher.hash(read_now)
     written = hasher.hash([(file.path, None) for file in observation.outputs])
@@ -67,7 +69,7 @@ def make_edges(observation: Observation, hasher: Hasher) -> Edges:
         if isinstance(result, HashFailure):
             gone += 1
             outputs.append(Edge(output.path, output.fingerprint.size, hash_state="unknown"))
-        elif not _unchanged(output, result.digests, hasher):
+        elif before.get(output.path) != result.digests["blake3"]:
             outputs.append(Edge(output.path, result.fingerprint.size, result.digests))
     inputs = _distinct(_input_edge(file, caught, hashed) for file in observation.inputs)
     return Edges(inputs, tuple(outputs), tuple(_reasons(inputs, gone)))
@@ -125,16 +127,16 @@ def _is_version(found: Fingerprint, file: InputFile) -> bool:
     return found.same_content(file.fingerprint)
 
 
-def _unchanged(output: OutputFile, digests: Digests, hasher: Hasher) -> bool:
-    """Whether a file that may have been written still holds what it held before."""
-    if output.doubtful is None:
-        return False
-    early = hasher.early(output.doubtful)
-    if early is None:
-        before = hasher.cache.digests_for([output.doubtful], "blake3").get(key_of(output.doubtful))
-    else:
-        before = early.get("blake3")
-    return before is not None and before == digests.get("blake3")
+def _digests_before(outputs: Sequence[OutputFile], hasher: Hasher) -> dict[str, str]:
+    """BLAKE3 of what outputs held before the run, by path: of those whose times cannot tell."""
+    doubtful = {file.path: file.doubtful for file in outputs if file.doubtful is not None}
+    remembered = hasher.cache.digests_for(doubtful.values(), "blake3")
+    before: dict[str, str] = {}
+    for path, version in doubtful.items():
+        digest = (hasher.early(version) or {}).get("blake3") or remembered.get(key_of(version))
+        if digest is not None:
+            before[path] = digest
+    return before
 
 
 def _distinct(edges: Iterable[Edge]) -> tuple[Edge, ...]:

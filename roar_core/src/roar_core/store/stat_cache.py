@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from roar_core.hashing.cache import FingerprintKey, is_settled, key_of
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.store.database import Database
-
-# A file changed twice within one tick of the kernel's coarse clock (10 ms at HZ=100, the slowest in
-# use) may keep size and times. A digest counts only when the file had rested longer than that.
-# Times in whole seconds come from file systems that keep no finer ones: FAT's step is two seconds.
-SETTLED_NS = 20_000_000
-SETTLED_COARSE_NS = 2_100_000_000
 
 # About 30 MB. Files hashed longest ago go first; one that is still in use is then hashed once more.
 KEPT_ROWS = 200_000
 
 # Below SQLite's limit on bound variables before 3.32 (999).
 _CHUNK = 900
-
-FingerprintKey = tuple[int, int, int, int, int]
 
 
 class StatCache(Database):
@@ -29,7 +22,7 @@ class StatCache(Database):
     def digests_for(
         self, fingerprints: Iterable[Fingerprint], algorithm: str
     ) -> dict[FingerprintKey, str]:
-        """Map `fingerprint[:5]` to the hex digest, for those files that are known and unchanged."""
+        """Map `key_of(fingerprint)` to the hex digest, for files that are known and unchanged."""
         wanted: dict[int, dict[int, list[Fingerprint]]] = defaultdict(lambda: defaultdict(list))
         for fingerprint in fingerprints:
             wanted[fingerprint.dev][_signed(fingerprint.ino)].append(fingerprint)
@@ -47,7 +40,7 @@ class StatCache(Database):
                     for ino, size, mtime_ns, ctime_ns, value in rows:
                         for wanted_file in files[ino]:
                             if (size, mtime_ns, ctime_ns) == _version(wanted_file):
-                                known[wanted_file[:5]] = value
+                                known[key_of(wanted_file)] = value
         return known
 
     def remember(self, rows: Iterable[tuple[Fingerprint, str, str, int]]) -> None:
@@ -58,7 +51,7 @@ class StatCache(Database):
         settled = [
             (_signed(file.dev), _signed(file.ino), algorithm, *_version(file), value, hashed_at_ns)
             for file, algorithm, value, hashed_at_ns in rows
-            if _had_settled(file, hashed_at_ns)
+            if is_settled(file, hashed_at_ns)
         ]
         if not settled:
             return
@@ -71,12 +64,6 @@ class StatCache(Database):
             )
             newest = db.execute("SELECT max(id) FROM stat_cache").fetchone()[0]
             db.execute("DELETE FROM stat_cache WHERE id <= ?", (newest - KEPT_ROWS,))
-
-
-def _had_settled(file: Fingerprint, hashed_at_ns: int) -> bool:
-    is_coarse = file.mtime_ns % 10**9 == 0 or file.ctime_ns % 10**9 == 0
-    rest_ns = hashed_at_ns - max(file.mtime_ns, file.ctime_ns)
-    return rest_ns > (SETTLED_COARSE_NS if is_coarse else SETTLED_NS)
 
 
 def _version(file: Fingerprint) -> tuple[int, int, int]:
