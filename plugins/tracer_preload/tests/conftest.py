@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,7 +150,10 @@ def trace(folder: Path, tmp_path: Path) -> Iterator[Trace]:
         journals.append(journal)
         if prepare:
             prepare(journal)
+        found = shutil.which(folder / argv[0]) or shutil.which(argv[0])
+        assert found is not None, argv
         plan = LaunchPlan(
+            program=os.fsencode(found),
             argv=tuple(os.fsencode(word) for word in argv),
             environ={os.fsencode(k): os.fsencode(v) for k, v in (environ or os.environ).items()},
             cwd=folder,

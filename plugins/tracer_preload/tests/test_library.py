@@ -95,6 +95,7 @@ def test_a_path_that_ld_so_cannot_read_is_refused(tmp_path: Path) -> None:
 
 def plan(**environ: bytes) -> LaunchPlan:
     return LaunchPlan(
+        program=b"/x",
         argv=(b"x", b"\xff"),
         environ={key.encode(): value for key, value in environ.items()},
         cwd=Path("/"),
@@ -125,7 +126,7 @@ def test_a_launch_within_a_launch_names_the_library_once() -> None:
 def test_a_relative_journal_is_refused() -> None:
     with pytest.raises(TracerError, match="absolute"):
         PreloadTracer().launch(
-            LaunchPlan(argv=(b"x",), environ={}, cwd=Path("/"), journal=Path("j"), run_uid="")
+            LaunchPlan(b"/x", (b"x",), {}, cwd=Path("/"), journal=Path("j"), run_uid="")
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from roar_core.testing.programs import PROGRAMS
 from roar_core.testing.programs.building import Workshop
-from roar_tracer_preload.programs import find_program, gap_of
+from roar_tracer_preload.programs import gap_of
 
 GAPS = {
     "open-read": None,
@@ -60,13 +60,3 @@ def test_damaged_programs_are_no_surprise(tmp_path: Path) -> None:
         gap_of(os.fsencode(path))
     for name in (b"/", b"/dev/null", b"/absent", os.fsencode(tmp_path)):
         assert gap_of(name) is None
-
-
-def test_the_path_is_searched_as_a_shell_would(tmp_path: Path) -> None:
-    program = tmp_path / "prog"
-    program.touch(0o755)
-    (tmp_path / "data").touch(0o644)
-    environ = {b"PATH": b"/absent:" + os.fsencode(tmp_path)}
-    assert find_program(b"prog", environ, b"/") == os.fsencode(program)
-    assert find_program(b"data", environ, b"/") is None
-    assert find_program(b"./prog", {}, os.fsencode(tmp_path)) == os.fsencode(tmp_path) + b"/./prog"

@@ -3,16 +3,17 @@
 A distribution advertises a plugin, a module or an object holding `@hookimpl` functions, under the
 entry-point group of its kind; a command loads only the groups it needs.
 
-    group                   hook                          gives roar.tracers
-    roar_tracers()                Tracer roar.analyzers          roar_analyzers(config)
-    Analyzer               provisional roar.storage_proxies    roar_storage_proxies(config)
-    StorageProxy           provisional roar.backends           roar_backends(config)
-    ExecutionBackend       provisional roar.transfers          roar_transfers(config)
-    Transfer               provisional roar.composites         roar_composite_formats()
-    CompositeFormat        provisional roar.exporters          roar_exporters()
-    Exporter               provisional roar.commands           (none)                        the
-    entry point's value is `module:command` any of them             roar_config_sections()
-    ConfigSection any of them             roar_capabilities()           booleans
+    group                   hook                        gives
+    roar.tracers            roar_tracers()              Tracer
+    roar.analyzers          roar_analyzers(config)      Analyzer           provisional
+    roar.storage_proxies    roar_storage_proxies(config)  StorageProxy     provisional
+    roar.backends           roar_backends(config)       ExecutionBackend   provisional
+    roar.transfers          roar_transfers(config)      Transfer           provisional
+    roar.composites         roar_composite_formats()    CompositeFormat    provisional
+    roar.exporters          roar_exporters()            Exporter           provisional
+    roar.commands           (none)                      the entry point's value is `module:command`
+    any of them             roar_config_sections()      ConfigSection
+    any of them             roar_capabilities()         booleans
 
 *Hooks offer objects; the core calls each object itself.* pluggy stops at the first exception, so no
 work is done inside a hook. What an object raises is reported under its distribution's name and the
@@ -91,10 +92,13 @@ class Preflight:
 class LaunchPlan:
     """What the coordinator asks a tracer to observe.
 
-    `journal` exists already, created and later grown by roar; the tracer only appends. `argv` and
-    `environ` are bytes because the kernel's are. `cwd` is the working directory, absolute.
+    `journal` exists already, created and later grown by roar; the tracer only appends. `program` is
+    the absolute path of the file to execute, as the PATH search found it, and `argv` what it is
+    told, its own name first; both and `environ` are bytes because the kernel's are. `cwd` is the
+    working directory, absolute.
     """
 
+    program: bytes
     argv: tuple[bytes, ...]
     environ: Mapping[bytes, bytes]
     cwd: Path

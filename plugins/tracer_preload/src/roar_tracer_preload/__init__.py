@@ -106,13 +106,12 @@ class PreloadTracer:
                 f"preload needs an absolute journal path of at most {_JOURNAL_PATH_MAX} bytes, "
                 f"not {os.fsdecode(journal)!r}"
             )
-        from roar_tracer_preload.programs import KEEP_OUT, find_program, gap_of
+        from roar_tracer_preload.programs import KEEP_OUT, gap_of
 
-        program = find_program(plan.argv[0], plan.environ, os.fsencode(plan.cwd))
-        code = gap_of(program) if program is not None else None
+        code = gap_of(plan.program)
         gaps: tuple[CoverageReason, ...] = ()
-        if program is not None and code is not None:
-            gaps = (CoverageReason(code, 1, os.fsdecode(program)),)
+        if code is not None:
+            gaps = (CoverageReason(code, 1, os.fsdecode(plan.program)),)
             if code in KEEP_OUT:
                 return PreloadLaunch(plan.argv, plan.environ, gaps=gaps)
         library = os.fsencode(self.library)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 # elf(5), <elf.h>
 _ELF64 = b"\x7fELF\x02\x01"
@@ -26,17 +26,6 @@ _SCRIPT_DEPTH = 4  # the kernel's own limit on scripts run by scripts
 
 # The library must not get into these: the loader would complain, or the program stop.
 KEEP_OUT = frozenset({"foreign_abi", "foreign_libc", "interposer"})
-
-
-def find_program(argv0: bytes, environ: Mapping[bytes, bytes], cwd: bytes) -> bytes | None:
-    """The path execvp(3) would start, absolute but not resolved; None when there is none."""
-    if b"/" in argv0:
-        return os.path.join(cwd, argv0)  # noqa: PTH118 - any bytes
-    for folder in environ.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
-        path = os.path.join(cwd, folder or b".", argv0)  # noqa: PTH118
-        if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
-            return path
-    return None
 
 
 def gap_of(path: bytes, depth: int = 0) -> str | None:

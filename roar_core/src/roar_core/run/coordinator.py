@@ -84,7 +84,7 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
         )
         with journal:
             try:
-                launch = _prepare(chosen, job, journal, config)
+                launch = _prepare(chosen, program, job, journal, config)
                 job = store.begin(job, owner=Owner.current())
             except BaseException:
                 journal.remove()
@@ -131,9 +131,12 @@ def _new_job(
     )
 
 
-def _prepare(chosen: ChosenTracer, job: Job, journal: Journal, config: Config) -> Launch:
+def _prepare(
+    chosen: ChosenTracer, program: str, job: Job, journal: Journal, config: Config
+) -> Launch:
     """Have the tracer make ready; nothing has begun, so only here may its failure refuse."""
     plan = LaunchPlan(
+        program=os.fsencode(os.path.join(job.cwd, program)),  # noqa: PTH118 - any bytes
         argv=tuple(os.fsencode(word) for word in job.command),
         environ=dict(os.environb),
         cwd=Path(job.cwd),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known where `--strict-markers` is on."""
+    """Make the mark known where `--strict-markers` is on; have commands start as from a shell."""
     config.addinivalue_line(
         "markers", "needs(*what): what the test cannot do without; see roar_core.testing.needs"
     )
+    # A job in the background of a script ignores these, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

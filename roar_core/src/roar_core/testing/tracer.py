@@ -1,10 +1,10 @@
 """The promises of a tracer, as tests: subclass `TracerContract` and give one fixture.
 
-class TestMyTracer(TracerContract):
-    added_variables = frozenset({"MY_TRACER_SOCKET"})
+    class TestMyTracer(TracerContract):
+        added_variables = frozenset({"MY_TRACER_SOCKET"})
 
-    @pytest.fixture
-    def tracer(self): return MyTracer()
+        @pytest.fixture
+        def tracer(self): return MyTracer()
 
 The plugin must be installed in the environment of the tests: the programs of the table run under
 the real `roar run --tracer NAME`, and what it records is compared with what they are known to do.
@@ -13,6 +13,7 @@ the real `roar run --tracer NAME`, and what it records is compared with what the
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,7 +94,8 @@ class TracerContract:
     ) -> None:
         with _journal(tmp_path) as journal:
             environ = dict(ODD_VARIABLES)
-            plan = LaunchPlan(ODD_WORDS, environ, tmp_path, Path(journal.path), "0" * 32)
+            program = os.fsencode(str(shutil.which("true")))
+            plan = LaunchPlan(program, ODD_WORDS, environ, tmp_path, Path(journal.path), "0" * 32)
             launch = usable.launch(plan)
             assert launch.argv[-len(ODD_WORDS) :] == ODD_WORDS
             assert environ == ODD_VARIABLES
