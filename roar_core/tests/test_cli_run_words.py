@@ -15,7 +15,18 @@ from roar_core.cli.run_words import plain_run
 from roar_core.run.options import RunOptions
 
 OPTIONS = ["-q", "--quiet", "-v", "-vv", "--verbose", "-n", "--name", "--tracer", "--hash"]
-OPTIONS += ["--dirty", "--", "-", "-c", "--help", "--json", "-x", "--name=a", "-nq"]
+OPTIONS += [
+    "--dirty",
+    "--no-fallback",
+    "--",
+    "-",
+    "-c",
+    "--help",
+    "--json",
+    "-x",
+    "--name=a",
+    "-nq",
+]
 VALUES = ["train", "auto", "preload", "sha256", "md5", "crc", "allow", "snapshot", "never", ""]
 WORDS = st.sampled_from([*OPTIONS, *VALUES, "python"])
 

@@ -106,6 +106,7 @@ def test_the_header_page_is_laid_out_as_in_c() -> None:
     assert fields["allocated"] == wire.ALLOCATED_OFFSET
     assert fields["doorbell"] == wire.DOORBELL_OFFSET
     assert fields["reader_alive"] == wire.READER_ALIVE_OFFSET
+    assert fields[""] - fields["successor"] == wire.SUCCESSOR_MAX
     numbers = range(1, HEADER.size)
     values = HEADER.unpack(bytes(number % 256 for number in [0, *numbers]))
     names = [name for name in fields if name and not name.startswith("pad")]

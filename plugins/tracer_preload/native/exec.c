@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "environment.h"
+#include "handover.h"
 #include "hooks.h"
 #include "loaded.h"
 #include "processes.h"
@@ -22,6 +23,14 @@
 
 static int call_without_us(const struct roar_execution *e) {
     return e->call(e, ROAR_ENVIRONMENT(e->envp, false));
+}
+
+/* Execute the starter of the tracer that can; returns when that failed. */
+static void hand_over(const struct roar_execution *e, const struct roar_program *program) {
+    struct roar_handover next;
+    if (ROAR_HANDOVER(&next, roar_program_name(program, e->path), e->argv, e->envp))
+        REAL(execve)(next.starter, next.argv, next.envp);
+    roar_scratch_unmap();
 }
 
 int roar_execute(const struct roar_execution *e) {
@@ -38,6 +47,10 @@ int roar_execute(const struct roar_execution *e) {
     struct roar_writer record;
     roar_begin_exec(&record, &program, e->argv);
     roar_commit(&record);
+    if (program.handed_over) {
+        hand_over(e, &program);
+        roar_nobody_sees(&program);
+    }
     roar_path_end(&program.path);
     char **envp = ROAR_ENVIRONMENT(e->envp, program.observed);
     int result = e->call(e, envp);

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "handover.h"
 #include "loaded.h"
 #include "opening.h"
 #include "place.h"
@@ -66,14 +67,21 @@ static bool is_privileged(const struct roar_program *p, int fd) {
 }
 
 static uint32_t inspect(const struct roar_program *p, int dirfd, const char *path) {
-    int fd = raw_open(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = path[0] ? raw_open(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : dirfd;
     uint32_t gap = is_privileged(p, fd) ? ROAR_GAP_PRIVILEGED : 0;
     /* A program may be executable and not readable; its absent START will tell. */
     if (!gap && fd >= 0)
         gap = roar_inspect_file(fd, 0);
-    if (fd >= 0)
+    if (path[0] && fd >= 0)
         raw_close(fd);
     return gap;
+}
+
+/* Only then does a starter in its place fail when it would have failed; by name, for the starter is
+ * told a name. */
+static bool is_executable(int dirfd, const char *path) {
+    return path[0] && (dirfd == AT_FDCWD || path[0] == '/') &&
+           RAW3(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
 }
 
 static bool can_open(const char *path, int flags) {
@@ -83,10 +91,13 @@ static bool can_open(const char *path, int flags) {
     return fd >= 0;
 }
 
-/* After a change of user or root: will the next program find our library and the journal? */
+/* After a change of user or root another program may find neither our library nor the journal. */
+static bool is_elsewhere(void) {
+    return (uint32_t)RAW3(SYS_geteuid, 0, 0, 0) != roar_started_as || roar_root_changed;
+}
+
 static void check_reach(struct roar_program *p) {
-    bool other_user = (uint32_t)RAW3(SYS_geteuid, 0, 0, 0) != roar_started_as;
-    if (LIKELY(!other_user && !roar_root_changed))
+    if (LIKELY(!is_elsewhere()))
         return;
     const char *journal = roar_journal_variable(0) + ROAR_VARIABLE_HEAD;
     p->observed = p->observed && roar_library() && can_open(roar_library(), O_RDONLY);
@@ -95,11 +106,32 @@ static void check_reach(struct roar_program *p) {
                       roar_path_text(&p->path));
 }
 
+/* Why we cannot be in it: asked of the file once per run. `first` says that this was the time. */
+static uint32_t gap_of(const struct roar_program *p, int dirfd, const char *path, bool *first) {
+    struct roar_journal_slot *slot = roar_slot(&p->st, true);
+    *first = !slot || !(roar_slot_state(slot) & ROAR_SLOT_PROGRAM);
+    if (!*first)
+        return __atomic_load_n(&slot->reserved, __ATOMIC_RELAXED);
+    uint32_t gap = inspect(p, dirfd, path);
+    if (slot) {
+        __atomic_store_n(&slot->reserved, gap, __ATOMIC_RELAXED);
+        *first = !(roar_slot_add(slot, ROAR_SLOT_PROGRAM) & ROAR_SLOT_PROGRAM);
+    }
+    return gap;
+}
+
+void roar_nobody_sees(struct roar_program *p) {
+    p->handed_over = false;
+    roar_emit_gap(p->gap, roar_path_text(&p->path));
+}
+
 void roar_look_at_program(struct roar_program *p, int dirfd, const char *path, bool search) {
     p->gap = 0;
     p->observed = true;
+    p->handed_over = false;
     roar_path_begin(&p->path);
-    if (search && path[0] && !text_find(path, text_length(path), "/")) {
+    p->searched = search && path[0] && !text_find(path, text_length(path), "/");
+    if (p->searched) {
         search_path(p, path);
         dirfd = AT_FDCWD;
         path = p->path.text;
@@ -113,26 +145,15 @@ void roar_look_at_program(struct roar_program *p, int dirfd, const char *path, b
     }
     if (!p->found)
         return;
-    struct roar_journal_slot *slot = roar_slot(&p->st, true);
-    if (slot && roar_slot_state(slot) & ROAR_SLOT_PROGRAM) {
-        p->gap = __atomic_load_n(&slot->reserved, __ATOMIC_RELAXED);
-    } else {
-        if (path[0]) {
-            p->gap = inspect(p, dirfd, path);
-        } else if (is_privileged(p, dirfd)) {
-            p->gap = ROAR_GAP_PRIVILEGED;
-        } else {
-            p->gap = roar_inspect_file(dirfd, 0);
-        }
-        if (slot)
-            __atomic_store_n(&slot->reserved, p->gap, __ATOMIC_RELAXED);
-        bool first = !slot || !(roar_slot_add(slot, ROAR_SLOT_PROGRAM) & ROAR_SLOT_PROGRAM);
-        if (p->gap && first) {
-            /* From inside it would report itself. */
-            roar_opened_code(dirfd, path);
-            roar_emit_gap(p->gap, roar_path_text(&p->path));
-        }
-    }
+    bool first;
+    p->gap = gap_of(p, dirfd, path, &first);
+    bool may_be_handed_over = p->gap && roar_may_hand_over(p->gap);
+    p->handed_over = may_be_handed_over && is_executable(dirfd, path) && !is_elsewhere();
+    /* From inside it would report itself. */
+    if (p->gap && first)
+        roar_opened_code(dirfd, path);
+    if (p->gap && !p->handed_over && (first || may_be_handed_over))
+        roar_nobody_sees(p);
     p->observed = p->gap != ROAR_GAP_FOREIGN_ABI && p->gap != ROAR_GAP_INTERPOSER &&
                   p->gap != ROAR_GAP_FOREIGN_LIBC;
     check_reach(p);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "environment.h"
+#include "handover.h"
 #include "hooks.h"
 #include "opening.h"
 #include "processes.h"
@@ -38,9 +39,21 @@ static int spawn_observed(spawn_call *call, bool search, pid_t *child, const cha
     roar_look_at_actions(&files, actions);
     roar_look_at_program(&program, AT_FDCWD, path, search);
     roar_begin_exec(&record, &program, argv);
-    char **passed = ROAR_ENVIRONMENT(envp, program.observed);
-    int result = call(&pid, path, actions, attributes, argv, passed);
-    roar_scratch_unmap();
+    int result = -1;
+    char **passed = NULL;
+    struct roar_handover next;
+    if (program.handed_over) {
+        if (ROAR_HANDOVER(&next, roar_program_name(&program, path), argv, envp))
+            result = call(&pid, next.starter, actions, attributes, next.argv, next.envp);
+        roar_scratch_unmap();
+        if (result)
+            roar_nobody_sees(&program);
+    }
+    if (!program.handed_over) {
+        passed = ROAR_ENVIRONMENT(envp, program.observed);
+        result = call(&pid, path, actions, attributes, argv, passed);
+        roar_scratch_unmap();
+    }
     if (result == E2BIG && program.observed && roar_environment_has_us(envp, passed)) {
         roar_emit_gap(ROAR_GAP_NO_ROOM, roar_no_text());
         result = call(&pid, path, actions, attributes, argv, ROAR_ENVIRONMENT(envp, false));

@@ -159,6 +159,7 @@ def trace(folder: Path, tmp_path: Path) -> Iterator[Trace]:
             cwd=folder,
             journal=Path(journal.path),
             run_uid=uid,
+            successor=settings.get("successor", b""),
         )
         launch = PreloadTracer().launch(plan)
         child = subprocess.Popen(

@@ -95,7 +95,8 @@ class LaunchPlan:
     `journal` exists already, created and later grown by roar; the tracer only appends. `program` is
     the absolute path of the file to execute, as the PATH search found it, and `argv` what it is
     told, its own name first; both and `environ` are bytes because the kernel's are. `cwd` is the
-    working directory, absolute.
+    working directory, absolute. `successor` is a `Successor`'s program, empty when there is none: a
+    tracer executes it in the place of a program that it cannot enter.
     """
 
     program: bytes
@@ -105,6 +106,7 @@ class LaunchPlan:
     journal: Path
     run_uid: str
     settings: Mapping[str, Any] = attrs.field(factory=dict)
+    successor: bytes = b""
 
 
 class Launch(Protocol):
@@ -151,6 +153,18 @@ class Tracer(Protocol):
 
         Called once per run, in roar, before anything is started.
         """
+
+
+@runtime_checkable
+class Successor(Tracer, Protocol):
+    """A tracer that can go on where another one cannot enter.
+
+    `successor` is an executable; `SUCCESSOR --journal JOURNAL -- PROGRAM ARGV0 [ARGUMENT …]`
+    becomes PROGRAM, and reports what it and all its children do into that journal, beside other
+    writers. It needs nothing of roar, and when it cannot observe it says so in the journal.
+    """
+
+    successor: Path
 
 
 @hookspec

@@ -93,11 +93,13 @@ class Journal:
         preimage_wait_ms: int = 200,
         private_dirs: Sequence[str] = ("/dev/shm",),  # noqa: S108 - the last resort, made 0700
         room_bytes: int = CHUNK,
+        successor: bytes = b"",
     ) -> Journal:
         """Make a journal of `room_bytes` (whole pages, at most a chunk) that nobody else can read.
 
-        `private_dirs` are tried in order when the file system of `path` will not do. Raises
-        JournalError when there is no room or no right; nothing is left behind.
+        `private_dirs` are tried in order when the file system of `path` will not do. `successor` is
+        the program that goes on where the tracer cannot enter; a path of 1 KiB is too long to tell.
+        Raises JournalError when there is no room or no right; nothing is left behind.
         """
         wanted = os.fspath(path)
         fd, actual = journal_file.create(
@@ -107,6 +109,7 @@ class Journal:
             preimage_wait_ms=preimage_wait_ms,
             private_dirs=private_dirs,
             room_bytes=room_bytes,
+            successor=successor,
         )
         return cls(fd, actual, wanted)
 

@@ -23,6 +23,7 @@ from roar_core.journal_format import (
     MAX_CHUNKS,
     OWN_ROOM,
     SLOT_SIZE,
+    SUCCESSOR_MAX,
     Kind,
     Record,
     decode_records,
@@ -57,6 +58,7 @@ class Header(NamedTuple):
     allocated: int
     doorbell: int
     reader_alive: int
+    successor: bytes
 
     @property
     def clock(self) -> int:
@@ -91,6 +93,7 @@ def create(
     preimage_wait_ms: int,
     private_dirs: Sequence[str],
     room_bytes: int,
+    successor: bytes,
 ) -> tuple[int, str]:
     """Create an empty journal; return its descriptor and the path where it really lies."""
     if table_slots & (table_slots - 1) or len(run_uid) != 16:
@@ -116,6 +119,7 @@ def create(
         room_bytes,
         0,
         1,
+        successor if len(successor) < SUCCESSOR_MAX else b"",
     )
     fd = _allocate(wanted, room_bytes)
     path = wanted

@@ -32,8 +32,9 @@ PREIMAGE_NONE = 0
 PREIMAGE_DONE = 1
 PREIMAGE_NEVER = 2
 
-# struct roar_journal_header up to `allocated` and the two futexes, with its padding.
-HEADER = struct.Struct("=8sII16sQQQQQQII40xQQ48xQII48x")
+# struct roar_journal_header, with its padding.
+HEADER = struct.Struct("=8sII16sQQQQQQII40xQQ48xQII48x768x1024s")
+SUCCESSOR_MAX = 1024  # with its terminator
 TAIL_OFFSET = 128
 LOST_OFFSET = 136
 ALLOCATED_OFFSET = 192

@@ -97,7 +97,10 @@ class PreloadTracer:
         return Preflight(ok=True, checks=checks)
 
     def launch(self, plan: LaunchPlan) -> PreloadLaunch:
-        """Add our library behind the user's own in LD_PRELOAD, and ROAR_TRACE with the journal."""
+        """Add our library behind the user's own in LD_PRELOAD, and ROAR_TRACE with the journal.
+
+        A program that the library cannot enter is started by the plan's successor, if it has one.
+        """
         import os
 
         journal = os.fsencode(plan.journal)
@@ -106,9 +109,12 @@ class PreloadTracer:
                 f"preload needs an absolute journal path of at most {_JOURNAL_PATH_MAX} bytes, "
                 f"not {os.fsdecode(journal)!r}"
             )
-        from roar_tracer_preload.programs import KEEP_OUT, gap_of
+        from roar_tracer_preload.programs import HANDED_OVER, KEEP_OUT, gap_of
 
         code = gap_of(plan.program)
+        if code in HANDED_OVER and plan.successor:
+            starter = (plan.successor, b"--journal", journal, b"--", plan.program)
+            return PreloadLaunch((*starter, *plan.argv), plan.environ)
         gaps: tuple[CoverageReason, ...] = ()
         if code is not None:
             gaps = (CoverageReason(code, 1, os.fsdecode(plan.program)),)

@@ -26,6 +26,8 @@ _SCRIPT_DEPTH = 4  # the kernel's own limit on scripts run by scripts
 
 # The library must not get into these: the loader would complain, or the program stop.
 KEEP_OUT = frozenset({"foreign_abi", "foreign_libc", "interposer"})
+# native/handover.c: what a system-call tracer can go on with.
+HANDED_OVER = KEEP_OUT | {"static", "direct_calls"}
 
 
 def gap_of(path: bytes, depth: int = 0) -> str | None:

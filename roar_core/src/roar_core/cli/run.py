@@ -25,6 +25,11 @@ _OPTIONS = (
     click.option("-n", "--name", metavar="NAME", help="A name for the job."),
     click.option("--tracer", metavar="auto|NAME", help="Observe with this one; see: roar tracer"),
     click.option(
+        "--no-fallback",
+        is_flag=True,
+        help="Only this tracer, or the first for auto: no other one takes over.",
+    ),
+    click.option(
         "--hash",
         "algorithms",
         multiple=True,
@@ -75,6 +80,7 @@ def _record(
     verbose: int,
     name: str | None,
     tracer: str | None,
+    no_fallback: bool,
     algorithms: tuple[str, ...],
     dirty: Dirty | None,
     command: tuple[str, ...],
@@ -85,5 +91,15 @@ def _record(
         raise UsageError(f"no command given; try: roar {kind} python train.py")
     if quiet and verbose:
         raise UsageError("-q and -v contradict each other; give one of them")
-    verbosity = -1 if quiet else verbose
-    return carry_out(RunOptions(command, kind, name, tracer, algorithms, dirty, verbosity))
+    return carry_out(
+        RunOptions(
+            command=command,
+            kind=kind,
+            name=name,
+            tracer=tracer,
+            algorithms=algorithms,
+            dirty=dirty,
+            verbosity=-1 if quiet else verbose,
+            fallback=False if no_fallback else None,
+        )
+    )

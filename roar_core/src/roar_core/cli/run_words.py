@@ -24,7 +24,7 @@ def plain_run(arguments: list[str]) -> RunOptions | None:
         return None
     given: dict[str, str] = {}
     algorithms: list[str] = []
-    verbose, quiet = 0, False
+    verbose, quiet, fallback = 0, False, None
     words = iter(arguments[1:])
     command: list[str] = []
     for word in words:
@@ -32,6 +32,8 @@ def plain_run(arguments: list[str]) -> RunOptions | None:
             command = [*words] if word == "--" else [word, *words]
         elif word in ("-q", "--quiet"):
             quiet = True
+        elif word == "--no-fallback":
+            fallback = False
         elif word in _VERBOSE:
             verbose += _VERBOSE[word]
         elif (option := _VALUED.get(word)) and (value := next(words, None)) is not None:
@@ -51,4 +53,5 @@ def plain_run(arguments: list[str]) -> RunOptions | None:
         algorithms=tuple(algorithms),
         dirty=given.get("dirty"),  # type: ignore[arg-type]  # checked above
         verbosity=-1 if quiet else verbose,
+        fallback=fallback,
     )

@@ -23,6 +23,11 @@ SECTIONS = (
         "run",
         (
             ConfigKey(
+                "fallback",
+                True,
+                "Whether another tracer may take over where the first one does not work or see.",
+            ),
+            ConfigKey(
                 "grace",
                 0.25,
                 "How long to wait for background processes that outlive the command.",

@@ -50,6 +50,10 @@ struct roar_journal_header {
     uint32_t doorbell;     /* futex: add 1 and wake when a writer waits or room runs short */
     uint32_t reader_alive; /* 0: roar does not follow this journal, wait for nothing */
     uint8_t pad2[48];
+    uint8_t pad3[768];
+
+    /* Who goes on where this run's tracer cannot enter: a program's path, or empty. */
+    char successor[1024];
 };
 
 /* One slot of the table: what the tree has already reported about one inode. */
@@ -185,5 +189,6 @@ static inline uint32_t roar_record_check(uint64_t offset, const struct roar_reco
 _Static_assert(sizeof(struct roar_fingerprint) == 48, "layout");
 _Static_assert(sizeof(struct roar_record) == 40, "layout");
 _Static_assert(sizeof(struct roar_journal_slot) == 32, "layout");
+_Static_assert(__builtin_offsetof(struct roar_journal_header, successor) == 1024, "layout");
 
 #endif

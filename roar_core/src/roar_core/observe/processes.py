@@ -1,7 +1,8 @@
 """Which programs ran, and which of them could not be seen into: pure.
 
 An EXEC says that a program is about to run, its START that the tracer is inside. An EXEC that did
-not fail and got no START is a hole. Explicit GAP records say why; the rest are `unentered`.
+not fail and got no START is a hole. Explicit GAP records say why; the rest are `unentered`. A
+program that one tracer hands over to another has an EXEC of each.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class ProcessTable:
                 else:
                     self.executed.append(executed)
             case Kind.EXEC:
-                self._never_entered(pid)
+                if not _is_handed_over(self._pending.get(pid), record):
+                    self._never_entered(pid)
                 early = self._early.pop(pid, None)
                 if early is not None and record.time_ns <= early.time_ns:
                     self.executed.append(record)
@@ -96,6 +98,13 @@ class ProcessTable:
         if record is not None:
             self.executed.append(record)
             self._unentered.append(record)
+
+
+def _is_handed_over(pending: Record | None, record: Record) -> bool:
+    """Whether this EXEC is the attempt that is pending, made again by another tracer."""
+    if pending is None or not pending.fingerprints or not record.fingerprints:
+        return False
+    return pending.fingerprints[0].identity == record.fingerprints[0].identity
 
 
 def coverage_reasons(table: ProcessTable, *, lost: int, unreadable: int) -> list[CoverageReason]:

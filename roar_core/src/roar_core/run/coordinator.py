@@ -72,7 +72,7 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
     if initialise(project):
         tell(f"initialised {project.roar_dir}")
     config = configured(project, options, warn)
-    chosen = choose_tracer(config.get("run.tracer"), warn)
+    chosen = choose_tracer(config.get("run.tracer"), config.get("run.fallback"), warn)
     with Store.open(project.roar_dir, create=True) as store:
         code = code_of(git, project, config, store, warn)
         job = _new_job(options, project, chosen.tracer, cwd, code.git)
@@ -81,6 +81,7 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
             job.uid,
             preimage_wait_ms=round(config.get("hash.preimage_wait") * 1000),
             private_dirs=private_directories(os.environ),
+            successor=chosen.successor,
         )
         with journal:
             try:
@@ -105,7 +106,11 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
 
 def configured(project: Project, options: RunOptions, warn: Tell) -> Config:
     """The configuration of this run: the project's, overridden by the options that were given."""
-    flags: dict[str, object] = {"run.tracer": options.tracer, "git.dirty": options.dirty}
+    flags: dict[str, object] = {
+        "run.tracer": options.tracer,
+        "run.fallback": options.fallback,
+        "git.dirty": options.dirty,
+    }
     if options.algorithms:
         flags["hash.algorithms"] = list(options.algorithms)
     sections, failures = config_sections([plugins_of("roar.tracers")])
@@ -143,6 +148,7 @@ def _prepare(
         journal=Path(journal.path),
         run_uid=job.uid,
         settings=config.section(chosen.tracer.name),
+        successor=chosen.successor,
     )
     try:
         return chosen.call("preparing the run", chosen.tracer.launch, plan)

@@ -20,3 +20,4 @@ class RunOptions(NamedTuple):
     algorithms: tuple[str, ...] = ()
     dirty: Dirty | None = None
     verbosity: int = 0
+    fallback: bool | None = None

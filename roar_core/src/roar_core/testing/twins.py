@@ -86,7 +86,8 @@ def run_twins(
     shutil.rmtree(project.root / "beside", ignore_errors=True)
     _prepare(folder, program, environ, workshop)
     before = dict(_files(folder))
-    roar = (*project.roar_argv, "run", "--quiet", "--tracer", tracer, "--", *program.argv)
+    only = ("--tracer", tracer, "--no-fallback")
+    roar = (*project.roar_argv, "run", "--quiet", *only, "--", *program.argv)
     traced = _run(roar, program, folder, environ)
     return Twins(before, bare, traced, _newest_job(folder, traced), folder)
 
