@@ -28,6 +28,10 @@ _YOUNG_S = 0.1
 
 _NEVER_INPUTS = ("/usr/", "/lib", "/bin/", "/sbin/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/")
 
+# Plain integers: an IntFlag operation costs a microsecond, and there are 10^5 opens.
+_READ, _CODE = int(Intent.READ), int(Intent.CODE)
+_EMPTIED = int(Intent.CREATED | Intent.TMPFILE | Intent.TRUNCATE)
+
 Wants = Callable[[str], bool]
 
 
@@ -44,6 +48,7 @@ class Follower:
         self._hasher = hasher
         self._wants = wants
         self._tree = ProcessTree()
+        self._made: set[tuple[int, ...]] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._listens = False
@@ -105,15 +110,21 @@ class Follower:
         for record in found:
             if record.kind == Kind.OPEN:
                 self._offer(record)
+            elif record.kind == Kind.UNLINK and record.fingerprints:
+                # Its number may be another file's next.
+                self._made.discard(record.fingerprints[0][:2])
 
     def _offer(self, record: Record) -> None:
-        if not record.value & Intent.READ or record.value & (Intent.CREATED | Intent.TRUNCATE):
+        intent, after = record.value, record.fingerprints[0]
+        if intent & _EMPTIED:
+            self._made.add(after[:2])
             return
-        after = record.fingerprints[0]
+        if not intent & _READ or after[:2] in self._made:
+            return  # the tree's own bytes are no input, and nobody is held for them
         if not stat.S_ISREG(after.mode):
             return
         path = os.fsdecode(record.strings[0])
-        if record.value & Intent.CODE or not self._wants(path):
+        if intent & _CODE or not self._wants(path):
             self._journal.mark_preimage(after, PREIMAGE_NEVER)
         else:
             self._hasher.offer(path, after)
