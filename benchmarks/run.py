@@ -67,7 +67,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=HERE / ".cache" / "projects", help="where projects are made"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    # Commands run in projects of their own.
+    options.stock = options.stock and options.stock.absolute()
+    options.folder = options.folder.absolute()
+    return options
 
 
 def main() -> None:

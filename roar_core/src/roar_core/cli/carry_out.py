@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from roar_core.cli import output
+from roar_core.cli.failures import explained
 from roar_core.cli.summary import print_summary
-from roar_core.run.coordinator import run_command
+from roar_core.run.coordinator import RunResult, run_command
 from roar_core.run.options import RunOptions
 from roar_core.run.relay import die_like
 from roar_core.run.spawn import CannotStartError
@@ -18,6 +19,12 @@ def carry_out(options: RunOptions) -> int:
     except CannotStartError as error:
         output.error(str(error))
         return error.exit_code
+    # The command has ended, and how it did is the answer: our words about it cannot change that.
+    explained(lambda: _summarise(result, options), is_run=False)
+    return die_like(result.ended)
+
+
+def _summarise(result: RunResult, options: RunOptions) -> int:
     if result.recorded is not None:
         print_summary(
             result.recorded.job,
@@ -25,7 +32,7 @@ def carry_out(options: RunOptions) -> int:
             added_s=result.added_s,
             verbosity=options.verbosity,
         )
-    return die_like(result.ended)
+    return 0
 
 
 def _silent(_: str) -> None:
