@@ -1,8 +1,9 @@
 """A file's bytes in order, in bounded memory, and read ahead of the hashing when the file is large.
 
 Reading with `preadv` into two buffers per reader, not mmap: a file truncated while mapped kills the
-process that looks at it with SIGBUS, and on two cores reading ahead is as fast as `b3sum`, which
-maps (benchmarks/hashing.py).
+process that looks at it with SIGBUS. On two cores reading ahead is as fast as `b3sum`, which maps,
+or faster when the disk is what is waited for; of a file in memory the copy costs up to 0.08 s a GiB
+(benchmarks/hashing.py).
 """
 
 from __future__ import annotations
