@@ -147,9 +147,9 @@ void roar_look_at_program(struct roar_program *p, int dirfd, const char *path, b
         return;
     bool first;
     p->gap = gap_of(p, dirfd, path, &first);
-    bool may_be_handed_over = p->gap && roar_may_hand_over(p->gap);
+    bool may_be_handed_over = roar_may_hand_over(p->gap);
     p->handed_over = may_be_handed_over && is_executable(dirfd, path) && !is_elsewhere();
-    /* From inside it would report itself. */
+    /* From inside it would report itself; whether anybody gets inside is not known yet. */
     if (p->gap && first)
         roar_opened_code(dirfd, path);
     if (p->gap && !p->handed_over && (first || may_be_handed_over))
