@@ -103,6 +103,13 @@ static void stand_elsewhere(struct notice *n, struct process *p) {
 
 static void map_file(struct notice *n, struct process *p) {
     proof_spoil(p, false);
+    if (n->call != CALL_old_mmap && n->args[2] & PROT_WRITE && n->args[3] & MAP_SHARED)
+        names_hold(n, n->args[4]);
+    notice_continue(n);
+}
+
+static void read_unseen(struct notice *n, struct process *p) {
+    proof_spoil(p, false);
     notice_continue(n);
 }
 
@@ -155,6 +162,11 @@ static void dispatch(struct notice *n, struct process *p) {
     case CALL_truncate64:
         truncate_file(n, p);
         break;
+    case CALL_ftruncate:
+    case CALL_ftruncate64:
+        names_hold(n, a[0]);
+        notice_continue(n);
+        break;
     case CALL_execve:
         proof_settle(p, PROOF_BEFORE_SHARING);
         programs_execute(n, p, AT_FDCWD, a[0], a[1], 0);
@@ -199,9 +211,11 @@ static void dispatch(struct notice *n, struct process *p) {
     case CALL_mmap:
     case CALL_mmap2:
     case CALL_old_mmap:
+        map_file(n, p);
+        break;
     case CALL_splice:
     case CALL_ioctl:
-        map_file(n, p);
+        read_unseen(n, p);
         break;
     case CALL_io_setup:
     case CALL_socket:

@@ -302,6 +302,14 @@ void names_unlink(struct notice *n, struct process *p, struct given name) {
     named_leave(&d);
 }
 
+void names_hold(const struct notice *n, uint64_t fd) {
+    char link[48];
+    struct stat st;
+    snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)n->tid, (int)fd);
+    if (stat(link, &st) == 0)
+        hold(&st);
+}
+
 /* Whether the caller's limit lets a file grow to `length`: beyond it, it gets SIGXFSZ, not we. */
 static bool may_grow(pid_t tid, int64_t length) {
     struct rlimit limit;

@@ -58,7 +58,7 @@ static bool name_opened(struct path *path, const struct opened *o, const struct 
     if (path_of_fd(path, o->fd))
         return true;
     const char *name;
-    int folder = at && errno == ENAMETOOLONG ? place_parent(at, &name) : -1;
+    int folder = at ? place_parent(at, &name) : -1;
     if (folder < 0)
         return false;
     path_of_name(path, folder, name);
