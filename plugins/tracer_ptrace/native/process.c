@@ -119,20 +119,22 @@ static pid_t parent_of(pid_t pid) {
     return parent;
 }
 
-bool process_image(pid_t pid, struct stat *program, uint64_t *stack) {
-    char text[1024], path[32];
-    const char *fields;
-    unsigned long long start = 0;
+bool process_program(pid_t pid, struct stat *program) {
+    char path[32];
     snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    if (stat(path, program) < 0 || !read_stat(pid, text, sizeof text, &fields))
+    return stat(path, program) == 0;
+}
+
+bool process_stack(pid_t pid, uint64_t *start) {
+    char text[1024];
+    const char *fields;
+    if (!read_stat(pid, text, sizeof text, &fields))
         return false;
     /* startstack is field 28 (proc_pid_stat(5)); after the name comes field 3. */
     for (int i = 3; i < 28 && fields; i++)
         fields = strchr(fields + 1, ' ');
-    if (fields)
-        sscanf(fields, " %llu", &start);
-    *stack = start;
-    return true;
+    *start = fields ? strtoull(fields, NULL, 10) : 0;
+    return fields;
 }
 
 static pid_t leader_of(pid_t tid) {
@@ -154,7 +156,11 @@ static void report_fork(pid_t parent, pid_t child) {
         .kind = ROAR_FORK, .value = (uint64_t)child, .pid = parent, .tid = parent});
 }
 
-static struct process *add(pid_t pid, int pidfd) {
+static bool executes(const struct notice *n) {
+    return n->call == CALL_execve || n->call == CALL_execveat;
+}
+
+static struct process *add(const struct notice *n, pid_t pid, int pidfd) {
     struct process *p = calloc(1, sizeof *p);
     p->pid = pid;
     p->pidfd = pidfd;
@@ -170,28 +176,30 @@ static struct process *add(pid_t pid, int pidfd) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = p};
     if (pidfd >= 0)
         epoll_ctl(deaths, EPOLL_CTL_ADD, pidfd, &event);
-    if (count > 1)
+    /* A child that begins by executing will be told of by its START. */
+    if (count > 1 && !executes(n))
         report_fork(p->parent, pid);
     return p;
 }
 
-static struct process *find(pid_t tid) {
+static struct process *find(const struct notice *n) {
+    pid_t tid = n->tid;
     struct process *p = *place_of(tid);
     if (p)
         return p;
     /* Only a leader has a pidfd without PIDFD_THREAD. */
     int pidfd = (int)syscall(SYS_pidfd_open, tid, 0);
     if (pidfd >= 0)
-        return add(tid, pidfd);
+        return add(n, tid, pidfd);
     pid_t leader = leader_of(tid);
     p = *place_of(leader);
-    return p ? p : add(leader, (int)syscall(SYS_pidfd_open, leader, 0));
+    return p ? p : add(n, leader, (int)syscall(SYS_pidfd_open, leader, 0));
 }
 
 struct process *process_enter(const struct notice *n) {
     pthread_mutex_lock(&table);
     take_in_deaths();
-    struct process *p = find(n->tid);
+    struct process *p = find(n);
     p->references++;
     pthread_mutex_unlock(&table);
     pthread_mutex_lock(&p->lock);

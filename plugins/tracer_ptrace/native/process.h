@@ -24,6 +24,7 @@ struct attempt {
     bool pending;
     pid_t tid;          /* who called execve */
     struct stat before; /* the program that it was */
+    bool by_stack;      /* that program may be the next one too: the stack tells them apart */
     uint64_t stack;     /* where its stack began */
     struct stat program;
     char *path;
@@ -81,7 +82,8 @@ int process_cwd(struct process *p, pid_t tid, bool *owned);
 int process_umask(struct process *p, pid_t tid);
 const struct standing *process_standing(struct process *p, pid_t tid);
 
-/* The program that runs: its file, and where its stack begins; false when it cannot be seen. */
-bool process_image(pid_t pid, struct stat *program, uint64_t *stack);
+/* The file of the program that runs, and where its stack begins; false when they cannot be seen. */
+bool process_program(pid_t pid, struct stat *program);
+bool process_stack(pid_t pid, uint64_t *start);
 
 #endif

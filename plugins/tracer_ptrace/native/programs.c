@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "paths.h"
 
 #define ARGUMENTS_ROOM (64u << 10)
+#define KNOWN 64
 
 /* Open the program for looking at; -1 when the attempt will fail for want of it. */
 static int open_program(struct notice *n, struct process *p, int folder, uint64_t path, int flags,
@@ -83,21 +85,52 @@ static bool gains_privileges(int fd, const struct stat *st) {
            getxattr(link, "security.capability", capabilities, sizeof capabilities) > 0;
 }
 
-static void look_at_program(struct process *p, int fd, const struct stat *st, const char *path) {
+/* What was found out about a file, by its inode and version. */
+struct known {
+    struct stat st;
+    bool is_elf, is_foreign, gains;
+};
+
+static struct known find_out(int fd, const struct stat *st) {
     unsigned char head[64];
-    if (!is_of_a_known_abi(head, read_head(fd, head, sizeof head)))
+    size_t size = read_head(fd, head, sizeof head);
+    return (struct known){
+        .st = *st,
+        .is_elf = size >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG),
+        .is_foreign = !is_of_a_known_abi(head, size),
+        .gains = gains_privileges(fd, st),
+    };
+}
+
+/* The same few programs run again and again. */
+static struct known look_at_file(int fd, const struct stat *st) {
+    static struct known all[KNOWN];
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    struct known *known = &all[roar_slot_key(st->st_dev, st->st_ino) % KNOWN];
+    if (known->st.st_ino != st->st_ino || known->st.st_dev != st->st_dev ||
+        memcmp(&known->st.st_ctim, &st->st_ctim, sizeof st->st_ctim))
+        *known = find_out(fd, st);
+    struct known found = *known;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+/* Tell what will be different for this program; whether it is the very file to run. */
+static bool look_at_program(struct process *p, int fd, const struct stat *st, const char *path) {
+    struct known known = look_at_file(fd, st);
+    if (known.is_foreign)
         journal_gap(ROAR_GAP_FOREIGN_ABI, p->pid, path);
-    if (!gains_privileges(fd, st))
-        return;
-    if (standing_is_unprivileged())
+    if (known.gains && standing_is_unprivileged())
         journal_gap(ROAR_GAP_PRIVILEGED, p->pid, path);
-    else
+    else if (known.gains)
         standing_may_differ();
+    return known.is_elf;
 }
 
 static void report_attempt(struct notice *n, struct process *p, uint64_t argv,
                            const struct stat *st, const struct path *path) {
-    char *arguments = malloc(ARGUMENTS_ROOM);
+    static __thread char arguments[ARGUMENTS_ROOM];
     size_t length = memory_arguments(n, argv, arguments, ARGUMENTS_ROOM);
     journal_report(&(struct report){
         .kind = ROAR_EXEC,
@@ -107,7 +140,10 @@ static void report_attempt(struct notice *n, struct process *p, uint64_t argv,
         .strings = 2,
         .text = {path_text(path), {arguments, length}},
     });
-    free(arguments);
+}
+
+static bool same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 static bool may_be_executed(const struct stat *st) {
@@ -120,12 +156,15 @@ void programs_execute(struct notice *n, struct process *p, int folder, uint64_t 
     struct attempt *attempt = &p->attempt;
     int fd = open_program(n, p, folder, path, flags, given);
     if (fd >= 0 && fstat(fd, &attempt->program) == 0 && may_be_executed(&attempt->program) &&
-        process_image(p->pid, &attempt->before, &attempt->stack)) {
+        process_program(p->pid, &attempt->before)) {
         free(attempt->path);
         attempt->path = strndup(given->text, given->length);
         attempt->pending = true;
         attempt->tid = n->tid;
-        look_at_program(p, fd, &attempt->program, attempt->path);
+        bool is_elf = look_at_program(p, fd, &attempt->program, attempt->path);
+        attempt->by_stack = !is_elf || same_file(&attempt->before, &attempt->program);
+        if (attempt->by_stack && !process_stack(p->pid, &attempt->stack))
+            attempt->stack = 0;
         report_attempt(n, p, argv, &attempt->program, given);
         p->standing_known = false;
     }
@@ -157,9 +196,9 @@ void programs_settle(struct process *p, pid_t tid) {
         return;
     struct stat now;
     uint64_t stack = attempt->stack;
-    bool seen = process_image(p->pid, &now, &stack);
-    bool began = !seen || now.st_ino != attempt->before.st_ino ||
-                 now.st_dev != attempt->before.st_dev || stack != attempt->stack;
+    bool seen = process_program(p->pid, &now) &&
+                (!attempt->by_stack || process_stack(p->pid, &stack));
+    bool began = !seen || !same_file(&now, &attempt->before) || stack != attempt->stack;
     /* Another thread, still of the old program: it does not know either. */
     if (!began && tid != attempt->tid)
         return;
