@@ -6,7 +6,11 @@ from blake3 import blake3
 
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.store.writer import Store
+import pytest
+
 from roar_core.testing.projects import ProjectUnderTest
+
+pytestmark = pytest.mark.usefixtures("each_tracer")
 
 
 def test_what_was_hashed_while_the_command_ran_is_not_hashed_again(

@@ -11,7 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from roar_core.testing.projects import ProjectUnderTest
+
+pytestmark = pytest.mark.usefixtures("each_tracer")
 
 
 def start(project: ProjectUnderTest, *command: str) -> subprocess.Popen[str]:

@@ -18,6 +18,8 @@ import pytest
 
 from roar_core.testing.projects import ProjectUnderTest
 
+pytestmark = pytest.mark.usefixtures("each_tracer")
+
 # Says when it is ready, then counts the signal it was told to wait for, for a moment.
 COUNTER = """
 import signal, sys, time

@@ -108,6 +108,11 @@ class LaunchPlan:
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     successor: bytes = b""
 
+    @property
+    def spelling(self) -> bytes:
+        """What execve(2) is to be told: the user's own words for the file, which scripts see as $0."""
+        return self.argv[0] if b"/" in self.argv[0] else self.program
+
 
 class Launch(Protocol):
     """How to start the command so that it is observed. The coordinator starts it, waits and reaps.

@@ -113,7 +113,7 @@ class PreloadTracer:
 
         code = gap_of(plan.program)
         if code in HANDED_OVER and plan.successor:
-            starter = (plan.successor, b"--journal", journal, b"--", plan.program)
+            starter = (plan.successor, b"--journal", journal, b"--", plan.spelling)
             return PreloadLaunch((*starter, *plan.argv), plan.environ)
         gaps: tuple[CoverageReason, ...] = ()
         if code is not None:

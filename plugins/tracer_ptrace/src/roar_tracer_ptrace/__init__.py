@@ -105,7 +105,7 @@ class PtraceTracer:
         starter = (
             *(os.fsencode(self.successor), b"--journal", os.fsencode(plan.journal)),
             *(b"--control", str(theirs.fileno()).encode()),
-            *(b"--", plan.program, *plan.argv),
+            *(b"--", plan.spelling, *plan.argv),
         )
         if not plan.journal.is_absolute():
             raise TracerError(f"ptrace needs an absolute journal path, not {plan.journal}")
