@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "place.h"
 #include "raw.h"
 #include "text.h"
 
@@ -113,6 +114,9 @@ void roar_cancel(struct roar_writer *w) {
 uint64_t roar_emit(uint16_t kind, uint64_t value, const struct stat *first,
                    const struct stat *second, int strings, struct roar_text a, struct roar_text b) {
     struct roar_writer w;
+    /* Said once, as a gap, instead of a wrong path each time. */
+    if (UNLIKELY(roar_in_another_root) && first)
+        return 0;
     uint8_t fingerprints = (uint8_t)((first != NULL) + (second != NULL));
     size_t body = fingerprints * sizeof(struct roar_fingerprint);
     body += (strings > 0 ? 4 + a.length : 0) + (strings > 1 ? 4 + b.length : 0);

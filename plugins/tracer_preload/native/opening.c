@@ -8,6 +8,7 @@
  */
 #include "opening.h"
 
+#include "loaded.h"
 #include "paths.h"
 #include "proof.h"
 #include "raw.h"
@@ -60,6 +61,13 @@ void roar_look_before(struct roar_opening *o) {
     }
 }
 
+/* Debuggers read the symbols of all that is loaded; ours is there only because we are. */
+static bool is_our_library(const struct roar_path *path) {
+    const char *library = roar_library();
+    return library && text_length(library) == path->length &&
+           text_equal(path->text, library, path->length);
+}
+
 static uint64_t emit_open(const struct roar_opening *o, int fd, uint32_t intents,
                           const struct stat *after, const struct stat *before) {
     struct roar_path path;
@@ -79,6 +87,8 @@ static uint64_t emit_open(const struct roar_opening *o, int fd, uint32_t intents
             remember_special(after->st_dev);
         goto out;
     }
+    if (is_our_library(&path))
+        goto out;
     if (path.textual)
         intents |= ROAR_INTENT_TEXTUAL;
     if (path.cut)

@@ -19,6 +19,7 @@
 #include "raw.h"
 
 bool roar_root_changed;
+bool roar_in_another_root;
 
 void roar_cwd_changed(void) {
     struct roar_path cwd;
@@ -50,8 +51,10 @@ EXPORT int fchdir(int fd) {
 
 EXPORT int chroot(const char *path) {
     int result = REAL(chroot)(path);
-    if (result == 0 && roar_ready())
+    if (result == 0 && roar_ready()) {
         roar_root_changes();
+        roar_in_another_root = true;
+    }
     return result;
 }
 

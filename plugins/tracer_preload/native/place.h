@@ -7,6 +7,9 @@
 /* Set when this process may stand under another root, where our library may not be found. */
 extern bool roar_root_changed HIDDEN;
 
+/* After chroot(2): what we call a path is another file's to everybody else. */
+extern bool roar_in_another_root HIDDEN;
+
 /* After a successful change of the working directory. */
 void roar_cwd_changed(void) HIDDEN;
 

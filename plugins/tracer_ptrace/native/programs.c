@@ -196,8 +196,8 @@ void programs_settle(struct process *p, pid_t tid) {
         return;
     struct stat now;
     uint64_t stack = attempt->stack;
-    bool seen = process_program(p->pid, &now) &&
-                (!attempt->by_stack || process_stack(p->pid, &stack));
+    bool seen =
+        process_program(p->pid, &now) && (!attempt->by_stack || process_stack(p->pid, &stack));
     bool began = !seen || !same_file(&now, &attempt->before) || stack != attempt->stack;
     /* Another thread, still of the old program: it does not know either. */
     if (!began && tid != attempt->tid)

@@ -9,6 +9,7 @@ import shutil
 _PROGRAMS = {
     "b3sum": (("b3sum",), "apt install b3sum"),
     "cc": (("cc",), "apt install gcc libc6-dev"),
+    "gdb": (("gdb",), "apt install gdb"),
     "git": (("git",), "apt install git"),
     "go": (("go",), "apt install golang-go"),
     "make": (("make",), "apt install make"),

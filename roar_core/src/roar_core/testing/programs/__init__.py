@@ -10,6 +10,7 @@ from roar_core.testing.programs import (
     processes,
     python,
     shells,
+    standing,
     tools,
 )
 
@@ -22,4 +23,5 @@ PROGRAMS = (
     *tools.PROGRAMS,
     *python.PROGRAMS,
     *limits.PROGRAMS,
+    *standing.PROGRAMS,
 )
