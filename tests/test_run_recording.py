@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from blake3 import blake3
 
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.store.writer import Store
-import pytest
-
 from roar_core.testing.projects import ProjectUnderTest
 
 pytestmark = pytest.mark.usefixtures("each_tracer")

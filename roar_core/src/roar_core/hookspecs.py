@@ -110,7 +110,7 @@ class LaunchPlan:
 
     @property
     def spelling(self) -> bytes:
-        """What execve(2) is to be told: the user's own words for the file, which scripts see as $0."""
+        """What to tell execve(2): the user's own words for the file, which a script sees as $0."""
         return self.argv[0] if b"/" in self.argv[0] else self.program
 
 

@@ -1,4 +1,4 @@
-"""The system-call tracer: a seccomp filter sends the calls of interest to a helper that answers them.
+"""The system-call tracer: a seccomp filter sends the calls of interest to a helper.
 
 Needs no privileges and sees every program, static, Go and 32-bit ones too. Reads, writes and
 computing run at full speed; what opens, names and starts costs a switch of process. native/ says

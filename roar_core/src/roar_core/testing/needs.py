@@ -29,6 +29,10 @@ def missing(need: str) -> str | None:
         return None if os.geteuid() == 0 else "needs root; run the tests with sudo"
     if need == "m32":
         return _cannot_compile_32_bit()
+    if need == "aarch64":
+        # Debian's gcc for it and gcc-multilib exclude each other; clang compiles for everybody.
+        there = shutil.which("clang") and os.path.isdir("/usr/aarch64-linux-gnu/include")  # noqa: PTH112
+        return None if there else "needs clang and headers; apt install clang libc6-dev-arm64-cross"
     programs, remedy = _PROGRAMS[need]
     absent = [program for program in programs if shutil.which(program) is None]
     return f"needs {', '.join(absent)}; {remedy}" if absent else None
