@@ -111,17 +111,17 @@ static void wait_for_answers(void) {
 
 /*
  * roar asks whether all is written, and whether somebody is left of whom it cannot know: whoever
- * has made a call was reported as forked.
+ * has made a call was reported as forked. Whoever is about to end gives its number, to be reaped.
  */
 static bool serve_roar(int control, bool over) {
     char question;
     if (recv(control, &question, 1, MSG_DONTWAIT) <= 0)
         return false;
     wait_for_answers();
-    char unknown = !over && !processes_count();
+    int32_t answer[2] = {over ? (int32_t)getpid() : 0, !over && !processes_count()};
     if (over)
         processes_end();
-    return send(control, &unknown, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+    return send(control, answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof answer;
 }
 
 static bool is_over(void) {

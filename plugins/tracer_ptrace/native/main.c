@@ -63,10 +63,17 @@ static struct command parse(char **argv) {
 }
 
 /*
- * Start the helper as nobody's child, so that the command has none it did not make. Without an exit
- * signal, its mother's end is not told to a program that has yet to start.
+ * Start the helper as anybody's child but the command's: roar's where roar is our parent and reaps
+ * it, else nobody's. Without an exit signal, its mother's end is not told to a program that has yet
+ * to start.
  */
 static bool start_helper(int starter[2], int control) {
+    if (control >= 0) {
+        long sister = syscall(SYS_clone, CLONE_PARENT, NULL, NULL, NULL, NULL);
+        if (sister == 0)
+            helper_main(starter[1], control);
+        return sister > 0;
+    }
     pid_t mother = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
     if (mother < 0)
         return false;

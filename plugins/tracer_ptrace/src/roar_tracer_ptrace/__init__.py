@@ -8,6 +8,7 @@ how it works, docs/adr/0007 why so.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ _OLDEST_KERNEL = (5, 9)
 _ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _CAP_SYS_PTRACE = 19  # capabilities(7)
+# native/helper.c: its number if it is about to end, and whether somebody is left.
+_ANSWER = struct.Struct("=2i")
 # A helper that is asked answers within a fifth of a second, unless the machine is out of breath.
 _PATIENCE_S = 10.0
 
@@ -56,14 +59,17 @@ class PtraceLaunch:
         try:
             self._ours.settimeout(_PATIENCE_S)
             self._ours.sendall(b"?")
-            answer = self._ours.recv(1)
+            answer = self._ours.recv(_ANSWER.size)
         except OSError:
             answer = b""
         finally:
             self._ours.close()
-        if not answer:
+        if len(answer) < _ANSWER.size:
             return (CoverageReason("tracer", 1, "the ptrace helper ended before the command"),)
-        if answer != b"\0":
+        helper, somebody_is_left = _ANSWER.unpack(answer)
+        if helper:
+            _reap(helper)
+        if somebody_is_left:
             return (CoverageReason("outlived", 1, "still running when recorded"),)
         return ()
 
@@ -110,6 +116,14 @@ class PtraceTracer:
         if not plan.journal.is_absolute():
             raise TracerError(f"ptrace needs an absolute journal path, not {plan.journal}")
         return PtraceLaunch(starter, plan.environ, (theirs.fileno(),), ours, theirs)
+
+
+def _reap(helper: int) -> None:
+    """It is our child, and ends now that nobody can ask any more."""
+    try:
+        os.waitpid(helper, 0)
+    except ChildProcessError:  # whoever started us ignores SIGCHLD, or is its parent
+        return
 
 
 def _version(release: str) -> tuple[int, ...]:
