@@ -55,13 +55,7 @@ def variants(stock: Path | None) -> list[Variant]:
 def measure(case: Case, folder: Path, stock: Path | None, rounds: int | None) -> dict[str, list]:
     """Samples of each variant, by round; a variant that sits a round out has None there."""
     chosen = variants(stock)
-    projects = {}
-    for variant in chosen:
-        projects[variant] = folder / variant.name.replace(" ", "-")
-        make_project(projects[variant], case)
-        if variant.is_stock:
-            initialise = [str(stock), "init", "-n"]
-            subprocess.run(initialise, cwd=projects[variant], check=True, capture_output=True)
+    projects = prepare_projects(case, folder, chosen, stock)
     count = rounds or case.rounds
     samples: dict[str, list] = {variant.name: [] for variant in chosen}
     # Round -1 warms caches (the page cache, bytecode, what a client keeps) and is not counted.
@@ -75,6 +69,20 @@ def measure(case: Case, folder: Path, stock: Path | None, rounds: int | None) ->
             if number >= 0:
                 samples[variant.name].append(sample)
     return samples
+
+
+def prepare_projects(
+    case: Case, folder: Path, chosen: list[Variant], stock: Path | None
+) -> dict[Variant, Path]:
+    """A project for each variant, below `folder`; the stock client's is one of its own kind."""
+    projects = {}
+    for variant in chosen:
+        projects[variant] = folder / variant.name.replace(" ", "-")
+        make_project(projects[variant], case)
+        if variant.is_stock:
+            initialise = [str(stock), "init", "-n"]
+            subprocess.run(initialise, cwd=projects[variant], check=True, capture_output=True)
+    return projects
 
 
 def run_once(case: Case, variant: Variant, project: Path) -> Sample:

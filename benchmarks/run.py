@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import reading
+import tracers
 from cases import CASES, HERE
 from measure import measure
 from report import page
@@ -59,6 +60,7 @@ def arguments() -> argparse.Namespace:
     names = [case.name for case in CASES]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", choices=names, help="this case (repeatable)")
+    parser.add_argument("--tracers", action="store_true", help="only the tracers beside each other")
     parser.add_argument("--rounds", type=int, help="rounds of each case, instead of its own number")
     parser.add_argument("--stock", type=Path, help="the stock client's `roar`, to compare with")
     parser.add_argument("--cpu", type=int, help="pin everything to this processor")
@@ -80,13 +82,22 @@ def main() -> None:
     machine = machine_facts(options.cpu, options.folder)
     if options.cpu is not None:
         os.sched_setaffinity(0, {options.cpu})
+    if options.tracers:
+        print(tracers.section(options.folder, options.stock, options.rounds))
+        return
     results = []
     for case in CASES:
         if options.only and case.name not in options.only:
             continue
         print(f"measuring: {case.what}", file=sys.stderr, flush=True)
         results.append((case, measure(case, options.folder, options.stock, options.rounds)))
-    parts = [] if options.only else [hashing_section(), reading.section(options.rounds or 9)]
+    parts = []
+    if not options.only:
+        parts = [
+            tracers.section(options.folder, options.stock, options.rounds),
+            hashing_section(),
+            reading.section(options.rounds or 9),
+        ]
     text = page(machine, results, parts)
     print(text)
     if options.json:
