@@ -170,7 +170,7 @@ INTRODUCTION = """\
 
 Times bare, with the quartiles in brackets and the budget after it. *neighbour* is the bare command
 while the eBPF collector is loaded for somebody else. *strace* is `strace -f --seccomp-bpf` on the
-calls that the ptrace tracer stops at, writing to /dev/null. Nothing is pinned: where the kernel puts
-helper and command decides much of what ptrace costs.
+calls that the ptrace tracer stops at, writing to /dev/null. Nothing is pinned: where the kernel
+puts helper and command decides much of what ptrace costs.
 
 """

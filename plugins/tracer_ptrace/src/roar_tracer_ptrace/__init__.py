@@ -11,16 +11,10 @@ import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import attrs
 
 from roar_core.errors import TracerError
 from roar_core.hookspecs import LaunchPlan, Preflight, Tracer, TracerAbilities, hookimpl
 from roar_core.model.coverage import CoverageReason
-
-if TYPE_CHECKING:
-    import socket
 
 roar_api_version = 1
 
@@ -39,15 +33,20 @@ _ANSWER = struct.Struct("=2i")
 _PATIENCE_S = 10.0
 
 
-@attrs.define
 class PtraceLaunch:
     """The command with the starter in front, and roar's end of the socket to the helper."""
 
-    argv: tuple[bytes, ...]
-    environ: Mapping[bytes, bytes]
-    pass_fds: tuple[int, ...]
-    _ours: socket.socket
-    _theirs: socket.socket
+    def __init__(self, plan: LaunchPlan, starter: Path) -> None:
+        import socket
+
+        self._ours, self._theirs = socket.socketpair()
+        self.argv: tuple[bytes, ...] = (
+            *(os.fsencode(starter), b"--journal", os.fsencode(plan.journal)),
+            *(b"--control", str(self._theirs.fileno()).encode()),
+            *(b"--", plan.spelling, *plan.argv),
+        )
+        self.environ: Mapping[bytes, bytes] = plan.environ
+        self.pass_fds: tuple[int, ...] = (self._theirs.fileno(),)
 
     def started(self, pid: int) -> None:
         """The command's process has its end of the socket; ours of it would hide the helper's."""
@@ -74,17 +73,18 @@ class PtraceLaunch:
         return ()
 
 
-@attrs.define
 class PtraceTracer:
     """Seccomp user notification. `successor` is the starter, which needs nothing of roar."""
 
-    successor: Path = STARTER
-    name: str = "ptrace"
-    priority: int = 30
-    abilities: TracerAbilities = TracerAbilities(
+    name = "ptrace"
+    priority = 30
+    abilities = TracerAbilities(
         sees_io_uring=False,
-        cost="4 x on opening files, 1.1 x on other system calls, nothing on computing",
+        cost="10 x on opening files, 1.1 x on other system calls, nothing on computing",
     )
+
+    def __init__(self, successor: Path = STARTER) -> None:
+        self.successor = successor
 
     def preflight(self) -> Preflight:
         """Look at the kernel and at our starter; starts nothing."""
@@ -105,17 +105,9 @@ class PtraceTracer:
 
     def launch(self, plan: LaunchPlan) -> PtraceLaunch:
         """Put the starter in front of the command; it becomes the command in the same process."""
-        import socket
-
-        ours, theirs = socket.socketpair()
-        starter = (
-            *(os.fsencode(self.successor), b"--journal", os.fsencode(plan.journal)),
-            *(b"--control", str(theirs.fileno()).encode()),
-            *(b"--", plan.spelling, *plan.argv),
-        )
         if not plan.journal.is_absolute():
             raise TracerError(f"ptrace needs an absolute journal path, not {plan.journal}")
-        return PtraceLaunch(starter, plan.environ, (theirs.fileno(),), ours, theirs)
+        return PtraceLaunch(plan, self.successor)
 
 
 def _reap(helper: int) -> None:
