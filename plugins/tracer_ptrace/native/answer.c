@@ -101,6 +101,13 @@ static void stand_elsewhere(struct notice *n, struct process *p) {
     notice_continue(n);
 }
 
+static void change_ids(struct notice *n, struct process *p, bool has_them) {
+    if (has_them)
+        notice_continue(n);
+    else
+        stand_elsewhere(n, p);
+}
+
 static void map_file(struct notice *n, struct process *p) {
     proof_spoil(p, false);
     if (n->call != CALL_old_mmap && n->args[2] & PROT_WRITE && n->args[3] & MAP_SHARED)
@@ -200,6 +207,26 @@ static void dispatch(struct notice *n, struct process *p) {
         process_unsettle(p, n->tid);
         notice_continue(n);
         break;
+    case CALL_setuid:
+    case CALL_setfsuid:
+        change_ids(n, p, standing_has_uids(a, 1));
+        break;
+    case CALL_setreuid:
+        change_ids(n, p, standing_has_uids(a, 2));
+        break;
+    case CALL_setresuid:
+        change_ids(n, p, standing_has_uids(a, 3));
+        break;
+    case CALL_setgid:
+    case CALL_setfsgid:
+        change_ids(n, p, standing_has_gids(a, 1));
+        break;
+    case CALL_setregid:
+        change_ids(n, p, standing_has_gids(a, 2));
+        break;
+    case CALL_setresgid:
+        change_ids(n, p, standing_has_gids(a, 3));
+        break;
     case CALL_landlock_restrict_self:
         standing_is_hidden();
         stand_elsewhere(n, p);
@@ -228,7 +255,7 @@ static void dispatch(struct notice *n, struct process *p) {
         notice_continue(n);
         break;
     default:
-        /* setuid and its many kin, chroot, pivot_root, unshare, setns, capset. */
+        /* setgroups, the 16-bit kin of setuid, chroot, pivot_root, unshare, setns, capset. */
         stand_elsewhere(n, p);
     }
 }

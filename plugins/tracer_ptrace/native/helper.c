@@ -24,12 +24,15 @@
 
 #include "answer.h"
 #include "journal.h"
+#include "paths.h"
 #include "standing.h"
 
 #define WORKERS 64
 #define STACK (256u << 10)
-/* How often the watcher looks, and how long an answer may take before another worker is added. */
+/* How often the watcher looks while there are calls, and while there are none; how long an answer
+ * may take before another worker is added. */
 #define TICK_MS 20
+#define IDLE_TICK_MS 250
 #define LATE_NS 20000000u
 /* How long a flush waits for answers that are under way to the dead. */
 #define FLUSH_NS 200000000u
@@ -38,6 +41,7 @@ static int listener = -1;
 /* When each worker took up what it is at; 0: it waits for a call; ABSENT: there is none. */
 #define ABSENT UINT64_MAX
 static uint64_t since[WORKERS];
+static uint32_t answered; /* calls, ever */
 
 static bool somebody_waits(int but) {
     for (int i = 0; i < WORKERS; i++)
@@ -53,11 +57,13 @@ static void *work(void *number) {
     unshare(CLONE_FS);
     while (notice_receive(listener, &n)) {
         __atomic_store_n(&since[me], now_ns(), __ATOMIC_RELEASE);
+        __atomic_fetch_add(&answered, 1, __ATOMIC_RELAXED);
         answer(&n);
         if (me && somebody_waits(me))
             break;
         __atomic_store_n(&since[me], 0, __ATOMIC_RELEASE);
     }
+    path_scratch_free();
     __atomic_store_n(&since[me], ABSENT, __ATOMIC_RELEASE);
     return NULL;
 }
@@ -130,9 +136,13 @@ static bool is_over(void) {
 }
 
 _Noreturn static void watch(int control) {
+    uint32_t before = 0;
     for (;;) {
+        uint32_t now = __atomic_load_n(&answered, __ATOMIC_RELAXED);
+        int tick = now == before ? IDLE_TICK_MS : TICK_MS;
+        before = now;
         struct pollfd on[2] = {{control, POLLIN, 0}, {listener, 0, 0}};
-        poll(on, 2, TICK_MS);
+        poll(on, 2, tick);
         bool over = is_over();
         if (on[0].revents && !serve_roar(control, over)) {
             close(control);

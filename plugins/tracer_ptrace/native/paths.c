@@ -17,11 +17,19 @@
 #define DELETED " (deleted)"
 #define LEVELS 1024
 
+static __thread struct path *scratch[2];
+
 struct path *path_scratch(int which) {
-    static __thread struct path *scratch[2];
     if (!scratch[which])
         scratch[which] = malloc(sizeof *scratch[which]);
     return scratch[which];
+}
+
+void path_scratch_free(void) {
+    for (int i = 0; i < 2; i++) {
+        free(scratch[i]);
+        scratch[i] = NULL;
+    }
 }
 
 void path_add(struct path *p, const char *bytes, size_t size) {

@@ -19,6 +19,9 @@ struct path {
 /* Two for the thread that asks: big enough for any name, too big for a stack. */
 struct path *path_scratch(int which);
 
+/* This thread ends. */
+void path_scratch_free(void);
+
 /* The path of what our descriptor `fd` has open; false when there is none (memory files, pipes). */
 bool path_of_fd(struct path *p, int fd);
 

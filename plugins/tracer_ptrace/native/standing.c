@@ -109,6 +109,25 @@ void standing_is_hidden(void) {
     __atomic_store_n(&hidden, true, __ATOMIC_RELEASE);
 }
 
+static bool are_all(const uint64_t *ids, int count, unsigned ours_everywhere) {
+    for (int i = 0; i < count; i++)
+        if ((uint32_t)ids[i] != ours_everywhere && (uint32_t)ids[i] != UINT32_MAX)
+            return false;
+    return !__atomic_load_n(&may_differ, __ATOMIC_ACQUIRE);
+}
+
+bool standing_has_uids(const uint64_t *ids, int count) {
+    uid_t real, effective, saved;
+    return getresuid(&real, &effective, &saved) == 0 && real == effective && real == saved &&
+           are_all(ids, count, real);
+}
+
+bool standing_has_gids(const uint64_t *ids, int count) {
+    gid_t real, effective, saved;
+    return getresgid(&real, &effective, &saved) == 0 && real == effective && real == saved &&
+           are_all(ids, count, real);
+}
+
 static bool same_person(const struct identity *who) {
     return who->uid == ours.uid && who->gid == ours.gid && who->capabilities == ours.capabilities &&
            who->groups == ours.groups &&

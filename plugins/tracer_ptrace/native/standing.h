@@ -8,6 +8,7 @@
 #define ROAR_PTRACE_STANDING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define STANDING_GROUPS 128
@@ -30,6 +31,13 @@ bool standing_is_unprivileged(void);
 
 /* A caller is about to change who it is: from now on, look. */
 void standing_may_differ(void);
+
+/*
+ * Whether ids that a caller asks for are ours already (or -1: as it is), while all stand as we do:
+ * `make` and others ask for what they have.
+ */
+bool standing_has_uids(const uint64_t *ids, int count);
+bool standing_has_gids(const uint64_t *ids, int count);
 
 /* Nobody can be acted for any more: a sandbox that cannot be looked at (Landlock). */
 void standing_is_hidden(void);
