@@ -64,14 +64,15 @@ class Map:
             key = following.raw
             yield key
 
-    def _call(self, command: int, key: bytes | None, value: object = None) -> bool:
+    def _call(self, command: int, key: bytes | None, value: ctypes.Array[ctypes.c_char] | None = None) -> bool:
         held = ctypes.create_string_buffer(key, len(key)) if key is not None else None
         target = self._value if value is None else value
         call = _MapCall(
             self._fd,
             0,
             ctypes.addressof(held) if held is not None else 0,
-            ctypes.addressof(target),  # type: ignore[arg-type]
+            # A call refuses what it does not use.
+            0 if command == _DELETE else ctypes.addressof(target),
             0,
         )
         size = ctypes.c_uint(ctypes.sizeof(call))

@@ -164,8 +164,8 @@ class Service:
             answer = "" if request is None else self._answer(request, connection)
         except Refused as error:
             answer = f"no {error}"
-        except OSError:
-            answer = ""
+        except OSError as error:
+            answer = f"no the collector failed: {error}"
         with suppress(OSError):
             if answer:
                 connection.send(answer.encode())
