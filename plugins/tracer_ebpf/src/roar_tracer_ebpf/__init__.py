@@ -79,6 +79,7 @@ class EbpfTracer:
     abilities = TracerAbilities(
         holds_writers=False,
         sees_setuid=False,
+        sees_foreign_abi=False,
         needs_privileges=True,
         cost="1.2 x on opening files, nothing on reading, writing and computing",
     )

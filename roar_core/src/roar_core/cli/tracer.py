@@ -10,8 +10,8 @@ import click
 from roar_core.cli import output
 from roar_core.cli.documents import document
 from roar_core.cli.settings import current_config, write_setting
-from roar_core.errors import NotFoundError, PluginError
-from roar_core.hookspecs import Preflight, Tracer
+from roar_core.errors import NotFoundError, PluginError, UsageError
+from roar_core.hookspecs import Enableable, Preflight, Tracer
 from roar_core.plugins import Tracers, call_object, tracers
 
 _NONE = "no tracer is installed; from a checkout: pip install ./plugins/tracer_preload"
@@ -20,6 +20,7 @@ _SEES = {
     "sees_raw_syscalls": "raw system calls",
     "sees_setuid": "setuid programs",
     "sees_io_uring": "io_uring",
+    "sees_foreign_abi": "32-bit programs",
 }
 
 
@@ -105,6 +106,39 @@ def check(name: str | None, as_json: bool) -> int:
         if not checked:
             output.note(_NONE)
     return 0 if any(each.preflight.ok for each in checked) else 1
+
+
+@tracer.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Install and start the service of the tracer NAME, once for this machine.
+
+    Example: sudo roar tracer enable ebpf
+    """
+    found = tracers()
+    each = _with_service(found, name)
+    settings = current_config().section(name)
+    ref = found.refs[name]
+    output.note(call_object(ref, "enabling its service", each.enable, settings))
+
+
+@tracer.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Stop the service of the tracer NAME and remove what `enable` installed.
+
+    Example: sudo roar tracer disable ebpf
+    """
+    found = tracers()
+    each = _with_service(found, name)
+    output.note(call_object(found.refs[name], "disabling its service", each.disable))
+
+
+def _with_service(found: Tracers, name: str) -> Enableable:
+    each = _named(found, name)
+    if not isinstance(each, Enableable):
+        raise UsageError(f"the tracer {name} has no service: it is there as it is")
+    return each
 
 
 def _check(found: Tracers, each: Tracer) -> _Checked:

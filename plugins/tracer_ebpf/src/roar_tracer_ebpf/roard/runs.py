@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from typing import NamedTuple
 
 from . import events as ev
@@ -19,6 +20,8 @@ _TELLS_CHANGES = frozenset({_EXT_MAGIC, 0x58465342, 0x9123683E, 0x01021994})
 # What stat(2) calls by another device than the kernel's super block does.
 _OTHER_DEVICE = frozenset({0x9123683E, 0x794C7630})  # btrfs, overlayfs
 _S_DAX = 1 << 13
+# The age at which a file has surely left the tick it was changed in, and our own delay.
+_SETTLED_NS = 10_000_000_000
 _RENAME_EXCHANGE = 2
 _NO_MORE = 0xFFFFFFFF
 _OPERATIONS = {18: "openat", 28: "openat2", 35: "renameat", 36: "unlinkat", 39: "linkat"}
@@ -49,6 +52,8 @@ class Run:
         self._sees_writes = sees_writes
         self._parents: dict[int, int] = {}
         self._unproven: dict[Key, list[int]] = {}
+        self._unchanged: dict[Key, list[int]] = {}
+        self._changed: set[Key] = set()
         self._writable: set[Key] = set()
         self._scripts: dict[int, bytes] = {}
         self._told: set[tuple[int, bytes]] = set()
@@ -91,9 +96,10 @@ class Run:
         pid = os.getpid()
         # A process that goes on may still read.
         if not self.processes and not lost and self._writer.offsets_hold:
-            for offsets in self._unproven.values():
-                for offset in offsets:
-                    self._writer.add(jn.UNUSED, pid, pid, time_ns, offset)
+            for kind, proofs in ((jn.UNUSED, self._unproven), (jn.UNWRITTEN, self._unchanged)):
+                for offsets in proofs.values():
+                    for offset in offsets:
+                        self._writer.add(kind, pid, pid, time_ns, offset)
         if lost:
             reason = b"the ring of the eBPF collector was full"
             self._writer.add(jn.LOST, pid, pid, time_ns, lost, (), (reason,))
@@ -182,6 +188,10 @@ class Run:
         key = _key(fingerprint)
         if intent & jn.INTENT_WRITE:
             self._writable.add(key)
+            # The kernel tells of a change once: what changed before may have changed again.
+            provable = len(prints) == 2 and not intent & jn.INTENT_TRUNCATE
+            if provable and key not in self._changed and self._proves_writes(after):
+                self._unchanged.setdefault(key, []).append(offset)
         if (
             intent & jn.INTENT_READ
             and not intent & jn.INTENT_CODE
@@ -211,6 +221,14 @@ class Run:
             and not file.iflags & _S_DAX
         )
 
+    def _proves_writes(self, file: Print) -> bool:
+        """Whether a change of this file could not escape us.
+
+        Times are set by the kernel's tick: what changed in this very one may change unseen again.
+        """
+        age_ns = time.time_ns() - file.mtime_sec * 1_000_000_000 - file.mtime_nsec
+        return self._sees_writes and file.magic == _EXT_MAGIC and age_ns > _SETTLED_NS
+
     def _read(self, event: Event) -> None:
         if event.after is not None:
             self._unproven.pop(_key(event.after.fingerprint), None)
@@ -219,9 +237,14 @@ class Run:
         if event.after is None:
             return
         fingerprint = event.after.fingerprint
+        self._note_change(_key(fingerprint))
         # ioctl(2) changes more than content; only what was open for writing can have been written.
         if _key(fingerprint) in self._writable:
             self._add(event, jn.WRITTEN, 0, (fingerprint,))
+
+    def _note_change(self, key: Key) -> None:
+        self._changed.add(key)
+        self._unchanged.pop(key, None)
 
     def _mapped(self, event: Event) -> None:
         path = self._whole_path(event)
@@ -325,6 +348,7 @@ class Run:
             return
         after = _stat_like(event.after, path)
         self._writable.add(_key(after))
+        self._note_change(_key(after))
         prints = (after, _same_device(event.before, after))
         self._add(event, jn.TRUNCATE, event.value, prints, (path,))
 
