@@ -15,6 +15,7 @@ import pytest
 from roar_core.hookspecs import LaunchPlan
 from roar_core.journal import GapCode, Intent, Journal, Kind, Record
 from roar_core.model.coverage import CoverageReason
+from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ebpf import EbpfTracer
 from roar_tracer_ebpf.own import PYTHON, ROARD
 
@@ -112,20 +113,24 @@ def session_daemon(collector_folder: Path) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def daemon(session_daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+def daemon(
+    session_daemon: Daemon, project: ProjectUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> Daemon:
     """The session's daemon, as the one that roar and the tracer find."""
     monkeypatch.setenv("ROAR_EBPF_SOCKET", session_daemon.socket)
+    project.environ["ROAR_EBPF_SOCKET"] = session_daemon.socket
     return session_daemon
 
 
 @pytest.fixture
-def own_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+def own_daemon(project: ProjectUnderTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     """One to be started by the test, with its own options, and to be maltreated."""
     require_root()
     folder = Path(tempfile.mkdtemp(prefix="roar-test-"))
     folder.chmod(0o755)
     daemon = Daemon(folder)
     monkeypatch.setenv("ROAR_EBPF_SOCKET", daemon.socket)
+    project.environ["ROAR_EBPF_SOCKET"] = daemon.socket
     yield daemon
     daemon.stop()
     shutil.rmtree(folder, ignore_errors=True)

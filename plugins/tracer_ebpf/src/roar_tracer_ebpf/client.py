@@ -26,9 +26,7 @@ class Collector:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
                 peer.settimeout(patience_s)
                 peer.connect(self.path)
-                credentials = peer.getsockopt(
-                    socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size
-                )
+                credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
                 if _UCRED.unpack(credentials)[1] != 0:
                     return f"{self.path} is not root's"
                 peer.send(f"roar-ebpf {VERSION} {request}\0".encode())

@@ -33,7 +33,9 @@ def look(socket: str, daemon: str | None, starter: Path, rebuild: str) -> Prefli
     machine = os.uname().machine
     is_linux = os.uname().sysname == "Linux" and machine in _SYS_BPF
     words = f"{os.uname().sysname} {machine}"
-    if not check("system", is_linux, words, f"ebpf works on Linux x86-64 and aarch64, not {words}", ""):
+    if not check(
+        "system", is_linux, words, f"ebpf works on Linux x86-64 and aarch64, not {words}", ""
+    ):
         return _verdict(checks, remedies)
     check("starter", starter.is_file(), str(starter), f"{starter} is missing", rebuild)
     if daemon == "":

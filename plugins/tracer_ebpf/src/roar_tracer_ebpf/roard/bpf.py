@@ -64,7 +64,9 @@ class Map:
             key = following.raw
             yield key
 
-    def _call(self, command: int, key: bytes | None, value: ctypes.Array[ctypes.c_char] | None = None) -> bool:
+    def _call(
+        self, command: int, key: bytes | None, value: ctypes.Array[ctypes.c_char] | None = None
+    ) -> bool:
         held = ctypes.create_string_buffer(key, len(key)) if key is not None else None
         target = self._value if value is None else value
         call = _MapCall(

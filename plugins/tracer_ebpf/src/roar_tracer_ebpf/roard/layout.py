@@ -8,9 +8,7 @@ from .btf import BtfError
 
 # Structure -> members. "a|b" takes the first that exists: kernels have renamed them.
 _MEMBERS = {
-    "task_struct": (
-        *("tgid", "files", "fs", "mm", "signal", "exit_code", "cred"),
-    ),
+    "task_struct": (*("tgid", "files", "fs", "mm", "signal", "exit_code", "cred"),),
     "cred": ("euid",),
     "files_struct": ("fdt",),
     "fdtable": ("fd", "max_fds"),

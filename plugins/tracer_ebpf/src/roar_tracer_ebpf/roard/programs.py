@@ -32,7 +32,17 @@ _PROCESS_POINTS = {
     "sched_process_exit": "on_exit",
     "sched_process_exec": "on_exec",
 }
-_HEADERS = ("linux/types.h", "linux/bpf_common.h", "linux/version.h", "uapi/linux/if_ether.h", "uapi/linux/ptrace.h", "linux/log2.h", "asm/page.h", "uapi/linux/if_packet.h", "uapi/linux/bpf.h")
+_HEADERS = (
+    "linux/types.h",
+    "linux/bpf_common.h",
+    "linux/version.h",
+    "uapi/linux/if_ether.h",
+    "uapi/linux/ptrace.h",
+    "linux/log2.h",
+    "asm/page.h",
+    "uapi/linux/if_packet.h",
+    "uapi/linux/bpf.h",
+)
 _KCONFIG = """
 #define CONFIG_BPF_SYSCALL 1
 #define PAGE_SIZE 4096
@@ -98,7 +108,9 @@ def load(ring_pages: int) -> Loaded:
         offsets = member_offsets(Path(VMLINUX).read_bytes(), layout.STRUCTURES)
         macros = layout.macros(offsets, machine)
     except OSError as error:
-        raise LoadError(f"the kernel tells no types: {error}; it needs CONFIG_DEBUG_INFO_BTF") from None
+        raise LoadError(
+            f"the kernel tells no types: {error}; it needs CONFIG_DEBUG_INFO_BTF"
+        ) from None
     except BtfError as error:
         raise LoadError(str(error)) from None
     defines = [f"-D{name}={value}" for name, value in macros.items()]
@@ -153,9 +165,7 @@ def _attach(kinds: Any, compiled: Any, tracing: str, machine: str) -> Loaded:
         for name in ("tracked", "runs", "inodes", "events", "steps", "raw_steps")
     }
     links = [*compiled.raw_tracepoint_fds.values(), *compiled.tracepoint_fds.values()]
-    return Loaded(
-        maps, links, READ_POINTS.keys() <= attached, _WRITE_POINTS.keys() <= attached
-    )
+    return Loaded(maps, links, READ_POINTS.keys() <= attached, _WRITE_POINTS.keys() <= attached)
 
 
 def _stub_headers() -> str:

@@ -118,9 +118,7 @@ class Run:
         prints: tuple[tuple[int, ...], ...] = (),
         strings: tuple[bytes, ...] = (),
     ) -> int:
-        return self._writer.add(
-            kind, event.pid, event.tid, event.time_ns, value, prints, strings
-        )
+        return self._writer.add(kind, event.pid, event.tid, event.time_ns, value, prints, strings)
 
     # --- processes -------------------------------------------------------------------------------
 
