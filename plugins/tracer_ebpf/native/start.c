@@ -4,9 +4,9 @@
  *     roar-ebpf-start SOCKET JOURNAL RUN_UID VERSION PROGRAM ARGV0 [ARGUMENT ...]
  *
  * The process that will be the command must be under observation before its first instruction, and
- * must stay roar's own child: so this program asks to be observed itself and executes the command in
- * its place. Whatever goes wrong before that, the command runs all the same; roar learns from the
- * collector that it was not observed. Descriptors of ours are closed by the exec at the latest.
+ * must stay roar's own child: so this program asks to be observed itself and executes the command
+ * in its place. Whatever goes wrong before that, the command runs all the same; roar learns from
+ * the collector that it was not observed. Descriptors of ours are closed by the exec at the latest.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -46,8 +46,9 @@ static size_t describe(int fd, char *to, size_t room) {
     size_t end = sizeof deleted - 1;
     if (s.st_nlink == 0 && (size_t)length > end && !strcmp(path + length - end, deleted))
         path[length - end] = 0;
-    int written = snprintf(to, room, "%d %llu %llu %llu %lld %lld %u %lu %s", flags, (unsigned long long)s.st_dev,
-                           (unsigned long long)s.st_ino, (unsigned long long)s.st_size,
+    int written = snprintf(to, room, "%d %llu %llu %llu %lld %lld %u %lu %s", flags,
+                           (unsigned long long)s.st_dev, (unsigned long long)s.st_ino,
+                           (unsigned long long)s.st_size,
                            (long long)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec,
                            (long long)s.st_ctim.tv_sec * 1000000000 + s.st_ctim.tv_nsec, s.st_mode,
                            (unsigned long)s.st_nlink, path);
@@ -76,7 +77,8 @@ static int out_of_the_way(int fd) {
     return moved;
 }
 
-static void ask_to_be_observed(const char *socket_path, const char *journal_path, const char *run, const char *version) {
+static void ask_to_be_observed(const char *socket_path, const char *journal_path, const char *run,
+                               const char *version) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(socket_path) >= sizeof address.sun_path)
         return;

@@ -133,7 +133,7 @@ class EbpfTracer:
 @hookimpl
 def roar_tracers() -> Iterable[Tracer]:
     """Offer the one tracer."""
-    return (EbpfTracer(),)
+    return (EbpfTracer(),)  # type: ignore[return-value]  # its priority is a property
 
 
 @hookimpl

@@ -77,10 +77,10 @@ def decode(data: bytes, at: int, length: int) -> Event:
     """The event that takes `length` bytes of `data` from `at` on. Raises struct.error on others."""
     kind = data[at]
     if kind in _BARE:
-        return Event(*_HEAD.unpack_from(data, at))
+        return _event(_HEAD.unpack_from(data, at))
     if kind in (READ, WRITTEN):
         fields = _TOUCH.unpack_from(data, at)
-        return Event(*fields[:7], after=Print(*fields[8:20]))
+        return _event(fields)._replace(after=Print(*fields[8:20]))
     fields = _FULL.unpack_from(data, at)
     flags = fields[1]
     first, second, third, fourth = fields[34:38]
@@ -88,8 +88,7 @@ def decode(data: bytes, at: int, length: int) -> Event:
     one = _path(data, start, start + first)
     other = one if flags & SAME_BASE else _path(data, start + first, start + second)
     names_at = max(first, second)
-    return Event(
-        *fields[:7],
+    return _event(fields)._replace(
         open_flags=fields[8],
         f_mode=fields[9],
         after=Print(*fields[10:22]) if flags & HAS_AFTER else None,
@@ -100,6 +99,11 @@ def decode(data: bytes, at: int, length: int) -> Event:
             data[start + third : start + fourth].removesuffix(b"\0"),
         ),
     )
+
+
+def _event(fields: tuple[int, ...]) -> Event:
+    kind, flags, run, pid, tid, time_ns, value = fields[:7]
+    return Event(kind, flags, run, pid, tid, time_ns, value)
 
 
 def _path(data: bytes, start: int, end: int) -> bytes:

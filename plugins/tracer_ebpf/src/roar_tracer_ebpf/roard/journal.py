@@ -77,8 +77,9 @@ class JournalWriter:
         self.lost = 0
         self.offsets_hold = True
         header = self._checked(owner)
-        self._position, told_lost = struct.unpack_from("=QQ", header, TAIL_OFFSET)
-        self._told_lost = told_lost
+        self._position: int
+        self._told_lost: int
+        self._position, self._told_lost = struct.unpack_from("=QQ", header, TAIL_OFFSET)
         self._written = self._position
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -250,6 +251,7 @@ class JournalWriter:
     def close(self) -> None:
         """Let go of the file. May be called twice."""
         if self._fd >= 0:
+            self._page.close()
             os.close(self._fd)
             self._fd = -1
 

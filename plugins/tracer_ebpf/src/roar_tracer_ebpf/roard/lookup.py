@@ -25,7 +25,7 @@ def resolved(path: bytes) -> bytes | None:
     if fd < 0:
         return None
     try:
-        return os.readlink(b"/proc/self/fd/%d" % fd)
+        return os.readlink(b"/proc/self/fd/%d" % fd)  # noqa: PTH115 - bytes
     except OSError:
         return None
     finally:

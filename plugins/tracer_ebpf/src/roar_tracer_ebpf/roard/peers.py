@@ -41,7 +41,7 @@ class Request(NamedTuple):
 
 
 def receive(connection: socket.socket) -> Request | None:
-    """The next request, None when the peer has hung up. Raises Refused; closes what it does not use."""
+    """The next request, None when the peer has hung up. Raises Refused, and then keeps nothing."""
     space = socket.CMSG_SPACE(4 * 8)
     data, ancillary, _, _ = connection.recvmsg(_MAX_REQUEST, space, socket.MSG_CMSG_CLOEXEC)
     descriptors: list[int] = []
@@ -96,7 +96,7 @@ def _inherited(data: bytes) -> list[Inherited]:
         flags, *fingerprint = map(int, numbers)
         if len(fingerprint) != 7 or not path.startswith(b"/") or len(path) > 65536:
             raise ValueError
-        for value, (low, high) in zip(fingerprint, _RANGES):
+        for value, (low, high) in zip(fingerprint, _RANGES, strict=True):
             if not low <= value < high:
                 raise ValueError
         files.append(Inherited(flags, tuple(fingerprint), path))

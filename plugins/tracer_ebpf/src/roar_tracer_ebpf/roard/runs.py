@@ -177,7 +177,7 @@ class Run:
         if self._scripts.get(event.pid) == path:
             intent |= jn.INTENT_CODE
         fingerprint = _stat_like(after, path)
-        prints = (fingerprint,)
+        prints: tuple[tuple[int, ...], ...] = (fingerprint,)
         if intent & jn.INTENT_WRITE and not intent & (jn.INTENT_CREATED | jn.INTENT_TMPFILE):
             before = self._before(event, after, fingerprint, bool(intent & jn.INTENT_TRUNCATE))
             if before is not None:
@@ -263,7 +263,7 @@ class Run:
             self.gap(event, jn.GAP_CUT, event.paths[0])
             return None
         found = []
-        for base, name in zip(event.paths, event.names):
+        for base, name in zip(event.paths, event.names, strict=True):
             whole = base.rstrip(b"/") + b"/" + name if name else base
             simple = name.strip(b"/")
             if b"/" in simple or simple in (b".", b".."):
@@ -320,7 +320,7 @@ class Run:
         if names is None:
             return
         path = names[0][0]
-        prints = ()
+        prints: tuple[tuple[int, ...], ...] = ()
         if event.before is not None:
             prints = (_stat_like(_before_losing(event.before), path, is_gone=True),)
         self._add(event, jn.UNLINK, 0, prints, (path,))
@@ -340,7 +340,7 @@ class Run:
             if self._sees_writes:
                 return  # no time was set: it had that length
             try:
-                self._add(event, jn.TRUNCATE, event.value, (_of_stat(os.stat(path)),), (path,))
+                self._add(event, jn.TRUNCATE, event.value, (_of_stat(os.lstat(path)),), (path,))
             except OSError:
                 self.gap(event, jn.GAP_CUT, path)
             return
@@ -362,7 +362,7 @@ class Run:
         if event.kind == ev.OPEN and event.after is not None:
             link = f"/proc/{event.pid}/fd/{event.value}"
             try:
-                told = os.readlink(link.encode())
+                told = os.readlink(link.encode())  # noqa: PTH115 - bytes
                 found = inode_at(told)
             except OSError:
                 found = None

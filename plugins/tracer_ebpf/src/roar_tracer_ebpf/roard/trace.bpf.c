@@ -50,9 +50,9 @@ enum kind {
 };
 
 /* Event flags. */
-#define CUT 1          /* deeper than we walk, or too long */
-#define DETACHED 2     /* its mount hangs in no tree any more */
-#define SAME_BASE 4    /* both names start at path 0 */
+#define CUT 1       /* deeper than we walk, or too long */
+#define DETACHED 2  /* its mount hangs in no tree any more */
+#define SAME_BASE 4 /* both names start at path 0 */
 #define HAS_AFTER 8
 #define HAS_BEFORE 16
 #define NO_NAME 32     /* a name could not be read */
@@ -430,8 +430,9 @@ struct exit_context {
 static __always_inline int is_no_file(struct print *p) {
     if ((p->mode & S_IFMT) != S_IFREG)
         return 1;
-    return p->magic == PROC_SUPER_MAGIC || p->magic == SYSFS_MAGIC || p->magic == CGROUP2_SUPER_MAGIC ||
-           p->magic == TRACEFS_MAGIC || p->magic == DEBUGFS_MAGIC;
+    return p->magic == PROC_SUPER_MAGIC || p->magic == SYSFS_MAGIC ||
+           p->magic == CGROUP2_SUPER_MAGIC || p->magic == TRACEFS_MAGIC ||
+           p->magic == DEBUGFS_MAGIC;
 }
 
 /* Whether the same was told of the same name and version before; else what to remember of it. */
@@ -452,12 +453,13 @@ static __always_inline int is_told(struct work *w, u32 intent) {
         struct inode_key key = {p->ino, p->dev, p->gen, w->key.run, 0};
         u32 *flags = inodes.lookup(&key);
         if (!flags || !(*flags & SEEN_MINE))
-            w->seen.version = p->size * 31 ^ (u64)p->mtime_sec << 30 ^ p->mtime_nsec ^ (u64)p->ctime_sec << 33 ^
-                              (u64)p->ctime_nsec << 3 ^ 1;
+            w->seen.version = p->size * 31 ^ (u64)p->mtime_sec << 30 ^ p->mtime_nsec ^
+                              (u64)p->ctime_sec << 33 ^ (u64)p->ctime_nsec << 3 ^ 1;
     }
     struct open_seen *seen = opened.lookup(&w->key);
-    return seen && seen->ino == w->seen.ino && seen->parent == w->seen.parent && seen->hash_len == w->seen.hash_len &&
-           seen->version == w->seen.version && seen->dev == w->seen.dev && seen->gen == w->seen.gen;
+    return seen && seen->ino == w->seen.ino && seen->parent == w->seen.parent &&
+           seen->hash_len == w->seen.hash_len && seen->version == w->seen.version &&
+           seen->dev == w->seen.dev && seen->gen == w->seen.gen;
 }
 
 static __always_inline void take_capture(struct work *w, u32 tid, u64 inode) {
@@ -525,7 +527,8 @@ static __always_inline int mapped_file(struct work *w, u64 task, u64 registers) 
     return !is_told(w, 1 << 30 | (is_code ? 4 : 0) | (is_writable ? 2 : 0));
 }
 
-static __always_inline void name_base(struct work *w, u64 task, s32 directory, u64 name, int second) {
+static __always_inline void name_base(struct work *w, u64 task, s32 directory, u64 name,
+                                      int second) {
     char first = 0;
     bpf_probe_read_user(&first, 1, (void *)name);
     u64 fs = GET(u64, task, OFF_task_struct_fs);
@@ -615,13 +618,15 @@ int on_name_exit(struct exit_context *ctx) {
     if (!w)
         return 0;
     struct event *e = &w->event;
-    u64 a = GET(u64, r, REG_0), b = GET(u64, r, REG_1), c = GET(u64, r, REG_2), d = GET(u64, r, REG_3);
+    u64 a = GET(u64, r, REG_0), b = GET(u64, r, REG_1), c = GET(u64, r, REG_2),
+        d = GET(u64, r, REG_3);
     if (kind == CLASS_RENAME || kind == CLASS_LINK) {
         d = b;
         b = a;
         a = c = AT_FDCWD;
     }
-    if (kind == CLASS_RENAME || kind == CLASS_RENAMEAT || kind == CLASS_LINK || kind == CLASS_LINKAT) {
+    if (kind == CLASS_RENAME || kind == CLASS_RENAMEAT || kind == CLASS_LINK ||
+        kind == CLASS_LINKAT) {
         int is_link = kind == CLASS_LINK || kind == CLASS_LINKAT;
         e->head.kind = is_link ? LINK : RENAME;
         e->head.value = kind == CLASS_RENAMEAT || kind == CLASS_LINKAT ? GET(u32, r, REG_4) : 0;
@@ -750,7 +755,8 @@ static __always_inline int tell_touch(int kind, u32 run, u64 inode, u32 nr, u32 
 /* The usual answer, without filling a whole print. */
 static __always_inline int is_touch_told(u64 inode, u32 run, u32 flag) {
     u64 super = GET(u64, inode, OFF_inode_i_sb);
-    struct inode_key key = {GET(u64, inode, OFF_inode_i_ino), GET(u32, super, OFF_super_block_s_dev),
+    struct inode_key key = {GET(u64, inode, OFF_inode_i_ino),
+                            GET(u32, super, OFF_super_block_s_dev),
                             GET(u32, inode, OFF_inode_i_generation), run, 0};
     u32 *flags = inodes.lookup(&key);
     return flags && *flags & flag;
@@ -828,8 +834,8 @@ int on_io_uring(struct bpf_raw_tracepoint_args *ctx) {
         return 0;
     u32 operation = GET(u8, ctx->args[0], OFF_io_kiocb_opcode);
     /* io_uring.h: OPENAT, OPENAT2, RENAMEAT, UNLINKAT, LINKAT; FTRUNCATE has a descriptor. */
-    if (operation != 18 && operation != 28 && operation != 35 && operation != 36 && operation != 39 &&
-        operation != 55)
+    if (operation != 18 && operation != 28 && operation != 35 && operation != 36 &&
+        operation != 39 && operation != 55)
         return 0;
     struct head head;
     fill_head(&head, IO_URING, traced->run);
