@@ -191,6 +191,9 @@ def macros(offsets: Mapping[str, Mapping[str, int]], machine: str) -> dict[str, 
                 raise BtfError(f"this kernel's inode has no {time}")
             pair = at, at + 8
         defined[f"OFF_inode_{time}_sec"], defined[f"OFF_inode_{time}_nsec"] = pair
+    far = "OFF_inode_i_generation"
+    near = [value for name, value in defined.items() if "OFF_inode_" in name and name != far]
+    defined["RAW_INODE"] = (max(near) + 15) & ~7
     return defined
 
 

@@ -162,7 +162,7 @@ def _attach(kinds: Any, compiled: Any, tracing: str, machine: str) -> Loaded:
                 compiled.attach_tracepoint(tp=f"syscalls:sys_exit_{call}", fn_name=function)
     maps = {
         name: compiled[name].map_fd if name != "events" else compiled["events"].map_fd
-        for name in ("tracked", "runs", "inodes", "events", "steps", "raw_steps")
+        for name in ("tracked", "runs", "slots", "events", "steps", "raw_steps")
     }
     links = [*compiled.raw_tracepoint_fds.values(), *compiled.tracepoint_fds.values()]
     return Loaded(maps, links, READ_POINTS.keys() <= attached, _WRITE_POINTS.keys() <= attached)

@@ -38,7 +38,7 @@ class Inherited(NamedTuple):
 
 
 class Run:
-    """Turns events into records. `processes` are the pids alive, `gaps` what could not be told.
+    """Turns events into records. `processes` are the pids alive, `numbers` all there were.
 
     `sees_reads` and `sees_writes` say whether this kernel proves them.
     """
@@ -47,6 +47,7 @@ class Run:
         self, writer: jn.JournalWriter, pid: int, *, sees_reads: bool, sees_writes: bool
     ) -> None:
         self.processes = {pid}
+        self.numbers = {pid}
         self._writer = writer
         self._sees_reads = sees_reads
         self._sees_writes = sees_writes
@@ -124,6 +125,7 @@ class Run:
 
     def _fork(self, event: Event) -> None:
         self.processes.add(event.value)
+        self.numbers.add(event.value)
         self._parents[event.value] = event.pid
         self._add(event, jn.FORK, event.value)
 

@@ -31,6 +31,9 @@ _RUNS_OF_ONE_USER = 64
 _CONNECTIONS_MAX = 512
 _TRACED = struct.Struct("=II")
 _U32 = struct.Struct("=I")
+# trace.bpf.c: struct slot, how many there are, and that the hash is to be asked.
+_SLOT = struct.Struct("=IIII")
+_SLOTS, _SHARED = 65536, 2
 _COUNTS = struct.Struct("=Q")
 
 
@@ -60,11 +63,13 @@ class Service:
         self._options = options
         self._ring = Ring(options.maps["events"], options.ring_pages * 4096)
         self._tracked = Map(options.maps["tracked"], _TRACED.size)
+        self._slots = Map(options.maps["slots"], _SLOT.size)
         self._counts = Map(options.maps["runs"], _COUNTS.size)
         self._active: dict[int, _Active] = {}
         self._by_uid: dict[bytes, _Active] = {}
         self._backlog: deque[tuple[bytes, deque[tuple[int, int]]]] = deque()
         self._backlog_bytes = 0
+        self._used_slots: set[int] = set()
         self._last_number = 0
         self._connections = 0
         self._is_owned = options.owner is not None
@@ -90,8 +95,10 @@ class Service:
                 self._work(_BATCH)
                 self._flush_all()
                 self._forget_ended()
-            elif not self._is_owned and self._options.owner is not None:
-                break
+            else:
+                self._clear_slots()
+                if not self._is_owned and self._options.owner is not None:
+                    break
         self._collect()
         self._work(None)
         for active in list(self._active.values()):
@@ -214,6 +221,7 @@ class Service:
         run.inherit(request.pid, time.monotonic_ns(), request.inherited)
         self._counts.put(_U32.pack(number), _COUNTS.pack(0))
         self._tracked.put(_U32.pack(request.pid), _TRACED.pack(number, request.user))
+        self._slots.put(_U32.pack(request.pid % _SLOTS), _SLOT.pack(0, 0, 0, _SHARED))
         self._active[number] = active
         self._by_uid[request.run_uid] = active
         # The sender waits for the answer. One that has gone was not seen leaving.
@@ -248,6 +256,8 @@ class Service:
                 active.writer.ring()
         for pid in active.run.processes:
             self._tracked.remove(_U32.pack(pid))
+            self._slots.put(_U32.pack(pid % _SLOTS), _SLOT.pack(0, 0, 0, _SHARED))
+        self._used_slots.update(pid % _SLOTS for pid in active.run.numbers)
         if active.run.processes:
             for key in list(self._tracked.keys(4)):
                 value = self._tracked.get(key)
@@ -259,6 +269,12 @@ class Service:
         for uid in [uid for uid, other in self._by_uid.items() if other is active]:
             del self._by_uid[uid]
         return f"no {active.problem[0]}" if active.problem else "ok"
+
+    def _clear_slots(self) -> None:
+        """With nobody traced, no number of a process needs a second look."""
+        for slot in self._used_slots:
+            self._slots.put(_U32.pack(slot), _SLOT.pack(0, 0, 0, 0))
+        self._used_slots.clear()
 
     def _forget_ended(self) -> None:
         """A run whose roar has died is over when its last process is; roar's recovery reads it."""

@@ -140,6 +140,7 @@ struct work {
     u64 next_mount;
     u64 names[2];
     u64 argv_end;
+    u64 inode;
     u32 off;
     u32 stage;
     u32 rounds;
@@ -162,6 +163,27 @@ struct traced {
     u32 uid;
 };
 
+/* What a process number is likely to be, without hashing: the look-up of an array is a few
+ * instructions. `state` 0: surely not traced; OWNED: by `tgid`; else ask the hash. */
+struct slot {
+    u32 tgid;
+    u32 run;
+    u32 uid;
+    u32 state;
+};
+
+#define SLOTS 65536
+#define OWNED 1
+#define SHARED 2
+
+/* The inodes read last: most reading is of the same few again. */
+struct recent {
+    u64 inode;
+    u64 run;
+};
+
+#define RECENT 1024
+
 struct run_counts {
     u64 lost;
 };
@@ -174,6 +196,8 @@ BPF_TABLE("lru_hash", u32, struct captured, captures, 2048);
 BPF_PERCPU_ARRAY(works, struct work, 1);
 BPF_PERCPU_ARRAY(blanks, struct captured, 1);
 BPF_ARRAY(classes, u32, 512);
+BPF_ARRAY(slots, struct slot, SLOTS);
+BPF_ARRAY(recents, struct recent, RECENT);
 BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 BPF_PROG_ARRAY(steps, 2);
 BPF_PROG_ARRAY(raw_steps, 2);
@@ -196,6 +220,23 @@ static __always_inline u32 call_number(u64 registers) {
     return GET(u32, registers, REG_NR);
 }
 
+/* The run of the current process, 0 when it is not traced. */
+static __always_inline u32 run_of(u32 tgid) {
+    u32 at = tgid & (SLOTS - 1);
+    struct slot *slot = slots.lookup(&at);
+    if (!slot || !slot->state)
+        return 0;
+    if (slot->state == OWNED && slot->tgid == tgid)
+        return slot->run;
+    struct traced *traced = tracked.lookup(&tgid);
+    return traced ? traced->run : 0;
+}
+
+static __always_inline struct recent *recent_of(u64 inode) {
+    u32 at = (inode >> 6 ^ inode >> 16) & (RECENT - 1);
+    return recents.lookup(&at);
+}
+
 static __always_inline void fill_head(struct head *head, int kind, u32 run) {
     u64 id = bpf_get_current_pid_tgid();
     head->kind = kind;
@@ -207,21 +248,26 @@ static __always_inline void fill_head(struct head *head, int kind, u32 run) {
     head->value = 0;
 }
 
+#define FROM(type, block, offset) (*(type *)((block) + (offset)))
+
 static __always_inline void fill_print(struct print *p, u64 inode) {
-    u64 super = GET(u64, inode, OFF_inode_i_sb);
-    p->ino = GET(u64, inode, OFF_inode_i_ino);
-    p->size = GET(u64, inode, OFF_inode_i_size);
-    p->mtime_sec = GET(s64, inode, OFF_inode_mtime_sec);
-    p->ctime_sec = GET(s64, inode, OFF_inode_ctime_sec);
-    p->mtime_nsec = GET(u32, inode, OFF_inode_mtime_nsec);
+    /* One copy of the beginning costs less than nine of single members. */
+    char block[RAW_INODE] __attribute__((aligned(8)));
+    bpf_probe_read_kernel(block, sizeof block, (void *)inode);
+    u64 super = FROM(u64, block, OFF_inode_i_sb);
+    p->ino = FROM(u64, block, OFF_inode_i_ino);
+    p->size = FROM(u64, block, OFF_inode_i_size);
+    p->mtime_sec = FROM(s64, block, OFF_inode_mtime_sec);
+    p->ctime_sec = FROM(s64, block, OFF_inode_ctime_sec);
+    p->mtime_nsec = FROM(u32, block, OFF_inode_mtime_nsec);
     /* fs.h: the top bit says that somebody has asked for the time. */
-    p->ctime_nsec = GET(u32, inode, OFF_inode_ctime_nsec) & 0x7fffffff;
+    p->ctime_nsec = FROM(u32, block, OFF_inode_ctime_nsec) & 0x7fffffff;
     p->dev = GET(u32, super, OFF_super_block_s_dev);
     p->gen = GET(u32, inode, OFF_inode_i_generation);
-    p->mode = GET(u16, inode, OFF_inode_i_mode);
-    p->nlink = GET(u32, inode, OFF_inode_i_nlink);
+    p->mode = FROM(u16, block, OFF_inode_i_mode);
+    p->nlink = FROM(u32, block, OFF_inode_i_nlink);
     p->magic = GET(u32, super, OFF_super_block_s_magic);
-    p->iflags = GET(u32, inode, OFF_inode_i_flags);
+    p->iflags = FROM(u32, block, OFF_inode_i_flags);
 }
 
 static __always_inline void count_lost(u32 run) {
@@ -349,6 +395,9 @@ static __always_inline void remember(struct work *w) {
     if (e->f_mode & FMODE_READ)
         known &= ~SEEN_READ;
     inodes.update(&key, &known);
+    struct recent *recent = recent_of(w->inode);
+    if (recent && recent->inode == w->inode)
+        recent->run = 0;
     opened.update(&w->key, &w->seen);
 }
 
@@ -481,6 +530,7 @@ static __always_inline int opened_file(struct work *w, u64 task, u64 registers, 
     if (!file || e->f_mode & FMODE_PATH)
         return 0;
     u64 inode = GET(u64, file, OFF_file_f_inode);
+    w->inode = inode;
     fill_print(&e->after, inode);
     if (is_no_file(&e->after))
         return 0;
@@ -516,6 +566,7 @@ static __always_inline int mapped_file(struct work *w, u64 task, u64 registers) 
     if (!file)
         return 0;
     u64 inode = GET(u64, file, OFF_file_f_inode);
+    w->inode = inode;
     fill_print(&e->after, inode);
     if (is_no_file(&e->after))
         return 0;
@@ -575,11 +626,11 @@ static __always_inline void add_captured(struct work *w) {
 int on_open_exit(struct exit_context *ctx) {
     u64 id = bpf_get_current_pid_tgid();
     u32 tgid = id >> 32, nr = ctx->nr;
-    struct traced *traced = tracked.lookup(&tgid);
-    if (!traced || ctx->ret < 0)
+    u32 run = run_of(tgid);
+    if (!run || ctx->ret < 0)
         return 0;
     u32 *class = classes.lookup(&nr);
-    struct work *w = begin(OPEN, traced->run);
+    struct work *w = begin(OPEN, run);
     if (!class || !w)
         return 0;
     w->event.head.value = ctx->ret;
@@ -592,10 +643,10 @@ int on_open_exit(struct exit_context *ctx) {
 int on_mmap_exit(struct exit_context *ctx) {
     u64 id = bpf_get_current_pid_tgid();
     u32 tgid = id >> 32;
-    struct traced *traced = tracked.lookup(&tgid);
-    if (!traced || ((u64)ctx->ret) >> 63)
+    u32 run = run_of(tgid);
+    if (!run || ((u64)ctx->ret) >> 63)
         return 0;
-    struct work *w = begin(MAPPED, traced->run);
+    struct work *w = begin(MAPPED, run);
     if (w && mapped_file(w, bpf_get_current_task(), task_registers(current_task_btf())))
         steps.call((void *)ctx, WALK);
     return 0;
@@ -604,8 +655,8 @@ int on_mmap_exit(struct exit_context *ctx) {
 int on_name_exit(struct exit_context *ctx) {
     u64 id = bpf_get_current_pid_tgid();
     u32 tgid = id >> 32, tid = id, nr = ctx->nr;
-    struct traced *traced = tracked.lookup(&tgid);
-    if (!traced)
+    u32 run = run_of(tgid);
+    if (!run)
         return 0;
     u32 *class = classes.lookup(&nr);
     if (ctx->ret < 0 || !class) {
@@ -614,7 +665,7 @@ int on_name_exit(struct exit_context *ctx) {
     }
     u64 task = bpf_get_current_task(), r = task_registers(current_task_btf());
     u32 kind = *class;
-    struct work *w = begin(RENAME, traced->run);
+    struct work *w = begin(RENAME, run);
     if (!w)
         return 0;
     struct event *e = &w->event;
@@ -662,21 +713,40 @@ int on_name_exit(struct exit_context *ctx) {
 
 /* --- processes ------------------------------------------------------------------------------- */
 
+/* The next process of that number is nobody's. */
+static __always_inline void forget(u32 tgid) {
+    u32 at = tgid & (SLOTS - 1);
+    struct slot *slot = slots.lookup(&at);
+    if (!slot || !slot->state)
+        return;
+    slot->state = SHARED;
+    tracked.delete(&tgid);
+}
+
 int on_fork(struct bpf_raw_tracepoint_args *ctx) {
     u64 child = ctx->args[1];
     u32 parent_tgid = bpf_get_current_pid_tgid() >> 32;
     u32 tgid = GET(u32, child, OFF_task_struct_tgid);
     if (tgid == parent_tgid)
         return 0; /* a thread */
-    struct traced *traced = tracked.lookup(&parent_tgid);
+    struct traced *traced = run_of(parent_tgid) ? tracked.lookup(&parent_tgid) : 0;
     if (!traced) {
         /* Its number may have been a traced process's whose end was missed. */
-        tracked.delete(&tgid);
+        forget(tgid);
         return 0;
     }
     struct traced copy = *traced;
     if (tracked.update(&tgid, &copy))
         count_lost(copy.run);
+    u32 at = tgid & (SLOTS - 1);
+    struct slot *slot = slots.lookup(&at);
+    if (slot && slot->state) {
+        slot->state = SHARED;
+    } else if (slot) {
+        slot->tgid = tgid;
+        slot->run = copy.run;
+        slot->state = OWNED;
+    }
     struct head head;
     fill_head(&head, FORK, copy.run);
     head.value = tgid;
@@ -687,25 +757,25 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx) {
 int on_exit(struct bpf_raw_tracepoint_args *ctx) {
     u64 task = ctx->args[0];
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct traced *traced = tracked.lookup(&tgid);
-    if (!traced)
+    u32 run = run_of(tgid);
+    if (!run)
         return 0;
     u64 group = GET(u64, task, OFF_task_struct_signal);
     if (GET(u32, group, OFF_signal_struct_live))
         return 0; /* other threads go on */
     struct head head;
-    fill_head(&head, EXIT, traced->run);
+    fill_head(&head, EXIT, run);
     u32 status = GET(u32, group, OFF_signal_struct_group_exit_code);
     head.value = status ? status : GET(u32, task, OFF_task_struct_exit_code);
     put(&head, sizeof head, head.run);
-    tracked.delete(&tgid);
+    forget(tgid);
     return 0;
 }
 
 int on_exec(struct bpf_raw_tracepoint_args *ctx) {
     u64 task = ctx->args[0], program = ctx->args[2];
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct traced *traced = tracked.lookup(&tgid);
+    struct traced *traced = run_of(tgid) ? tracked.lookup(&tgid) : 0;
     if (!traced)
         return 0;
     struct work *w = begin(EXEC, traced->run);
@@ -726,7 +796,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
     u32 user = GET(u32, GET(u64, task, OFF_task_struct_cred), OFF_cred_euid);
     if (traced->uid && user != traced->uid) {
         e->head.flags |= PRIVILEGED;
-        tracked.delete(&tgid);
+        forget(tgid);
     }
     raw_steps.call((void *)ctx, WALK);
     return 0;
@@ -746,7 +816,7 @@ static __always_inline int tell_touch(int kind, u32 run, u64 inode, u32 nr, u32 
     fill_head(&touch.head, kind, run);
     touch.nr = nr;
     if (put(&touch, sizeof touch, run))
-        return 0;
+        return 1;
     known |= flag;
     inodes.update(&key, &known);
     return 0;
@@ -762,36 +832,42 @@ static __always_inline int is_touch_told(u64 inode, u32 run, u32 flag) {
     return flags && *flags & flag;
 }
 
-static __always_inline int tell_read(u64 inode) {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct traced *traced = tracked.lookup(&tgid);
-    if (!traced || !inode || is_touch_told(inode, traced->run, SEEN_READ))
+static __always_inline int tell_read(u32 run, u64 inode) {
+    if (!inode)
+        return 0;
+    struct recent *recent = recent_of(inode);
+    if (!recent || (recent->inode == inode && recent->run == run))
         return 0;
     if ((GET(u16, inode, OFF_inode_i_mode) & S_IFMT) != S_IFREG)
         return 0;
-    return tell_touch(READ, traced->run, inode, 0, SEEN_READ);
+    if (!is_touch_told(inode, run, SEEN_READ) && tell_touch(READ, run, inode, 0, SEEN_READ))
+        return 0;
+    recent->run = 0;
+    recent->inode = inode;
+    recent->run = run;
+    return 0;
 }
 
 int on_pages(struct bpf_raw_tracepoint_args *ctx) {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!tracked.lookup(&tgid))
+    u32 run = run_of(bpf_get_current_pid_tgid() >> 32);
+    if (!run)
         return 0;
-    return tell_read(GET(u64, ctx->args[0], OFF_address_space_host));
+    return tell_read(run, GET(u64, ctx->args[0], OFF_address_space_host));
 }
 
 int on_direct(struct bpf_raw_tracepoint_args *ctx) {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!tracked.lookup(&tgid))
+    u32 run = run_of(bpf_get_current_pid_tgid() >> 32);
+    if (!run)
         return 0;
     u64 file = GET(u64, ctx->args[0], OFF_kiocb_ki_filp);
-    return tell_read(GET(u64, file, OFF_file_f_inode));
+    return tell_read(run, GET(u64, file, OFF_file_f_inode));
 }
 
 int on_ctime(struct bpf_raw_tracepoint_args *ctx) {
     u64 id = bpf_get_current_pid_tgid();
     u32 tgid = id >> 32, tid = id;
-    struct traced *traced = tracked.lookup(&tgid);
-    if (!traced)
+    u32 run = run_of(tgid);
+    if (!run)
         return 0;
     u64 inode = ctx->args[0];
     u32 type = GET(u16, inode, OFF_inode_i_mode) & S_IFMT;
@@ -802,9 +878,9 @@ int on_ctime(struct bpf_raw_tracepoint_args *ctx) {
     if (class && *class == CLASS_ATTRIBUTES)
         return 0;
     if (!class || *class == CLASS_OTHER || *class == CLASS_MMAP) {
-        if (type != S_IFREG || is_touch_told(inode, traced->run, SEEN_WRITTEN))
+        if (type != S_IFREG || is_touch_told(inode, run, SEEN_WRITTEN))
             return 0;
-        return tell_touch(WRITTEN, traced->run, inode, nr, SEEN_WRITTEN);
+        return tell_touch(WRITTEN, run, inode, nr, SEEN_WRITTEN);
     }
     int zero = 0;
     struct captured *c = captures.lookup(&tid);
@@ -829,8 +905,8 @@ int on_ctime(struct bpf_raw_tracepoint_args *ctx) {
 
 int on_io_uring(struct bpf_raw_tracepoint_args *ctx) {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct traced *traced = tracked.lookup(&tgid);
-    if (!traced)
+    u32 run = run_of(tgid);
+    if (!run)
         return 0;
     u32 operation = GET(u8, ctx->args[0], OFF_io_kiocb_opcode);
     /* io_uring.h: OPENAT, OPENAT2, RENAMEAT, UNLINKAT, LINKAT; FTRUNCATE has a descriptor. */
@@ -838,7 +914,7 @@ int on_io_uring(struct bpf_raw_tracepoint_args *ctx) {
         operation != 39 && operation != 55)
         return 0;
     struct head head;
-    fill_head(&head, IO_URING, traced->run);
+    fill_head(&head, IO_URING, run);
     head.value = operation;
     put(&head, sizeof head, head.run);
     return 0;
