@@ -191,9 +191,12 @@ def macros(offsets: Mapping[str, Mapping[str, int]], machine: str) -> dict[str, 
                 raise BtfError(f"this kernel's inode has no {time}")
             pair = at, at + 8
         defined[f"OFF_inode_{time}_sec"], defined[f"OFF_inode_{time}_nsec"] = pair
+    # Members near a structure's beginning are copied as one block; a far one would make it large.
     far = "OFF_inode_i_generation"
-    near = [value for name, value in defined.items() if "OFF_inode_" in name and name != far]
-    defined["RAW_INODE"] = (max(near) + 15) & ~7
+    for structure in ("inode", "file", "dentry", "super_block"):
+        mark = f"OFF_{structure}_"
+        near = [value for name, value in defined.items() if mark in name and name != far]
+        defined[f"RAW_{structure.upper()}"] = (max(near) + 23) & ~7
     return defined
 
 

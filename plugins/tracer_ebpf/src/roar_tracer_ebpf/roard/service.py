@@ -125,6 +125,7 @@ class Service:
                 self._take(data, at, length)
                 if done % 500 == 0:
                     self._collect()
+                    self._flush_all()
             if not places:
                 self._backlog.popleft()
                 self._backlog_bytes -= len(data)
@@ -132,8 +133,13 @@ class Service:
     def _take(self, data: bytes, at: int, length: int) -> None:
         event = decode(data, at, length)
         active = self._active.get(event.run)
-        if active is not None and not active.problem:
+        if active is None or active.problem:
+            return
+        try:
             active.run.take(event)
+        except (OSError, ValueError, struct.error) as error:
+            # One run's oddity must not end the service of the others.
+            active.problem.append(f"an event could not be told: {error}")
 
     def _flush_all(self) -> None:
         for active in self._active.values():
@@ -248,9 +254,8 @@ class Service:
             active.problem.append(problem)
         if not active.problem:
             active.run.finish(time.monotonic_ns(), lost)
-            deadline = time.monotonic() + 1.0
-            while not self._flush(active, 0.5) and time.monotonic() < deadline:
-                time.sleep(0.005)  # roar adds room meanwhile
+            while not self._flush(active, 0.5):
+                time.sleep(0.005)  # roar adds room meanwhile, or none for so long that we give up
                 self._collect()
             with suppress(OSError):
                 active.writer.ring()

@@ -244,7 +244,6 @@ static __always_inline void fill_head(struct head *head, int kind, u32 run) {
     head->run = run;
     head->pid = id >> 32;
     head->tid = (u32)id;
-    head->time = bpf_ktime_get_ns();
     head->value = 0;
 }
 
@@ -262,11 +261,17 @@ static __always_inline void fill_print(struct print *p, u64 inode) {
     p->mtime_nsec = FROM(u32, block, OFF_inode_mtime_nsec);
     /* fs.h: the top bit says that somebody has asked for the time. */
     p->ctime_nsec = FROM(u32, block, OFF_inode_ctime_nsec) & 0x7fffffff;
-    p->dev = GET(u32, super, OFF_super_block_s_dev);
+    char more[RAW_SUPER_BLOCK] __attribute__((aligned(8)));
+    bpf_probe_read_kernel(more, sizeof more, (void *)super);
+    p->dev = FROM(u32, more, OFF_super_block_s_dev);
+#if OFF_inode_i_generation + 4 <= RAW_INODE
+    p->gen = FROM(u32, block, OFF_inode_i_generation);
+#else
     p->gen = GET(u32, inode, OFF_inode_i_generation);
+#endif
     p->mode = FROM(u16, block, OFF_inode_i_mode);
     p->nlink = FROM(u32, block, OFF_inode_i_nlink);
-    p->magic = GET(u32, super, OFF_super_block_s_magic);
+    p->magic = FROM(u32, more, OFF_super_block_s_magic);
     p->iflags = FROM(u32, block, OFF_inode_i_flags);
 }
 
@@ -278,6 +283,7 @@ static __always_inline void count_lost(u32 run) {
 
 /* The collector looks every few milliseconds: waking it for each event would cost the process. */
 static __always_inline int put(void *data, u64 size, u32 run) {
+    ((struct head *)data)->time = bpf_ktime_get_ns();
     int failed = events.ringbuf_output(data, size, 1 /* BPF_RB_NO_WAKEUP */);
     if (failed)
         count_lost(run);
@@ -484,9 +490,13 @@ static __always_inline int is_no_file(struct print *p) {
            p->magic == DEBUGFS_MAGIC;
 }
 
-/* Whether the same was told of the same name and version before; else what to remember of it. */
+/* Whether the same was told of the same name and version before; else what to remember of it. A
+ * version of 0 stands for all: those of the run's own file, and those nobody reads. */
 static __always_inline int is_told(struct work *w, u32 intent) {
     struct print *p = &w->event.after;
+    char block[RAW_DENTRY] __attribute__((aligned(8)));
+    if (bpf_probe_read_kernel(block, sizeof block, (void *)w->dentry))
+        return 0;
     w->key.dentry = w->dentry;
     w->key.mount = w->mount;
     w->key.run = w->event.head.run;
@@ -494,21 +504,27 @@ static __always_inline int is_told(struct work *w, u32 intent) {
     w->seen.ino = p->ino;
     w->seen.dev = p->dev;
     w->seen.gen = p->gen;
-    w->seen.parent = GET(u64, w->dentry, OFF_dentry_d_parent);
-    w->seen.hash_len = GET(u64, w->dentry, OFF_dentry_d_name + OFF_qstr_hash_len);
+    w->seen.parent = FROM(u64, block, OFF_dentry_d_parent);
+    w->seen.hash_len = FROM(u64, block, OFF_dentry_d_name + OFF_qstr_hash_len);
     w->seen.version = 0;
     w->dedup = 1;
-    if (w->event.f_mode & FMODE_READ) {
+    int is_read = w->event.f_mode & FMODE_READ;
+    if (is_read)
+        w->seen.version = p->size * 31 ^ (u64)p->mtime_sec << 30 ^ p->mtime_nsec ^
+                          (u64)p->ctime_sec << 33 ^ (u64)p->ctime_nsec << 3 ^ 1;
+    struct open_seen *seen = opened.lookup(&w->key);
+    if (seen && seen->ino == w->seen.ino && seen->parent == w->seen.parent &&
+        seen->hash_len == w->seen.hash_len &&
+        (seen->version == w->seen.version || !seen->version) && seen->dev == w->seen.dev &&
+        seen->gen == w->seen.gen)
+        return 1;
+    if (is_read) {
         struct inode_key key = {p->ino, p->dev, p->gen, w->key.run, 0};
         u32 *flags = inodes.lookup(&key);
-        if (!flags || !(*flags & SEEN_MINE))
-            w->seen.version = p->size * 31 ^ (u64)p->mtime_sec << 30 ^ p->mtime_nsec ^
-                              (u64)p->ctime_sec << 33 ^ (u64)p->ctime_nsec << 3 ^ 1;
+        if (flags && *flags & SEEN_MINE)
+            w->seen.version = 0;
     }
-    struct open_seen *seen = opened.lookup(&w->key);
-    return seen && seen->ino == w->seen.ino && seen->parent == w->seen.parent &&
-           seen->hash_len == w->seen.hash_len && seen->version == w->seen.version &&
-           seen->dev == w->seen.dev && seen->gen == w->seen.gen;
+    return 0;
 }
 
 static __always_inline void take_capture(struct work *w, u32 tid, u64 inode) {
@@ -526,26 +542,30 @@ static __always_inline void take_capture(struct work *w, u32 tid, u64 inode) {
 static __always_inline int opened_file(struct work *w, u64 task, u64 registers, u32 class, u32 fd) {
     struct event *e = &w->event;
     u64 file = file_of(task, fd);
-    e->f_mode = GET(u32, file, OFF_file_f_mode);
-    if (!file || e->f_mode & FMODE_PATH)
+    char block[RAW_FILE] __attribute__((aligned(8)));
+    if (bpf_probe_read_kernel(block, sizeof block, (void *)file))
         return 0;
-    u64 inode = GET(u64, file, OFF_file_f_inode);
+    e->f_mode = FROM(u32, block, OFF_file_f_mode);
+    if (e->f_mode & FMODE_PATH)
+        return 0;
+    u64 inode = FROM(u64, block, OFF_file_f_inode);
     w->inode = inode;
     fill_print(&e->after, inode);
     if (is_no_file(&e->after))
         return 0;
     e->head.flags |= HAS_AFTER;
     u32 asked = 0;
-    if (class == CLASS_OPEN)
-        asked = GET(u32, registers, REG_1);
-    else if (class == CLASS_OPENAT)
+    if (class == CLASS_OPENAT)
         asked = GET(u32, registers, REG_2);
+    else if (class == CLASS_OPEN)
+        asked = GET(u32, registers, REG_1);
     else if (class == CLASS_CREAT)
         asked = O_CREAT | O_TRUNC;
     else if (class == CLASS_OPENAT2)
         bpf_probe_read_user(&asked, sizeof asked, (void *)GET(u64, registers, REG_2));
-    e->open_flags = GET(u32, file, OFF_file_f_flags) | (asked & (O_CREAT | O_TRUNC));
-    at_path(w, file + OFF_file_f_path, 0);
+    e->open_flags = FROM(u32, block, OFF_file_f_flags) | (asked & (O_CREAT | O_TRUNC));
+    w->dentry = FROM(u64, block, OFF_file_f_path + OFF_path_dentry);
+    w->mount = FROM(u64, block, OFF_file_f_path + OFF_path_mnt) - OFF_mount_mnt;
     u32 intent = e->f_mode & (FMODE_READ | FMODE_WRITE | FMODE_CREATED);
     intent |= e->open_flags & (O_TRUNC | O_TMPFILE_BIT);
     if (e->open_flags & O_TRUNC)
