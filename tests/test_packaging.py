@@ -106,8 +106,8 @@ def test_a_wheel_is_built_from_its_sdist_where_no_roar_is_installed(
         assert not path.endswith((".pyc", ".db", ".jnl")), path
     if has_native_code(folder):
         assert "-py3-none-linux_" in wheel.name
-        assert any(path.endswith(".so") for path in contents_of_wheel(wheel))
-        assert not any(path.endswith(".so") for path in contents_of_sdist(sdist))
+        assert any("/_native/" in path for path in contents_of_wheel(wheel))
+        assert not any("/_native/" in path for path in contents_of_sdist(sdist))
 
 
 def succeed(*argv: str | Path) -> None:

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import types
 from pathlib import Path
 
 SOCKET = "/run/roar/roard.sock"
@@ -23,7 +24,10 @@ SOCKET = "/run/roar/roard.sock"
 
 def main() -> int:
     """Run one of the two stages; the exit status."""
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+    # The modules around us, without the plugin's own: that one needs roar, which is not here.
+    package = types.ModuleType("roar_tracer_ebpf")
+    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
+    sys.modules[package.__name__] = package
     parser = argparse.ArgumentParser(prog="roard", description=__doc__)
     parser.add_argument("--socket", default=SOCKET)
     parser.add_argument("--group")
@@ -52,8 +56,8 @@ def _load(options: argparse.Namespace) -> int:
         raise _Failure("the collector needs root; start it with sudo")
     if options.ring_pages < 1 or options.ring_pages & (options.ring_pages - 1):
         raise _Failure("--ring-pages must be a power of two")
-    peers = importlib.import_module("roard.peers")
-    programs = importlib.import_module("roard.programs")
+    peers = importlib.import_module("roar_tracer_ebpf.roard.peers")
+    programs = importlib.import_module("roar_tracer_ebpf.roard.programs")
     group = None
     if options.group:
         try:
@@ -89,7 +93,7 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    service_module = importlib.import_module("roard.service")
+    service_module = importlib.import_module("roar_tracer_ebpf.roard.service")
     state = json.loads(options.loaded)
     service = service_module.Service(
         service_module.Options(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .btf import BtfError
+from roar_tracer_ebpf.roard.btf import BtfError
 
 # Structure -> members. "a|b" takes the first that exists: kernels have renamed them.
 _MEMBERS = {

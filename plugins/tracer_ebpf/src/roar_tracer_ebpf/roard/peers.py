@@ -17,8 +17,8 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from . import VERSION
-from .runs import Inherited
+from roar_tracer_ebpf.roard import VERSION
+from roar_tracer_ebpf.roard.runs import Inherited
 
 _MAX_REQUEST = 1 << 20
 _UCRED = struct.Struct("=iII")

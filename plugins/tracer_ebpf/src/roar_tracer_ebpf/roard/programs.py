@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import layout
-from .btf import VMLINUX, BtfError, member_offsets
+from roar_tracer_ebpf.roard import layout
+from roar_tracer_ebpf.roard.btf import VMLINUX, BtfError, member_offsets
 
 TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 # The programs that say whether a file was read or written. Without them (before Linux 6.13) every

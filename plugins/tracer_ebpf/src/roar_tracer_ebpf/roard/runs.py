@@ -7,10 +7,10 @@ import stat
 import time
 from typing import NamedTuple
 
-from . import events as ev
-from . import journal as jn
-from .events import Event, Print
-from .lookup import inode_at, resolved, resolved_name
+from roar_tracer_ebpf.roard import events as ev
+from roar_tracer_ebpf.roard import journal as jn
+from roar_tracer_ebpf.roard.events import Event, Print
+from roar_tracer_ebpf.roard.lookup import inode_at, resolved, resolved_name
 
 # ext2, ext3, ext4: there every reading passes the page cache or iomap, and nothing shares extents.
 _EXT_MAGIC = 0xEF53

@@ -15,11 +15,11 @@ from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
-from .bpf import Map, Ring, events_in
-from .events import decode
-from .journal import JournalError, JournalWriter
-from .peers import Refused, Request, close_all, receive, require_same_view
-from .runs import Run
+from roar_tracer_ebpf.roard.bpf import Map, Ring, events_in
+from roar_tracer_ebpf.roard.events import decode
+from roar_tracer_ebpf.roard.journal import JournalError, JournalWriter
+from roar_tracer_ebpf.roard.peers import Refused, Request, close_all, receive, require_same_view
+from roar_tracer_ebpf.roard.runs import Run
 
 _POLL_S = 0.005
 # Between two looks at the ring at most so many events are worked on.
