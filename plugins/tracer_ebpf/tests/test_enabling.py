@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 
 from roar_core.errors import TracerError
 from roar_core.hookspecs import Enableable
+from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ebpf import EbpfTracer
 from roar_tracer_ebpf.client import Collector
 from roar_tracer_ebpf.enabling import Places, disable, enable
@@ -33,6 +35,19 @@ def places(own_daemon: Any) -> Iterator[Places]:
 
 def test_it_can_be_enabled() -> None:
     assert isinstance(EbpfTracer(), Enableable)
+
+
+def test_a_tracer_without_a_service_cannot_be_enabled(project: ProjectUnderTest) -> None:
+    result = project.roar("tracer", "enable", "preload")
+    assert result.exit_code == 2
+    assert "has no service" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="asks for what root alone may do; run as a user")
+def test_only_root_enables(project: ProjectUnderTest) -> None:
+    result = project.roar("tracer", "enable", "ebpf")
+    assert result.exit_code == 1
+    assert "sudo roar tracer enable ebpf" in result.stderr
 
 
 def test_enabling_and_disabling_leave_nothing_behind(places: Places) -> None:

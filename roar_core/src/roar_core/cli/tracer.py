@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import attrs
@@ -10,7 +11,7 @@ import click
 from roar_core.cli import output
 from roar_core.cli.documents import document
 from roar_core.cli.settings import current_config, write_setting
-from roar_core.errors import NotFoundError, PluginError, UsageError
+from roar_core.errors import NotFoundError, PluginError, TracerError, UsageError
 from roar_core.hookspecs import Enableable, Preflight, Tracer
 from roar_core.plugins import Tracers, call_object, tracers
 
@@ -118,8 +119,7 @@ def enable(name: str) -> None:
     found = tracers()
     each = _with_service(found, name)
     settings = current_config().section(name)
-    ref = found.refs[name]
-    output.note(call_object(ref, "enabling its service", each.enable, settings))
+    output.note(_serve(found, name, "enabling its service", lambda: each.enable(settings)))
 
 
 @tracer.command()
@@ -131,7 +131,17 @@ def disable(name: str) -> None:
     """
     found = tracers()
     each = _with_service(found, name)
-    output.note(call_object(found.refs[name], "disabling its service", each.disable))
+    output.note(_serve(found, name, "disabling its service", each.disable))
+
+
+def _serve(found: Tracers, name: str, doing: str, call: Callable[[], str]) -> str:
+    """What the tracer says it did; its own refusals are the user's to read, not a plugin's fault."""
+    try:
+        return call_object(found.refs[name], doing, call)
+    except PluginError as error:
+        if isinstance(error.__cause__, TracerError):
+            raise error.__cause__ from None
+        raise
 
 
 def _with_service(found: Tracers, name: str) -> Enableable:
