@@ -135,7 +135,7 @@ def disable(name: str) -> None:
 
 
 def _serve(found: Tracers, name: str, doing: str, call: Callable[[], str]) -> str:
-    """What the tracer says it did; its own refusals are the user's to read, not a plugin's fault."""
+    """What the tracer says it did; a refusal of its own is told as such, not as a fault."""
     try:
         return call_object(found.refs[name], doing, call)
     except PluginError as error:
