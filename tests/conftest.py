@@ -9,7 +9,7 @@ import pytest
 from roar_core.plugins import tracers
 from roar_core.testing.projects import ProjectUnderTest
 
-TRACERS = ("preload", "ptrace")
+TRACERS = ("preload", "ptrace", "ebpf")
 
 
 @pytest.fixture(params=TRACERS)

@@ -46,6 +46,8 @@ LATE = {"httpx", "cattrs", "tomlkit", "asyncio", "boto3", "importlib.metadata"}
 # Where any exception may end: strangers' code is called; a command has ended whose result outranks
 # a failure of ours; the last door before the user, who gets a sentence.
 MAY_CATCH_ALL = {
+    # bcc raises bare Exceptions and nothing else.
+    ROOT / "plugins/tracer_ebpf/src/roar_tracer_ebpf/roard/programs.py",
     CORE / "plugins.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",

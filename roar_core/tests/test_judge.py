@@ -84,6 +84,15 @@ def test_one_unused_open_does_not_hide_another(tree: ModelTree) -> None:
     assert inputs(tree) == ["/p/a"]
 
 
+def test_an_open_proved_unwritten_is_no_output_whatever_the_times_say(tree: ModelTree) -> None:
+    tree.outside_create("/p/a")
+    offset = tree.open("/p/a", "a")
+    tree.outside_change("/p/a")
+    assert outputs(tree) == ["/p/a"]
+    tree.report(Kind.UNWRITTEN, value=offset)
+    assert outputs(tree) == []
+
+
 def test_proof_of_use_outweighs_proof_of_disuse(tree: ModelTree) -> None:
     file = tree.outside_create("/p/a")
     offset = tree.read("/p/a")

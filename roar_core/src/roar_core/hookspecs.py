@@ -70,6 +70,7 @@ class TracerAbilities:
     sees_raw_syscalls: bool = True
     sees_setuid: bool = True
     sees_io_uring: bool = True
+    sees_foreign_abi: bool = True
     needs_privileges: bool = False
     cost: str = ""
 
@@ -158,6 +159,21 @@ class Tracer(Protocol):
 
         Called once per run, in roar, before anything is started.
         """
+
+
+@runtime_checkable
+class Enableable(Tracer, Protocol):
+    """A tracer with a service that root installs once for a machine.
+
+    Called by `roar tracer enable NAME` and `disable NAME`, as the user who typed it; both return
+    one sentence saying what was done, and raise `TracerError` with a remedy.
+    """
+
+    def enable(self, settings: Mapping[str, Any]) -> str:
+        """Install and start the service; `settings` is the tracer's configuration section."""
+
+    def disable(self) -> str:
+        """Stop the service and remove all that `enable` has put anywhere."""
 
 
 @runtime_checkable

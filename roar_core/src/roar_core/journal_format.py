@@ -73,6 +73,7 @@ class Kind(IntEnum):
     LOST = 17
     GAP = 18
     PAD = 19
+    UNWRITTEN = 20
 
 
 class Intent(IntFlag):

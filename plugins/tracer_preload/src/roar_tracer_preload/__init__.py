@@ -60,6 +60,7 @@ class PreloadTracer:
         sees_raw_syscalls=False,
         sees_setuid=False,
         sees_io_uring=False,
+        sees_foreign_abi=False,
         cost="1.1 x on opening files, nothing on reading, writing and computing",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import attrs
@@ -10,8 +11,8 @@ import click
 from roar_core.cli import output
 from roar_core.cli.documents import document
 from roar_core.cli.settings import current_config, write_setting
-from roar_core.errors import NotFoundError, PluginError
-from roar_core.hookspecs import Preflight, Tracer
+from roar_core.errors import NotFoundError, PluginError, TracerError, UsageError
+from roar_core.hookspecs import Enableable, Preflight, Tracer
 from roar_core.plugins import Tracers, call_object, tracers
 
 _NONE = "no tracer is installed; from a checkout: pip install ./plugins/tracer_preload"
@@ -20,6 +21,7 @@ _SEES = {
     "sees_raw_syscalls": "raw system calls",
     "sees_setuid": "setuid programs",
     "sees_io_uring": "io_uring",
+    "sees_foreign_abi": "32-bit programs",
 }
 
 
@@ -105,6 +107,48 @@ def check(name: str | None, as_json: bool) -> int:
         if not checked:
             output.note(_NONE)
     return 0 if any(each.preflight.ok for each in checked) else 1
+
+
+@tracer.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Install and start the service of the tracer NAME, once for this machine.
+
+    Example: sudo roar tracer enable ebpf
+    """
+    found = tracers()
+    each = _with_service(found, name)
+    settings = current_config().section(name)
+    output.note(_serve(found, name, "enabling its service", lambda: each.enable(settings)))
+
+
+@tracer.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Stop the service of the tracer NAME and remove what `enable` installed.
+
+    Example: sudo roar tracer disable ebpf
+    """
+    found = tracers()
+    each = _with_service(found, name)
+    output.note(_serve(found, name, "disabling its service", each.disable))
+
+
+def _serve(found: Tracers, name: str, doing: str, call: Callable[[], str]) -> str:
+    """What the tracer says it did; a refusal of its own is told as such, not as a fault."""
+    try:
+        return call_object(found.refs[name], doing, call)
+    except PluginError as error:
+        if isinstance(error.__cause__, TracerError):
+            raise error.__cause__ from None
+        raise
+
+
+def _with_service(found: Tracers, name: str) -> Enableable:
+    each = _named(found, name)
+    if not isinstance(each, Enableable):
+        raise UsageError(f"the tracer {name} has no service: it is there as it is")
+    return each
 
 
 def _check(found: Tracers, each: Tracer) -> _Checked:

@@ -128,6 +128,7 @@ enum roar_kind {
     ROAR_LOST = 17,        /* events lost               -                           [reason] */
     ROAR_GAP = 18,         /* enum roar_gap             -                           [program or path] */
     ROAR_PAD = 19,         /* 0                         -                           - : skip */
+    ROAR_UNWRITTEN = 20,   /* offset of the OPEN        -                           - : that open proved to change nothing */
 };
 
 /* OPEN: what was asked for, and what was found. READ and WRITE say what the descriptor allows. */

@@ -42,6 +42,7 @@ class History:
         records = records if isinstance(records, list) else list(records)
         used = {record.value for record in records if record.kind == Kind.USED}
         self._unused = {record.value for record in records if record.kind == Kind.UNUSED} - used
+        self._unwritten = {r.value for r in records if r.kind == Kind.UNWRITTEN}
         take: dict[int, Callable[[Record], None]] = {
             Kind.START: self._start,
             Kind.OPEN: self._open,
@@ -90,7 +91,7 @@ class History:
         file = self.names.file(after, path if after.nlink else None, before=before)
         if intent & _READ and not intent & _TRUNCATE and record.offset not in self._unused:
             self._read(path, after, file)
-        if intent & (_WRITE | _TRUNCATE):
+        if intent & _TRUNCATE or (intent & _WRITE and record.offset not in self._unwritten):
             self._opened_for_writing(file, before or after, path, record)
             if intent & _TRUNCATE:
                 _emptied(file, before)

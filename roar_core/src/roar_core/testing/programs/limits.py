@@ -84,7 +84,10 @@ PROGRAMS: tuple[Program, ...] = (
         needs=("m32",),
         reads={"in"},
         writes={"out"},
-        lacking={"sees_raw_syscalls": Seen({PROGRAM}, (), {"foreign_abi"})},
+        lacking={
+            "sees_raw_syscalls": Seen({PROGRAM}, (), {"foreign_abi"}),
+            "sees_foreign_abi": Seen({PROGRAM}, (), {"foreign_abi"}),
+        },
     ),
     c(
         "musl-alone",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from roar_core.testing.programs.table import CONTENT, Program, command, shell
 
 PROGRAMS: tuple[Program, ...] = (
-    shell("redirect-in", "wc -c < in", reads={"in"}),
+    shell("redirect-in", "tr a-z A-Z < in", reads={"in"}),
     shell("redirect-out", "echo x > out", writes={"out"}),
     shell("redirect-append", "echo x >> in", writes={"in"}),
     shell("redirect-append-new", "echo x >> out", writes={"out"}),
