@@ -75,10 +75,10 @@ class EbpfTracer:
     """eBPF. `socket` is where the daemon listens, `starter` what goes before the command."""
 
     name = "ebpf"
-    # What a setuid program opens is not for the eyes of the user who started it.
+    # What a setuid program opens is not for the eyes of the user who started it, but for root's.
     abilities = TracerAbilities(
         holds_writers=False,
-        sees_setuid=False,
+        sees_setuid=os.geteuid() == 0,
         sees_foreign_abi=False,
         needs_privileges=True,
         cost="1.4 x on opening files, 1.1 x on writing, nothing on computing",
