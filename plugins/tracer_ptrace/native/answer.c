@@ -40,14 +40,21 @@ static void open_as_described(struct notice *n, struct process *p) {
         notice_continue(n);
         return;
     }
-    opening_answer(n, p,
-                   &(struct opening){
-                       .folder = as_folder(n->args[0]),
-                       .path = n->args[1],
-                       .flags = how.flags,
-                       .mode = how.mode,
-                       .resolve = how.resolve,
-                   });
+    struct opening opening = {
+        .folder = as_folder(n->args[0]),
+        .path = n->args[1],
+        .flags = how.flags,
+        .mode = how.mode,
+        .resolve = how.resolve,
+    };
+    /* "Only if no disk is asked": emptying and making are refused, the rest may be done all the
+     * same. */
+    if (!(how.flags & (O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))))
+        opening.resolve &= ~(uint64_t)RESOLVE_CACHED;
+    if (opening_is_known(&opening))
+        opening_answer(n, p, &opening);
+    else
+        notice_continue(n);
 }
 
 static struct given at_cwd(uint64_t path) {
@@ -72,6 +79,11 @@ static void fork_process(struct notice *n, struct process *p, uint64_t flags) {
         proof_spoil(p, true);
     if (flags & NEW_STANDING)
         standing_may_differ();
+    /* Threads each in a folder of its own, or processes in a common one. */
+    if (!(flags & CLONE_THREAD) == !!(flags & CLONE_FS)) {
+        processes_may_share();
+        process_scatter(p);
+    }
     p->has_forked |= !(flags & CLONE_THREAD);
     notice_continue(n);
 }
@@ -92,12 +104,18 @@ static void end_process(struct notice *n, struct process *p) {
         .pid = p->pid,
         .tid = n->tid,
     });
+    /* Its folder is let go first: whoever waits for it may unmount that. */
+    process_unsettle(p, n->tid);
     notice_continue(n);
 }
 
 static void stand_elsewhere(struct notice *n, struct process *p) {
     standing_may_differ();
-    process_unsettle(p, n->tid);
+    /* The call itself is about one thread (the C library makes it for all, one after the other). */
+    if (process_has_threads(p->pid))
+        process_scatter(p);
+    else
+        process_unsettle(p, n->tid);
     notice_continue(n);
 }
 
@@ -144,6 +162,16 @@ static void dispatch(struct notice *n, struct process *p) {
                                          .flags = O_CREAT | O_WRONLY | O_TRUNC,
                                          .mode = as_flags(a[1])});
         break;
+    case CALL_mknod:
+        opening_make(n, p, AT_FDCWD, a[0], (mode_t)a[1]);
+        break;
+    case CALL_mknodat:
+        opening_make(n, p, as_folder(a[0]), a[1], (mode_t)a[2]);
+        break;
+    case CALL_open_by_handle_at:
+        journal_gap(ROAR_GAP_TRACER, p->pid, "opened by a handle, files are not seen");
+        notice_continue(n);
+        break;
     case CALL_rename:
         names_rename(n, p, at_cwd(a[0]), at_cwd(a[1]), 0);
         break;
@@ -157,13 +185,16 @@ static void dispatch(struct notice *n, struct process *p) {
         names_link(n, p, at_cwd(a[0]), at_cwd(a[1]), 0);
         break;
     case CALL_linkat:
-        names_link(n, p, at(a[0], a[1]), at(a[2], a[3]), (int)a[4]);
+        /* Flags that the kernel refuses are refused by it. */
+        if (!((unsigned)a[4] & ~(unsigned)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)))
+            names_link(n, p, at(a[0], a[1]), at(a[2], a[3]), (int)a[4]);
         break;
     case CALL_unlink:
         names_unlink(n, p, at_cwd(a[0]));
         break;
     case CALL_unlinkat:
-        names_unlink(n, p, at(a[0], a[1]));
+        if (!(unsigned)a[2])
+            names_unlink(n, p, at(a[0], a[1]));
         break;
     case CALL_truncate:
     case CALL_truncate64:
@@ -247,6 +278,7 @@ static void dispatch(struct notice *n, struct process *p) {
     case CALL_io_setup:
     case CALL_socket:
     case CALL_socketpair:
+    case CALL_socketcall:
     case CALL_pidfd_getfd:
         prove_no_more(n, p);
         break;

@@ -147,13 +147,13 @@ size_t filter_build(struct sock_filter out[FILTER_MAX]) {
 }
 
 static int install(const struct sock_fprog *program) {
-    unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    /* Once received, a call is interrupted by death only: it is made once, whatever signals come.
+    /*
+     * Once received, a call is interrupted by death only (Linux 5.19): it is made once, whatever
+     * signals come. Without that a signal would have it made again: O_EXCL and rename fail then,
+     * descriptors leak.
      */
-    long got = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-                       flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, program);
-    if (got < 0 && errno == EINVAL)
-        got = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
+    unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    long got = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
     return got < 0 ? -errno : (int)got;
 }
 

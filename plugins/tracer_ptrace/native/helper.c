@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,7 +28,7 @@
 #include "paths.h"
 #include "standing.h"
 
-#define WORKERS 64
+#define WORKERS 512
 #define STACK (256u << 10)
 /* How often the watcher looks while there are calls, and while there are none; how long an answer
  * may take before another worker is added. */
@@ -42,6 +43,8 @@ static int listener = -1;
 #define ABSENT UINT64_MAX
 static uint64_t since[WORKERS];
 static uint32_t answered; /* calls, ever */
+/* Held until there is something to listen to. */
+static pthread_mutex_t begin = PTHREAD_MUTEX_INITIALIZER;
 
 static bool somebody_waits(int but) {
     for (int i = 0; i < WORKERS; i++)
@@ -55,6 +58,8 @@ static void *work(void *number) {
     struct notice n;
     /* A thread's own file creation mask: unshare(2). */
     unshare(CLONE_FS);
+    pthread_mutex_lock(&begin);
+    pthread_mutex_unlock(&begin);
     while (notice_receive(listener, &n)) {
         __atomic_store_n(&since[me], now_ns(), __ATOMIC_RELEASE);
         __atomic_fetch_add(&answered, 1, __ATOMIC_RELAXED);
@@ -216,12 +221,23 @@ static void prepare(void) {
         signal(ignored[i], SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    /* Two descriptors for each process of the tree: root may have as many as the kernel allows. */
+    unsigned most = 0;
+    FILE *file = fopen("/proc/sys/fs/nr_open", "re");
+    if (file && fscanf(file, "%u", &most) == 1)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){most, most});
+    if (file)
+        fclose(file);
     static const int raised[] = {RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_CPU, RLIMIT_FSIZE};
     for (size_t i = 0; i < sizeof raised / sizeof *raised; i++)
         if (getrlimit(raised[i], &limit) == 0) {
             limit.rlim_cur = limit.rlim_max;
             setrlimit(raised[i], &limit);
         }
+    /* A call that waits to be received is interrupted by any signal that is handled, with EINTR
+     * where that can never be. Where we may, we come first: then that time is as short as can be.
+     */
+    setpriority(PRIO_PROCESS, 0, -20);
     prctl(PR_SET_NAME, "roar-ptrace");
 }
 
@@ -231,13 +247,16 @@ _Noreturn void helper_main(int starter, int control) {
     let_go(starter, control);
     for (int i = 0; i < WORKERS; i++)
         since[i] = ABSENT;
-    if (!processes_begin(answer_death) || write(starter, &(char){HELPER_PREPARED}, 1) != 1 ||
+    /* While there is no filter yet a thread may be refused (RLIMIT_NPROC): later nobody would
+     * answer. */
+    pthread_mutex_lock(&begin);
+    if (!processes_begin(answer_death) || !add_worker(0) ||
+        write(starter, &(char){HELPER_PREPARED}, 1) != 1 ||
         !receive_listener(starter, &unprivileged))
         _exit(0);
     standing_begin(unprivileged);
     notice_prefer_one_processor(listener);
-    while (!add_worker(0))
-        nap();
+    pthread_mutex_unlock(&begin);
     if (write(starter, &(char){HELPER_LISTENING}, 1) != 1) {
         /* The starter died in between; whoever else has the filter is served all the same. */
     }

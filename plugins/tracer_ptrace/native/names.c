@@ -9,11 +9,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "caller.h"
+#include "memory.h"
 #include "paths.h"
 #include "slots.h"
 
@@ -24,20 +24,34 @@ struct named {
     struct place at;
 };
 
+/* Become the caller, whose rights decide how far its paths lead; false when nobody can. */
+static bool become_caller(const struct standing *standing) {
+    return !standing->strange && standing_assume(standing);
+}
+
 static bool named_enter(struct named *d, struct notice *n, struct process *p, struct given given) {
     char path[PATH_MAX];
     d->folder = -1;
     if (!caller_path(n, p, given.path, path) || !place_enter(&d->at, p, n, given.folder, path))
         return false;
+    const struct standing *standing = process_standing(p, n->tid);
+    bool became = become_caller(standing);
     d->folder = place_parent(&d->at, &d->name);
+    if (became)
+        standing_resume(standing);
     if (d->folder >= 0)
         return true;
+    if (d->folder == -ELOOP)
+        caller_went_through_proc(p, &d->at);
     place_leave(&d->at);
     return false;
 }
 
+/* Before the answer, for the caller may unmount what we hold; once is enough. */
 static void named_leave(struct named *d) {
-    close(d->folder);
+    if (d->folder >= 0)
+        close(d->folder);
+    d->folder = -1;
     place_leave(&d->at);
 }
 
@@ -55,6 +69,16 @@ static void mark_named(const struct stat *st) {
     struct roar_journal_slot *slot = S_ISREG(st->st_mode) ? slot_of(st, true) : NULL;
     if (slot)
         slot_add(slot, SLOT_NAMED);
+}
+
+/*
+ * The last name of a file is gone, and soon its inode's number is another's, which may be made in a
+ * way that we do not see (mknod): what was reported of the old one says nothing of that.
+ */
+static void forget_if_last(const struct stat *before) {
+    struct roar_journal_slot *slot = before->st_nlink <= 1 ? slot_of(before, false) : NULL;
+    if (slot)
+        slot_drop(slot, ROAR_SLOT_WRITE | SLOT_MADE);
 }
 
 /* Two names, or one: what a call is about, and how its caller stands. */
@@ -132,12 +156,15 @@ static void report_rename(const struct pair *pair, const struct notice *n, const
     uint64_t bits = (v->flags & RENAME_EXCHANGE ? ROAR_RENAME_EXCHANGE : 0) |
                     (S_ISDIR(moved.st_mode) ? ROAR_RENAME_DIRECTORY : 0);
     report_pair(pair, n, p, ROAR_RENAME, bits, &moved, second);
+    if (v->replaces)
+        forget_if_last(&v->replaced);
     mark_named(&moved);
 }
 
 /* Let the call through and report it when its effect shows. */
-static bool was_moved(const struct pair *pair, const struct rename_view *v) {
-    int fd = v->found ? caller_wait_for(&pair->to.at) : -1;
+static bool was_moved(const struct notice *n, struct process *p, const struct pair *pair,
+                      const struct rename_view *v) {
+    int fd = v->found ? caller_wait_for(n, p, &pair->to.at) : -1;
     struct stat moved;
     bool is = fd >= 0 && fstat(fd, &moved) == 0 && moved.st_ino == v->moving.st_ino;
     if (fd >= 0)
@@ -157,7 +184,7 @@ void names_rename(struct notice *n, struct process *p, struct given from, struct
     if (pair.standing->strange || !standing_assume(pair.standing)) {
         caller_is_hidden(p);
         notice_continue(n);
-        if (was_moved(&pair, &view))
+        if (was_moved(n, p, &pair, &view))
             report_rename(&pair, n, p, &view);
     } else {
         long got = syscall(SYS_renameat2, pair.from.folder, pair.from.name, pair.to.folder,
@@ -167,6 +194,7 @@ void names_rename(struct notice *n, struct process *p, struct given from, struct
         standing_resume(pair.standing);
         if (!got)
             report_rename(&pair, n, p, &view);
+        pair_leave(&pair);
         notice_answer(n, got);
     }
     pair_leave(&pair);
@@ -198,14 +226,19 @@ static void report_link(const struct pair *pair, const struct notice *n, const s
 static int link_source(struct notice *n, struct process *p, struct given from, int flags) {
     char path[PATH_MAX];
     struct place at;
-    bool itself = flags & AT_EMPTY_PATH && caller_path(n, p, from.path, path) == false;
+    char first;
+    bool itself = flags & AT_EMPTY_PATH && memory_read(n, from.path, &first, 1) == 0 && !first;
     if (itself)
         snprintf(path, sizeof path, "/proc/self/fd/%d", from.folder);
     else if (!(flags & AT_SYMLINK_FOLLOW) || !caller_path(n, p, from.path, path))
         return -1;
     if (!place_enter(&at, p, n, from.folder, path))
         return -1;
+    const struct standing *standing = process_standing(p, n->tid);
+    bool became = become_caller(standing);
     int fd = place_open(&at, O_PATH, 0, 0);
+    if (became)
+        standing_resume(standing);
     place_leave(&at);
     return fd < 0 ? -1 : fd;
 }
@@ -232,7 +265,7 @@ void names_link(struct notice *n, struct process *p, struct given from, struct g
         bool was_there = named_stat(&pair.to, &st);
         caller_is_hidden(p);
         notice_continue(n);
-        int fd = was_there ? -1 : caller_wait_for(&pair.to.at);
+        int fd = was_there ? -1 : caller_wait_for(n, p, &pair.to.at);
         if (fd >= 0) {
             report_link(&pair, n, p, source);
             close(fd);
@@ -242,7 +275,13 @@ void names_link(struct notice *n, struct process *p, struct given from, struct g
         standing_resume(pair.standing);
         if (!got)
             report_link(&pair, n, p, source);
+        named_leave(&pair.to);
+        if (source < 0)
+            named_leave(&pair.from);
+        else
+            close(source);
         notice_answer(n, got);
+        return;
     }
     if (entered)
         named_leave(&pair.to);
@@ -283,8 +322,8 @@ void names_unlink(struct notice *n, struct process *p, struct given name) {
     }
     const struct standing *standing = process_standing(p, n->tid);
     if (!named_stat(&d, &before) || !S_ISREG(before.st_mode) || !is_known(&before)) {
-        notice_continue(n);
         named_leave(&d);
+        notice_continue(n);
         return;
     }
     hold(&before);
@@ -295,8 +334,11 @@ void names_unlink(struct notice *n, struct process *p, struct given name) {
     } else {
         long got = unlinkat(d.folder, d.name, 0) < 0 ? -errno : 0;
         standing_resume(standing);
-        if (!got)
+        if (!got) {
             report_unlink(&d, n, p, &before);
+            named_leave(&d);
+            forget_if_last(&before);
+        }
         notice_answer(n, got);
     }
     named_leave(&d);
@@ -312,9 +354,9 @@ void names_hold(const struct notice *n, uint64_t fd) {
 
 /* Whether the caller's limit lets a file grow to `length`: beyond it, it gets SIGXFSZ, not we. */
 static bool may_grow(pid_t tid, int64_t length) {
-    struct rlimit limit;
-    return prlimit(tid, RLIMIT_FSIZE, NULL, &limit) == 0 &&
-           (limit.rlim_cur == RLIM_INFINITY || (rlim_t)length <= limit.rlim_cur);
+    rlim_t limit;
+    return caller_limit(tid, RLIMIT_FSIZE, &limit) &&
+           (limit == RLIM_INFINITY || (rlim_t)length <= limit);
 }
 
 static void report_truncate(const struct notice *n, const struct process *p, int fd, int64_t length,
@@ -350,7 +392,10 @@ void names_truncate(struct notice *n, struct process *p, uint64_t from, int64_t 
         return;
     }
     const struct standing *standing = process_standing(p, n->tid);
+    bool became = become_caller(standing);
     int fd = place_open(&at, O_PATH, 0, 0);
+    if (became)
+        standing_resume(standing);
     if (fd < 0 || fstat(fd, &before) < 0 || !S_ISREG(before.st_mode)) {
         notice_continue(n);
     } else {
@@ -365,6 +410,9 @@ void names_truncate(struct notice *n, struct process *p, uint64_t from, int64_t 
             standing_resume(standing);
             if (!got)
                 report_truncate(n, p, fd, length, &before);
+            close(fd);
+            fd = -1;
+            place_leave(&at);
             notice_answer(n, got);
         }
     }

@@ -8,6 +8,7 @@
  */
 #include "opening.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -153,8 +154,8 @@ static uint64_t flags_for(const struct opening *o, bool absent) {
 }
 
 static int64_t open_for(struct process *p, const struct notice *n, const struct opening *o,
-                        const struct place *at, uint64_t flags) {
-    const struct standing *standing = process_standing(p, n->tid);
+                        struct place *at, uint64_t flags) {
+    const struct standing standing = *process_standing(p, n->tid);
     bool creates = flags & O_CREAT || is_temporary(flags);
     if (creates) {
         int mask = process_umask(p, n->tid);
@@ -162,10 +163,17 @@ static int64_t open_for(struct process *p, const struct notice *n, const struct 
             return -EAGAIN;
         umask((mode_t)mask);
     }
-    if (!standing_assume(standing))
+    if (at->folder >= 0 && !at->owned) {
+        at->folder = fcntl(at->folder, F_DUPFD_CLOEXEC, 0);
+        at->owned = true;
+    }
+    if (!standing_assume(&standing))
         return -EAGAIN;
-    int fd = place_open(at, flags, creates ? o->mode & 07777 : 0, o->resolve);
-    standing_resume(standing);
+    /* Somebody's lease may have to be given up first, perhaps by another thread of the caller. */
+    process_pause(p);
+    int fd = place_open(at, flags, creates ? o->mode & 07777 : 0, 0);
+    process_resume(p);
+    standing_resume(&standing);
     return fd;
 }
 
@@ -197,7 +205,7 @@ static bool is_old_news(const struct opening *o, const struct place *at, const s
 
 /* Open what is there, or make it; `error` says what the caller is to be told when REFUSED. */
 static enum outcome try_to_open(struct process *p, struct notice *n, const struct opening *o,
-                                const struct place *at, struct opened *result, int *error) {
+                                struct place *at, struct opened *result, int *error) {
     uint64_t flags = o->flags;
     bool exclusive = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
     int look = exclusive || flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
@@ -234,7 +242,8 @@ static enum outcome try_to_open(struct process *p, struct notice *n, const struc
 }
 
 /* Look at what was opened; empty it when that was asked for. False: it is none of our business. */
-static bool complete(const struct opening *o, const struct notice *n, struct opened *result) {
+static bool complete(struct process *p, const struct opening *o, const struct notice *n,
+                     struct opened *result) {
     if (fstat(result->fd, &result->after) < 0 || !S_ISREG(result->after.st_mode) ||
         is_of_the_kernel(result->fd, &result->after))
         return false;
@@ -253,14 +262,41 @@ static bool complete(const struct opening *o, const struct notice *n, struct ope
     struct roar_journal_slot *slot = slot_of(&result->before, false);
     if (slot)
         slot_hold(slot);
-    return ftruncate(result->fd, 0) == 0 && fstat(result->fd, &result->after) == 0;
+    /* As the caller: who is not root takes the set-user-ID bit off by it. */
+    const struct standing *standing = process_standing(p, n->tid);
+    if (!standing_assume(standing))
+        return false;
+    bool done = ftruncate(result->fd, 0) == 0;
+    standing_resume(standing);
+    return done && fstat(result->fd, &result->after) == 0;
+}
+
+/*
+ * Whether the caller may have no number left for a descriptor. open(2) takes the number first, so
+ * such a call must neither make nor empty anything. Linux 6.2 tells the count as the folder's size.
+ */
+static bool has_no_number_left(pid_t tid) {
+    rlim_t limit;
+    struct stat st;
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)tid);
+    if (!caller_limit(tid, RLIMIT_NOFILE, &limit) || stat(path, &st) < 0)
+        return true;
+    rlim_t count = (rlim_t)st.st_size;
+    DIR *list = count ? NULL : opendir(path);
+    for (struct dirent *e; list && count < limit && (e = readdir(list));)
+        count += e->d_name[0] != '.';
+    if (list)
+        closedir(list);
+    return count >= limit;
 }
 
 /* Give the caller what was opened, and say so before it goes on. */
 static void hand_over(struct notice *n, struct process *p, const struct opening *o,
                       const struct place *at, struct opened *result) {
     int there = notice_give(n, result->fd, o->flags & O_CLOEXEC);
-    if (there >= 0)
+    /* What was made or emptied is, even when its caller died meanwhile. */
+    if (there >= 0 || result->intents & EMPTIED)
         report_opened(p, n->tid, result, at);
     /* Ours first: a lock, or the ban on executing what is open for writing, must not outlive the
      * caller's own closing. */
@@ -284,7 +320,7 @@ static void look_after(struct notice *n, struct process *p, const struct opening
         slot_hold(slot);
     pid_t tid = n->tid;
     notice_continue(n);
-    result.fd = caller_wait_for(at);
+    result.fd = caller_wait_for(n, p, at);
     if (result.fd < 0)
         return;
     result.had_before = !absent;
@@ -296,8 +332,9 @@ static void look_after(struct notice *n, struct process *p, const struct opening
 }
 
 static void answer_at(struct notice *n, struct process *p, const struct opening *o,
-                      const struct place *at) {
-    if (process_standing(p, n->tid)->strange) {
+                      struct place *at) {
+    if (process_standing(p, n->tid)->strange ||
+        (o->flags & (O_CREAT | O_TRUNC) && has_no_number_left(n->tid))) {
         look_after(n, p, o, at);
         return;
     }
@@ -305,13 +342,14 @@ static void answer_at(struct notice *n, struct process *p, const struct opening 
     int error;
     switch (try_to_open(p, n, o, at, &result, &error)) {
     case OPENED:
-        if (complete(o, n, &result)) {
+        if (complete(p, o, n, &result)) {
             hand_over(n, p, o, at, &result);
             return;
         }
         close(result.fd);
         break;
     case REFUSED:
+        place_leave(at);
         notice_answer(n, error);
         return;
     case UNSURE:
@@ -320,7 +358,16 @@ static void answer_at(struct notice *n, struct process *p, const struct opening 
     case NOT_OURS:
         break;
     }
+    place_leave(at);
     notice_continue(n);
+}
+
+bool opening_is_known(const struct opening *o) {
+    static const uint64_t resolves = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+                                     RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+    bool makes = o->flags & O_CREAT || is_temporary(o->flags);
+    return !(o->flags & ~KNOWN_FLAGS) && !(o->mode & ~(uint64_t)(makes ? 07777 : 0)) &&
+           !(o->resolve & ~resolves);
 }
 
 void opening_answer(struct notice *n, struct process *p, const struct opening *o) {
@@ -329,11 +376,51 @@ void opening_answer(struct notice *n, struct process *p, const struct opening *o
     uint64_t flags = o->flags;
     bool is_content = !(flags & O_PATH) && (!(flags & O_DIRECTORY) || is_temporary(flags));
     if (!is_content || !caller_path(n, p, o->path, path) ||
-        !place_enter(&at, p, n, o->folder, path)) {
+        !place_enter_limited(&at, p, n, o->folder, path, o->resolve)) {
         notice_continue(n);
         return;
     }
     answer_at(n, p, o, &at);
+    place_leave(&at);
+}
+
+static int64_t make(struct process *p, const struct notice *n, const struct place *at,
+                    mode_t mode) {
+    const struct standing *standing = process_standing(p, n->tid);
+    const char *name;
+    int mask = process_umask(p, n->tid);
+    if (mask < 0 || !standing_assume(standing))
+        return -EAGAIN;
+    umask((mode_t)mask);
+    int folder = place_parent(at, &name);
+    int64_t got = folder < 0 ? folder : mknodat(folder, name, mode, 0) < 0 ? -errno : 0;
+    standing_resume(standing);
+    if (folder >= 0)
+        close(folder);
+    return got;
+}
+
+void opening_make(struct notice *n, struct process *p, int folder, uint64_t from, mode_t mode) {
+    char path[PATH_MAX];
+    struct place at;
+    bool is_file = !(mode & S_IFMT) || S_ISREG(mode);
+    if (!is_file || process_standing(p, n->tid)->strange || !caller_path(n, p, from, path) ||
+        !place_enter(&at, p, n, folder, path)) {
+        notice_continue(n);
+        return;
+    }
+    /* What fails here may fare better there, or fails the same way. */
+    if (make(p, n, &at, mode) == 0) {
+        struct opened made = {.intents = ROAR_INTENT_WRITE | ROAR_INTENT_CREATED};
+        made.fd = place_open(&at, O_PATH | O_NOFOLLOW, 0, 0);
+        if (made.fd >= 0 && fstat(made.fd, &made.after) == 0)
+            report_opened(p, n->tid, &made, &at);
+        if (made.fd >= 0)
+            close(made.fd);
+        notice_answer(n, 0);
+    } else {
+        notice_continue(n);
+    }
     place_leave(&at);
 }
 

@@ -12,7 +12,13 @@ struct opening {
 };
 
 /* Answer one. */
+/* Whether openat2(2), which refuses what it does not know, would take this. */
+bool opening_is_known(const struct opening *o);
+
 void opening_answer(struct notice *n, struct process *p, const struct opening *o);
+
+/* mknod(2): it makes regular files too. */
+void opening_make(struct notice *n, struct process *p, int folder, uint64_t path, mode_t mode);
 
 /* Report what the command finds open when it starts: our own descriptors `0 … last`. */
 void opening_report_inherited(int last);

@@ -16,12 +16,16 @@
 
 #define DELETED " (deleted)"
 #define LEVELS 1024
+#define WAIT_FOR_MEMORY_US 1000
 
 static __thread struct path *scratch[2];
 
 struct path *path_scratch(int which) {
-    if (!scratch[which])
+    while (!scratch[which]) {
         scratch[which] = malloc(sizeof *scratch[which]);
+        if (!scratch[which])
+            usleep(WAIT_FOR_MEMORY_US);
+    }
     return scratch[which];
 }
 
@@ -87,6 +91,8 @@ static bool prepend(struct path *p, const char *name) {
 /* The path of an open folder that the kernel cannot spell. */
 static bool climb(struct path *p, int fd) {
     struct path *below = malloc(sizeof *below);
+    if (!below)
+        return false;
     int folder = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     bool done = false;
     below->length = 0;

@@ -16,7 +16,10 @@ struct path {
     char text[PATH_ROOM];
 };
 
-/* Two for the thread that asks: big enough for any name, too big for a stack. */
+/*
+ * Two for the thread that asks: big enough for any name, too big for a stack. Waits for memory when
+ * there is none: a helper that ends takes the tree with it.
+ */
 struct path *path_scratch(int which);
 
 /* This thread ends. */

@@ -22,6 +22,10 @@ struct place {
  */
 bool place_enter(struct place *at, struct process *p, const struct notice *n, int folder,
                  const char *path);
+
+/* The same under the caller's own limits, RESOLVE_* of openat2(2): they count from its `folder`. */
+bool place_enter_limited(struct place *at, struct process *p, const struct notice *n, int folder,
+                         const char *path, uint64_t resolve);
 void place_leave(struct place *at);
 
 /* openat2(2) there; a descriptor or a negative errno. Links of /proc that would be ours: -ELOOP. */

@@ -8,10 +8,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,12 +23,17 @@
 
 static struct process *buckets[BUCKETS];
 static int count;
-static int deaths = -1; /* epoll */
+static bool may_share;                    /* folder and mask, with CLONE_FS */
+static int most_remembered = INT_MAX / 2; /* descriptors from here on are not kept */
+static int deaths = -1;                   /* epoll */
 static void (*tell_death)(struct process *);
 static pthread_mutex_t table = PTHREAD_MUTEX_INITIALIZER;
 
 bool processes_begin(void (*on_death)(struct process *)) {
     tell_death = on_death;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
+        most_remembered = (int)(limit.rlim_cur / 2);
     deaths = epoll_create1(EPOLL_CLOEXEC);
     return deaths >= 0;
 }
@@ -161,15 +168,25 @@ static bool executes(const struct notice *n) {
 }
 
 static struct process *add(const struct notice *n, pid_t pid, int pidfd) {
-    struct process *p = calloc(1, sizeof *p);
+    struct process *p;
+    /* Without it nobody would be answered: whoever has the memory lets it go some time. */
+    while (!(p = calloc(1, sizeof *p)))
+        usleep(1000);
+    /* The last quarter is for answering: this one's end will not be seen, so nothing of it is kept.
+     */
+    if (pidfd >= most_remembered / 2 * 3) {
+        close(pidfd);
+        pidfd = -1;
+    }
     p->pid = pid;
     p->pidfd = pidfd;
     p->cwd = p->umask = -1;
+    p->settling = pidfd < 0 || __atomic_load_n(&may_share, __ATOMIC_ACQUIRE) ? -1 : 0;
     pthread_mutex_init(&p->lock, NULL);
     p->parent = parent_of(pid);
     struct process *parent = *place_of(p->parent);
     /* Whoever is not known may have left it a socket, or share its descriptors. */
-    p->proves_nothing = count && (!parent || parent->proves_nothing);
+    p->proves_nothing = pidfd < 0 || (count && (!parent || parent->proves_nothing));
     struct process **at = place_of(pid);
     *at = p;
     count++;
@@ -216,6 +233,21 @@ void process_leave(struct process *p) {
     pthread_mutex_unlock(&table);
 }
 
+bool process_is_wanted(struct process *p) {
+    pthread_mutex_lock(&table);
+    bool wanted = p->references > 1;
+    pthread_mutex_unlock(&table);
+    return wanted;
+}
+
+void process_pause(struct process *p) {
+    pthread_mutex_unlock(&p->lock);
+}
+
+void process_resume(struct process *p) {
+    pthread_mutex_lock(&p->lock);
+}
+
 static void report_children_of(pid_t pid, pid_t tid) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)tid);
@@ -256,6 +288,21 @@ void process_unsettle(struct process *p, pid_t tid) {
     p->standing_known = false;
 }
 
+void process_scatter(struct process *p) {
+    process_unsettle(p, -1);
+}
+
+void processes_may_share(void) {
+    __atomic_store_n(&may_share, true, __ATOMIC_RELEASE);
+}
+
+bool process_has_threads(pid_t pid) {
+    struct stat st;
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    return stat(path, &st) < 0 || st.st_nlink > 3;
+}
+
 int process_cwd(struct process *p, pid_t tid, bool *owned) {
     *owned = false;
     if (p->cwd >= 0)
@@ -263,7 +310,8 @@ int process_cwd(struct process *p, pid_t tid, bool *owned) {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/cwd", (int)tid);
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    *owned = p->settling != 0;
+    /* Remembering is a luxury: half of what we may have open is for what has to be. */
+    *owned = p->settling != 0 || fd >= most_remembered;
     if (!*owned)
         p->cwd = fd;
     return fd;

@@ -62,6 +62,16 @@ bool processes_begin(void (*on_death)(struct process *));
 struct process *process_enter(const struct notice *n);
 void process_leave(struct process *p);
 
+/* Whether another of its calls waits for us to leave it. */
+bool process_is_wanted(struct process *p);
+
+/*
+ * Let the process's other threads be answered while a call of ours waits, and go on. In between
+ * nothing of `p` may be used, nor a folder that is not ours.
+ */
+void process_pause(struct process *p);
+void process_resume(struct process *p);
+
 /* Take note of who has ended. */
 void processes_bury(void);
 
@@ -76,6 +86,16 @@ void process_report_children(const struct process *p);
 
 /* What was remembered of folder, mask and identity is about to change by a call of thread `tid`. */
 void process_unsettle(struct process *p, pid_t tid);
+
+/* Its threads may stand differently by now, or it shares its folder with another process: whatever
+ * is asked for has to be looked up each time. */
+void process_scatter(struct process *p);
+
+/* From now on new processes may share a folder with others. */
+void processes_may_share(void);
+
+/* Whether it has more than one thread. */
+bool process_has_threads(pid_t pid);
 
 /* Where it is: an O_PATH descriptor. `*owned`: to be closed by the caller. -1: it cannot be had. */
 int process_cwd(struct process *p, pid_t tid, bool *owned);

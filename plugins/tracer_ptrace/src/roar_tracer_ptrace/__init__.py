@@ -22,8 +22,8 @@ STARTER = Path(__file__).parent / "_native" / "roar-ptrace"
 
 _REBUILD = "pip install ./plugins/tracer_ptrace"
 _MACHINES = ("x86_64", "aarch64")
-# SECCOMP_IOCTL_NOTIF_ADDFD came with 5.9, SECCOMP_USER_NOTIF_FLAG_CONTINUE with 5.5.
-_OLDEST_KERNEL = (5, 9)
+# SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV came with 5.19: before, a signal has calls made twice.
+_OLDEST_KERNEL = (5, 19)
 _ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _CAP_SYS_PTRACE = 19  # capabilities(7)
@@ -151,7 +151,7 @@ def _has_capability(number: int) -> bool:
 def _problem(what: str, detail: str) -> tuple[str, str]:
     match what:
         case "kernel":
-            return f"ptrace needs Linux 5.9 or newer, this is {detail}", "use --tracer preload"
+            return f"ptrace needs Linux 5.19 or newer, this is {detail}", "use --tracer preload"
         case "seccomp notification":
             return (
                 f"the kernel offers no seccomp notification: {detail}",
