@@ -14,6 +14,7 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -271,24 +272,29 @@ static bool complete(struct process *p, const struct opening *o, const struct no
     return done && fstat(result->fd, &result->after) == 0;
 }
 
+enum numbers { NUMBERS_LEFT, NUMBERS_GONE, NUMBERS_UNKNOWN };
+
 /*
- * Whether the caller may have no number left for a descriptor. open(2) takes the number first, so
- * such a call must neither make nor empty anything. Linux 6.2 tells the count as the folder's size.
+ * Whether the caller has a number left for a descriptor. open(2) takes the number first, so a call
+ * without must neither make nor empty anything. Linux 6.2 tells the count as the folder's size;
+ * what is open beyond a limit that was lowered takes no number from below it.
  */
-static bool has_no_number_left(pid_t tid) {
-    rlim_t limit;
+static enum numbers numbers_of(pid_t tid) {
+    rlim_t limit, taken = 0;
     struct stat st;
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)tid);
     if (!caller_limit(tid, RLIMIT_NOFILE, &limit) || stat(path, &st) < 0)
-        return true;
-    rlim_t count = (rlim_t)st.st_size;
-    DIR *list = count ? NULL : opendir(path);
-    for (struct dirent *e; list && count < limit && (e = readdir(list));)
-        count += e->d_name[0] != '.';
-    if (list)
-        closedir(list);
-    return count >= limit;
+        return NUMBERS_UNKNOWN;
+    if (st.st_size && (rlim_t)st.st_size < limit)
+        return NUMBERS_LEFT;
+    DIR *list = opendir(path);
+    if (!list)
+        return NUMBERS_UNKNOWN;
+    for (struct dirent *e; taken < limit && (e = readdir(list));)
+        taken += e->d_name[0] != '.' && strtoull(e->d_name, NULL, 10) < limit;
+    closedir(list);
+    return taken < limit ? NUMBERS_LEFT : NUMBERS_GONE;
 }
 
 /* Give the caller what was opened, and say so before it goes on. */
@@ -333,8 +339,12 @@ static void look_after(struct notice *n, struct process *p, const struct opening
 
 static void answer_at(struct notice *n, struct process *p, const struct opening *o,
                       struct place *at) {
-    if (process_standing(p, n->tid)->strange ||
-        (o->flags & (O_CREAT | O_TRUNC) && has_no_number_left(n->tid))) {
+    enum numbers numbers = o->flags & (O_CREAT | O_TRUNC) ? numbers_of(n->tid) : NUMBERS_LEFT;
+    if (numbers == NUMBERS_GONE) {
+        notice_answer(n, -EMFILE);
+        return;
+    }
+    if (process_standing(p, n->tid)->strange || numbers == NUMBERS_UNKNOWN) {
         look_after(n, p, o, at);
         return;
     }

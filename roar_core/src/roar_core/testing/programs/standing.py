@@ -110,12 +110,92 @@ PROGRAMS: tuple[Program, ...] = (
         "another-root",
         """CHECK(!chroot("root")); CHECK(!chdir("/dir"));
         get("/dir/in"); get("../dir/in"); put("out"); put("/top");
-        CHECK(!rename("out", "/dir/moved")); CHECK(!unlink("/top"));""",
-        files={"root/dir/in": CONTENT},
+        CHECK(!rename("out", "/dir/moved")); CHECK(!unlink("/top"));
+        CHECK(open("/proc/self/cwd/../../outside", O_RDONLY) < 0);
+        CHECK(open("/proc/self/root/../outside", O_RDONLY) < 0);
+        CHECK(open("../../../outside", O_RDONLY) < 0);""",
+        files={"root/dir/in": CONTENT, "outside": CONTENT},
         reads={"root/dir/in"},
         writes={"root/dir/moved"},
         needs=("root",),
         lacking={"sees_raw_syscalls": Seen({PROGRAM}, (), {"chroot"})},
+    ),
+    c(
+        "no-descriptor-left",
+        """struct rlimit r = {5, 5}; CHECK(!setrlimit(RLIMIT_NOFILE, &r)); while (dup(0) >= 0) {}
+        CHECK(open("in", O_WRONLY | O_TRUNC) < 0 && errno == EMFILE);
+        CHECK(open("made", O_WRONLY | O_CREAT, 0644) < 0 && errno == EMFILE);
+        struct stat s; CHECK(!stat("in", &s) && s.st_size == 8); CHECK(stat("made", &s) < 0);""",
+        top="#include <sys/resource.h>\n",
+    ),
+    c(
+        "refused-flags",
+        """CHECK(unlinkat(AT_FDCWD, "in", 1) < 0 && errno == EINVAL);
+        CHECK(linkat(AT_FDCWD, "in", AT_FDCWD, "out", 1) < 0 && errno == EINVAL);
+        struct { unsigned long long flags, mode, resolve; } how = {O_RDONLY | 1ull << 40, 0, 0};
+        CHECK(syscall(437, AT_FDCWD, "in", &how, sizeof how) < 0 && errno == EINVAL);
+        CHECK(!access("in", F_OK) && access("out", F_OK));""",
+    ),
+    c(
+        "a-root-for-one-call",
+        """struct { unsigned long long flags, mode, resolve; } how = {O_RDONLY, 0, 0x10};
+        int d = open("dir", O_RDONLY | O_DIRECTORY), fd = syscall(437, d, "/in", &how, sizeof how);
+        CHECK(read(fd, buffer, 8) == 8);
+        how.flags = O_WRONLY | O_CREAT; how.mode = 0644;
+        put_in(syscall(437, d, "/../out", &how, sizeof how));""",
+        files={"dir/in": CONTENT},
+        reads={"dir/in"},
+        writes={"dir/out"},
+    ),
+    c(
+        "itself-by-detours",
+        """get("/proc/./self/cwd/in"); put("/proc//self//cwd/./out");
+        get("/proc/self/../self/cwd/in");""",
+        reads={"in"},
+        writes={"out"},
+    ),
+    c(
+        "an-inode-number-comes-back",
+        """for (int i = 0; i < 50; i++) { put("old"); CHECK(!unlink("old")); put("made");
+            put_in(open("made", O_WRONLY | O_APPEND)); if (i < 49) CHECK(!unlink("made")); }""",
+        writes={"made"},
+    ),
+    c(
+        "threads-in-folders-of-their-own",
+        """pthread_t t; CHECK(!pthread_create(&t, 0, move_away, 0)); pthread_join(t, 0);
+        put("out");""",
+        top="""#include <sched.h>
+        static void *move_away(void *x) { CHECK(!unshare(CLONE_FS)); CHECK(!chdir("dir"));
+        get("in"); put("out"); return x; }""",
+        files={"dir/in": CONTENT},
+        reads={"dir/in"},
+        writes={"dir/out", "out"},
+    ),
+    c(
+        "a-thread-with-a-user-of-its-own",
+        """pthread_t t; CHECK(!pthread_create(&t, 0, as_nobody, 0)); pthread_join(t, 0); get("in");
+        put("out");""",
+        top="""static void *as_nobody(void *x) { syscall(SYS_setfsuid, 65534);
+        CHECK(open("in", O_RDONLY) < 0 && errno == EACCES);
+        CHECK(open("made", O_WRONLY | O_CREAT, 0644) < 0 && errno == EACCES);
+        CHECK(unlink("in") < 0 && errno == EACCES); return x; }""",
+        before="chmod 600 in",
+        reads={"in"},
+        writes={"out"},
+        needs=("root",),
+    ),
+    c(
+        "below-a-closed-folder",
+        """CHECK(!setgroups(0, 0) && !setgid(65534) && !setuid(65534));
+        CHECK(open("closed/in", O_RDONLY) < 0 && errno == EACCES);
+        CHECK(unlink("closed/open/in") < 0 && errno == EACCES);
+        CHECK(rename("closed/open/in", "closed/open/out") < 0 && errno == EACCES);
+        CHECK(link("closed/open/in", "open") < 0 && errno == EACCES);
+        CHECK(truncate("closed/open/in", 0) < 0 && errno == EACCES);""",
+        top="#include <grp.h>\n",
+        files={"closed/open/in": CONTENT},
+        before="chmod 777 closed/open; chmod 666 closed/open/in; chmod 700 closed",
+        needs=("root",),
     ),
     c(
         "another-user",
