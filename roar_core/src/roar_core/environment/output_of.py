@@ -22,6 +22,9 @@ _DEFAULT_SIGNALS = (
     *(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD),
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
 )
+# Ctrl-Z stops the command and then us. A child that is stopped between vfork and exec, still in the
+# terminal's group, would keep us from stopping, and nobody would ever continue it.
+_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Output(NamedTuple):
@@ -75,7 +78,7 @@ class Helper:
                     (os.POSIX_SPAWN_DUP2, ends[3], 2),
                 ],
                 setpgroup=0,
-                setsigmask=(),
+                setsigmask=_STOPS,
                 setsigdef=_DEFAULT_SIGNALS,
             )
         except OSError:

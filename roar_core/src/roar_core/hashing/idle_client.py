@@ -12,6 +12,9 @@ from roar_core.hashing.digests import Digested
 from roar_core.hashing.idle import ANSWER, DIGEST_BYTES, REQUEST
 from roar_core.model.fingerprint import Fingerprint
 
+# As in environment/output_of.py: stopped between vfork and exec it would keep us from stopping.
+_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
 # path_resolution(7): Linux opens no longer path. A window of requests then always fits into a pipe
 # (64 KiB), so asking never blocks.
 PATH_BYTES_MAX = 4096
@@ -136,6 +139,6 @@ def _spawn(requests: int, answers: int, algorithms: tuple[str, ...]) -> int:
         # Out of the terminal's foreground group: Ctrl-C is for the command. Not a session of its
         # own: autogrouping (sched(7)) would weigh that like everything else here together.
         setpgroup=0,
-        setsigmask=(),
+        setsigmask=_STOPS,
         setsigdef=(signal.SIGTERM, signal.SIGHUP),
     )
