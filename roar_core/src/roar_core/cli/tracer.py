@@ -16,6 +16,7 @@ from roar_core.hookspecs import Enableable, Preflight, Tracer
 from roar_core.plugins import Tracers, call_object, tracers
 
 _NONE = "no tracer is installed; from a checkout: pip install ./plugins/tracer_preload"
+_TRIAL = "roar.trial"
 _SEES = {
     "sees_static": "static programs",
     "sees_raw_syscalls": "raw system calls",
@@ -84,19 +85,38 @@ def use(name: str, everywhere: bool) -> None:
     write_setting("run.tracer", name, everywhere)
 
 
-@tracer.command()
+class _WithCommand(click.Command):
+    """Keeps what stands after `--` for a command to try."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Split at the first `--`; the rest is what click is told."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta[_TRIAL] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """The usage line, with what click does not know of."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
+
+
+@tracer.command(cls=_WithCommand)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-def check(name: str | None, as_json: bool) -> int:
+@click.pass_context
+def check(context: click.Context, name: str | None, as_json: bool) -> int:
     """Check afresh whether a tracer works here, and say what to do if not.
+
+    With a command after `--`, run it for real under each usable one (its output is thrown away,
+    nothing is recorded) and say whether all of it was seen.
 
     Exit 1 when the tracer NAME, or without a name every tracer, is unusable.
 
-    Example: roar tracer check ebpf
+    Example: roar tracer check ptrace -- ./my-static-program
     """
     found = tracers()
     selected = found.usable if name is None else (_named(found, name),)
-    checked = [_check(found, each) for each in selected]
+    command = context.meta[_TRIAL]
+    checked = [_try(found, _check(found, each), command) for each in selected]
     if as_json:
         output.data(document("tracer_check", tracers=[_check_fields(each) for each in checked]))
     else:
@@ -159,6 +179,31 @@ def _check(found: Tracers, each: Tracer) -> _Checked:
     except PluginError as error:
         result = Preflight(False, str(error))
     return _Checked(each, result)
+
+
+def _try(found: Tracers, checked: _Checked, command: tuple[str, ...]) -> _Checked:
+    """The verdict after the command was tried, where there is one and the tracer may be used."""
+    if not command or not checked.preflight.ok:
+        return checked
+    from roar_core.run.trial import try_tracer
+
+    ref = found.refs[checked.tracer.name]
+
+    def call(doing: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        return call_object(ref, doing, function, *arguments)
+
+    try:
+        trial = try_tracer(checked.tracer, command, call)
+    except PluginError as error:
+        return checked._replace(preflight=Preflight(False, str(error)))
+    line = ("trial", trial.saw_everything, str(trial))
+    checks = (*checked.preflight.checks, line)
+    if trial.saw_everything:
+        return checked._replace(preflight=Preflight(ok=True, checks=checks))
+    reason = f"it did not see all of {command[0]}"
+    return checked._replace(
+        preflight=Preflight(False, reason, "try the other tracers: roar tracer", checks)
+    )
 
 
 def _chosen(wanted: str, checked: list[_Checked]) -> str | None:
