@@ -82,7 +82,7 @@ FOOT = """\
 ```sh
 make bench                                   # everything, about 15 minutes
 make bench ARGS='--only start --only reopen' # some cases; prints them and leaves this page alone
-make bench ARGS=--tracers                    # the tracers beside each other
+make bench ARGS=--tracers                    # the tracers: docs/benchmarks-tracers.md
 make bench ARGS='--cpu 1'                    # the programs on one core, for less noise
 ```
 

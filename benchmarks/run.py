@@ -83,7 +83,11 @@ def main() -> None:
     if options.cpu is not None:
         os.sched_setaffinity(0, {options.cpu})
     if options.tracers:
-        print(tracers.section(options.folder, options.stock, options.rounds))
+        facts = "".join(f"- {name}: {value}\n" for name, value in machine.items())
+        text = tracers.page(facts, tracers.section(options.folder, options.stock, options.rounds))
+        print(text)
+        if options.markdown:
+            options.markdown.with_name("benchmarks-tracers.md").write_text(text)
         return
     results = []
     for case in CASES:
@@ -94,7 +98,6 @@ def main() -> None:
     parts = []
     if not options.only:
         parts = [
-            tracers.section(options.folder, options.stock, options.rounds),
             hashing_section(),
             reading.section(options.rounds or 9),
         ]

@@ -64,9 +64,8 @@ def variants(stock: Path | None) -> list[Variant]:
         argv = ("strace", "-f", "--seccomp-bpf", "-o", os.devnull, "-e", calls)
         found.append(Variant("strace", argv))
     if stock is not None:
-        for name in ("preload", "ptrace"):
-            prefix = (str(stock), "run", "--tracer", name)
-            found.append(Variant(f"stock {name}", prefix, is_stock=True))
+        prefix = (str(stock), "run", "--tracer", "preload")
+        found.append(Variant("stock client", prefix, is_stock=True))
     return found
 
 
@@ -137,7 +136,7 @@ def cell(value: Figure | None, budget: float | None) -> str:
     return f"{text} (≤ {budget:.2f}{', **over**' if value.median > budget else ''})"
 
 
-COLUMNS = ("preload", "ebpf", "neighbour", "ptrace", "strace", "stock preload", "stock ptrace")
+COLUMNS = ("preload", "ebpf", "neighbour", "ptrace", "strace", "stock client")
 
 
 def section(folder: Path, stock: Path | None, rounds: int | None) -> str:
@@ -164,6 +163,19 @@ def section(folder: Path, stock: Path | None, rounds: int | None) -> str:
         rows.append("| " + " | ".join(cells) + " |")
     return INTRODUCTION + "\n".join(rows) + "\n"
 
+
+def page(facts: str, figures: str) -> str:
+    """docs/benchmarks-tracers.md."""
+    return f"{HEAD}\n## The machine\n\n{facts}\n{figures}"
+
+
+HEAD = """\
+# What each tracer costs
+
+Written by `make bench ARGS=--tracers`; do not edit. Every figure is the median over rounds of the
+program's own time (for the build: of everything), divided by that of the bare command in the same
+round. [benchmarks.md](benchmarks.md) has what recording costs as a whole.
+"""
 
 INTRODUCTION = """\
 ## The tracers beside each other

@@ -25,6 +25,7 @@
 
 #include "answer.h"
 #include "journal.h"
+#include "notice.h"
 #include "paths.h"
 #include "standing.h"
 
@@ -135,11 +136,6 @@ static bool serve_roar(int control, bool over) {
     return send(control, answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof answer;
 }
 
-static bool is_over(void) {
-    struct pollfd end = {listener, 0, 0};
-    return poll(&end, 1, 0) > 0 && end.revents & POLLHUP;
-}
-
 _Noreturn static void watch(int control) {
     uint32_t before = 0;
     for (;;) {
@@ -148,7 +144,7 @@ _Noreturn static void watch(int control) {
         before = now;
         struct pollfd on[2] = {{control, POLLIN, 0}, {listener, 0, 0}};
         poll(on, 2, tick);
-        bool over = is_over();
+        bool over = notice_is_over(listener);
         if (on[0].revents && !serve_roar(control, over)) {
             close(control);
             control = -1;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -15,6 +16,11 @@ bool notice_prefer_one_processor(int listener) {
     return ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) == 0;
 }
 
+bool notice_is_over(int listener) {
+    struct pollfd end = {listener, 0, 0};
+    return poll(&end, 1, 0) > 0 && end.revents & POLLHUP;
+}
+
 bool notice_receive(int listener, struct notice *n) {
     /* A newer kernel's struct may be longer than the header's. */
     union {
@@ -25,8 +31,8 @@ bool notice_receive(int listener, struct notice *n) {
         memset(&got, 0, sizeof got);
         if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &got) == 0)
             break;
-        /* ENOENT: the caller was killed before we came to it. */
-        if (errno != EINTR && errno != ENOENT)
+        /* ENOENT: the caller was killed before we came to it, or it was the last one. */
+        if (errno != EINTR && (errno != ENOENT || notice_is_over(listener)))
             return false;
     }
     n->listener = listener;

@@ -21,6 +21,9 @@ struct notice {
 /* Have the kernel keep caller and helper on one processor; false before Linux 6.6. */
 bool notice_prefer_one_processor(int listener);
 
+/* Whether nobody is left who could make a call. */
+bool notice_is_over(int listener);
+
 /* Wait for the next call; false when nobody is left who could make one. */
 bool notice_receive(int listener, struct notice *n);
 
