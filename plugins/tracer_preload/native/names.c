@@ -17,9 +17,6 @@
 #include "raw.h"
 #include "table.h"
 
-#define SEEN                                                                                       \
-    (ROAR_SLOT_READ | ROAR_SLOT_WRITE | ROAR_SLOT_CODE | ROAR_SLOT_MAPPED | ROAR_SLOT_NAMED)
-
 static void hold_file(const struct stat *st) {
     struct roar_journal_slot *slot = S_ISREG(st->st_mode) ? roar_slot(st, false) : NULL;
     if (slot)
@@ -107,7 +104,7 @@ bool roar_before_unlink(struct stat *before, int dirfd, const char *path) {
         return true;
     /* A file nobody has read, written or named here is no part of this run's story. */
     struct roar_journal_slot *slot = roar_slot(before, false);
-    if (!slot || !(roar_slot_state(slot) & SEEN))
+    if (!slot || !(roar_slot_state(slot) & ROAR_SLOT_SEEN))
         return false;
     roar_hold(slot);
     return true;

@@ -9,7 +9,6 @@
 
 #include "raw.h"
 
-#define PROBE_LIMIT 64u /* the reader's limit too */
 /* A power of two; 8 pages of slots, within the kernel's 16 pages of fault-around. */
 #define PATH_SLOTS 1024u
 
@@ -38,24 +37,7 @@ static struct roar_journal_slot *slots(void) {
 
 static struct roar_journal_slot *slot_by_key(uint64_t key, bool create) {
     struct roar_journal_slot *table = slots();
-    if (!table)
-        return NULL;
-    uint64_t mask = slot_count - 1;
-    for (uint64_t probe = 0; probe < PROBE_LIMIT && probe <= mask; probe++) {
-        struct roar_journal_slot *slot = &table[(key + probe) & mask];
-        uint64_t found = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
-        if (found == key)
-            return slot;
-        if (found)
-            continue;
-        if (!create)
-            return NULL;
-        if (__atomic_compare_exchange_n(&slot->key, &found, key, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE) ||
-            found == key)
-            return slot;
-    }
-    return NULL;
+    return table ? roar_find_slot(table, slot_count, key, create) : NULL;
 }
 
 struct roar_journal_slot *roar_slot(const struct stat *st, bool create) {

@@ -6,12 +6,6 @@
 
 #include "journal.h"
 
-/* Bits of our own in a slot's state; the header's are ROAR_SLOT_*. */
-#define ROAR_SLOT_HELD (1u << 16)   /* a writer has waited for its digest already */
-#define ROAR_SLOT_MAPPED (1u << 17) /* MAPPED was reported */
-#define ROAR_SLOT_NAMED (1u << 18)  /* got a name by rename or link: its removal is news */
-#define ROAR_SLOT_MADE (1u << 19)   /* its content is the tree's own: nothing to keep of it */
-
 /* Look where the table is; once, when the journal is mapped. */
 void roar_table_find(void) HIDDEN;
 bool roar_has_table(void) HIDDEN;

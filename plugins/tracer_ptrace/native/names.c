@@ -68,7 +68,7 @@ static void hold(const struct stat *st) {
 static void mark_named(const struct stat *st) {
     struct roar_journal_slot *slot = S_ISREG(st->st_mode) ? slot_of(st, true) : NULL;
     if (slot)
-        slot_add(slot, SLOT_NAMED);
+        slot_add(slot, ROAR_SLOT_NAMED);
 }
 
 /*
@@ -78,7 +78,7 @@ static void mark_named(const struct stat *st) {
 static void forget_if_last(const struct stat *before) {
     struct roar_journal_slot *slot = before->st_nlink <= 1 ? slot_of(before, false) : NULL;
     if (slot)
-        slot_drop(slot, ROAR_SLOT_WRITE | SLOT_MADE);
+        slot_drop(slot, ROAR_SLOT_WRITE | ROAR_SLOT_MADE);
 }
 
 /* Two names, or one: what a call is about, and how its caller stands. */
@@ -310,7 +310,7 @@ static bool is_known(const struct stat *st) {
     struct roar_journal_slot *slot = slot_of(st, false);
     if (!slot)
         return !journal_header->table_slots;
-    return slot_state(slot) & SLOT_SEEN;
+    return slot_state(slot) & ROAR_SLOT_SEEN;
 }
 
 void names_unlink(struct notice *n, struct process *p, struct given name) {

@@ -97,7 +97,7 @@ static void report_whole(struct process *p, pid_t tid, const struct opened *o,
     if (!read_news && !(writes && !(state & ROAR_SLOT_WRITE)))
         return;
     if (read_news && slot && !current)
-        slot_renew(slot, &o->after, ~(proven | SLOT_HELD));
+        slot_renew(slot, &o->after, ~(proven | ROAR_SLOT_HELD));
     uint64_t open_ref = report(p, tid, o, writes ? &o->before : NULL, at);
     if (!open_ref)
         return;
@@ -127,7 +127,7 @@ static void report_empty(struct process *p, pid_t tid, const struct opened *o,
         return;
     /* A new file has nothing to do with the one whose inode number it got. */
     slot_renew(slot, &o->after, created ? 0 : ~(uint32_t)(ROAR_SLOT_READ | ROAR_SLOT_USED));
-    slot_add(slot, ROAR_SLOT_WRITE | SLOT_MADE);
+    slot_add(slot, ROAR_SLOT_WRITE | ROAR_SLOT_MADE);
 }
 
 static void report_opened(struct process *p, pid_t tid, const struct opened *o,

@@ -1,31 +1,13 @@
 #include "slots.h"
 
-#define PROBES 64u /* the reader's limit too */
-
 struct roar_journal_slot *slot_of(const struct stat *st, bool create) {
-    uint64_t count = journal_header->table_slots, mask = count - 1;
+    uint64_t count = journal_header->table_slots;
     if (!count)
         return NULL;
     struct roar_journal_slot *table =
         (void *)journal_at(journal_header->table_offset, count * sizeof *table);
-    if (!table)
-        return NULL;
-    uint64_t key = roar_slot_key(st->st_dev, st->st_ino);
-    for (uint64_t probe = 0; probe < PROBES && probe <= mask; probe++) {
-        struct roar_journal_slot *slot = &table[(key + probe) & mask];
-        uint64_t found = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
-        if (found == key)
-            return slot;
-        if (found)
-            continue;
-        if (!create)
-            return NULL;
-        if (__atomic_compare_exchange_n(&slot->key, &found, key, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE) ||
-            found == key)
-            return slot;
-    }
-    return NULL;
+    return table ? roar_find_slot(table, count, roar_slot_key(st->st_dev, st->st_ino), create)
+                 : NULL;
 }
 
 uint32_t slot_state(const struct roar_journal_slot *slot) {
@@ -67,7 +49,7 @@ void slot_opened(struct roar_journal_slot *slot, uint64_t open_ref) {
 
 void slot_hold(struct roar_journal_slot *slot) {
     uint32_t state = slot_state(slot), wait_ms = journal_header->preimage_wait_ms;
-    if (!(state & ROAR_SLOT_READ) || state & (SLOT_MADE | SLOT_HELD) || !wait_ms)
+    if (!(state & ROAR_SLOT_READ) || state & (ROAR_SLOT_MADE | ROAR_SLOT_HELD) || !wait_ms)
         return;
     uint64_t deadline = now_ns() + wait_ms * UINT64_C(1000000);
     bool rung = false;
@@ -79,5 +61,5 @@ void slot_hold(struct roar_journal_slot *slot) {
         if (!journal_wait(&slot->preimage, ROAR_PREIMAGE_NONE, deadline))
             break;
     }
-    slot_add(slot, SLOT_HELD);
+    slot_add(slot, ROAR_SLOT_HELD);
 }

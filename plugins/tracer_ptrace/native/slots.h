@@ -8,16 +8,6 @@
 
 #include "journal.h"
 
-/*
- * Bits of a tracer's own in a slot's state. They agree with preload's, for both may write one
- * journal when preload hands a program over.
- */
-#define SLOT_HELD (1u << 16)  /* a writer has waited for its digest already */
-#define SLOT_NAMED (1u << 18) /* got a name by rename or link: its removal is news */
-#define SLOT_MADE (1u << 19)  /* its content is the tree's own: nothing to keep of it */
-#define SLOT_SEEN                                                                                  \
-    (ROAR_SLOT_READ | ROAR_SLOT_WRITE | ROAR_SLOT_CODE | (1u << 17 /* mapped */) | SLOT_NAMED)
-
 /* The slot of an inode. NULL when the table is full or absent, or it has none and !`create`. */
 struct roar_journal_slot *slot_of(const struct stat *st, bool create);
 

@@ -72,6 +72,15 @@ struct roar_journal_slot {
 #define ROAR_SLOT_PROGRAM 8u /* inspected as a program to execute */
 #define ROAR_SLOT_CODE 16u   /* reported as executed or loaded as a library */
 
+/* For tracers only, which may be two in one journal: they must mean the same by them. */
+#define ROAR_SLOT_HELD (1u << 16)   /* a writer has waited for its digest already */
+#define ROAR_SLOT_MAPPED (1u << 17) /* MAPPED was reported */
+#define ROAR_SLOT_NAMED (1u << 18)  /* got a name by rename or link: its removal is news */
+#define ROAR_SLOT_MADE (1u << 19)   /* its content is the tree's own: nothing to keep of it */
+/* Part of this run's story: its removal is told. */
+#define ROAR_SLOT_SEEN                                                                             \
+    (ROAR_SLOT_READ | ROAR_SLOT_WRITE | ROAR_SLOT_CODE | ROAR_SLOT_MAPPED | ROAR_SLOT_NAMED)
+
 #define ROAR_PREIMAGE_NONE 0u  /* roar has not got to it yet: a writer may wait */
 #define ROAR_PREIMAGE_DONE 1u  /* roar holds the digest of what was read */
 #define ROAR_PREIMAGE_NEVER 2u /* roar will not hash it early: do not wait */
@@ -176,6 +185,30 @@ static inline uint64_t roar_mix(uint64_t x) {
 static inline uint64_t roar_slot_key(uint64_t dev, uint64_t ino) {
     uint64_t key = roar_mix(ino) ^ roar_mix(dev * UINT64_C(0x9e3779b97f4a7c15));
     return key ? key : 1;
+}
+
+#define ROAR_PROBE_LIMIT 64u
+
+/*
+ * The slot with `key` in a table of `count` slots (a power of two, not 0). NULL when there is none
+ * and `create` is 0, or when ROAR_PROBE_LIMIT others are in its place.
+ */
+static inline struct roar_journal_slot *roar_find_slot(struct roar_journal_slot *table, uint64_t count, uint64_t key,
+                                                       int create) {
+    uint64_t mask = count - 1;
+    for (uint64_t probe = 0; probe < ROAR_PROBE_LIMIT && probe <= mask; probe++) {
+        struct roar_journal_slot *slot = &table[(key + probe) & mask];
+        uint64_t found = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
+        if (found == key)
+            return slot;
+        if (found)
+            continue;
+        if (!create)
+            return 0;
+        if (__atomic_compare_exchange_n(&slot->key, &found, key, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) || found == key)
+            return slot;
+    }
+    return 0;
 }
 
 static inline uint32_t roar_stamp(uint64_t size, int64_t mtime_ns, int64_t ctime_ns) {
