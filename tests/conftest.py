@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from roar_core.plugins import tracers
+from roar_core.testing.needs import require_usable
 from roar_core.testing.projects import ProjectUnderTest
 
 TRACERS = ("preload", "ptrace", "ebpf")
@@ -20,12 +21,7 @@ def each_tracer(
     """Every run of the project is observed by this tracer alone; the test runs once for each."""
     name: str = request.param
     found = {tracer.name: tracer for tracer in tracers().usable}
-    verdict = found[name].preflight()
-    if not verdict.ok:
-        reason = f"tracer {name}: {verdict.reason}; {verdict.remedy}"
-        if os.environ.get("ROAR_TEST_EVERYTHING"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require_usable(found[name])
     if name == "ebpf" and collector_socket:
         project.environ["ROAR_EBPF_SOCKET"] = collector_socket
     project.environ |= {"ROAR_RUN__TRACER": name, "ROAR_RUN__FALLBACK": "false"}

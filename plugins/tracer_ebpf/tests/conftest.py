@@ -15,6 +15,7 @@ import pytest
 from roar_core.hookspecs import LaunchPlan
 from roar_core.journal import GapCode, Intent, Journal, Kind, Record
 from roar_core.model.coverage import CoverageReason
+from roar_core.testing.needs import require_usable
 from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ebpf import EbpfTracer
 from roar_tracer_ebpf.own import PYTHON, ROARD
@@ -86,12 +87,7 @@ Trace = Callable[..., Traced]
 
 def require_root() -> None:
     """Skip where no collector can be loaded, with the remedy that the tracer itself gives."""
-    verdict = EbpfTracer(socket="/nonexistent/roard.sock").preflight()
-    if not verdict.ok:
-        reason = f"{verdict.reason}; {verdict.remedy}"
-        if os.environ.get("ROAR_TEST_EVERYTHING"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require_usable(EbpfTracer(socket="/nonexistent/roard.sock"))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import errno
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from roar_core.errors import PluginError
@@ -32,6 +32,22 @@ Tell = Callable[[str], None]
 
 # Arguments may take megabytes (execve(2)), roar's own room in the journal has 64 KiB.
 _ARGUMENTS_MAX = 16 << 10
+
+
+def tell_gaps(journal: Journal, reasons: Iterable[CoverageReason]) -> list[CoverageReason]:
+    """Append to `journal` what a tracer's `finished` says of programs; return the other reasons.
+
+    There it explains the EXEC of the program that it names.
+    """
+    codes = {gap.code: gap for gap in GapCode}
+    others = []
+    for reason in reasons:
+        if reason.code in codes:
+            program = os.fsencode(reason.detail)
+            journal.append(Kind.GAP, value=codes[reason.code], strings=(program,))
+        else:
+            others.append(reason)
+    return others
 
 
 class Execution:
@@ -128,14 +144,7 @@ class Execution:
             self._reasons.append(CoverageReason("tracer", 1, str(error)))
 
     def _finish_tracer(self) -> None:
-        codes = {gap.code: gap for gap in GapCode}
-        for reason in self._launch.finished():
-            if reason.code in codes:
-                # Into the journal, where it explains the EXEC of the program that it names.
-                program = os.fsencode(reason.detail)
-                self._journal.append(Kind.GAP, value=codes[reason.code], strings=(program,))
-            else:
-                self._reasons.append(reason)
+        self._reasons += tell_gaps(self._journal, self._launch.finished())
 
     def _abandon(self, exit_code: int) -> None:
         self._tell_tracer("finishing", self._finish_tracer)

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from roar_core.errors import UsageError
 from roar_core.hookspecs import LaunchPlan, Tracer
-from roar_core.journal import GapCode, Journal, Kind
+from roar_core.journal import Journal, Kind
 from roar_core.model.coverage import CoverageReason
 from roar_core.observe.processes import ProcessTable
+from roar_core.run.execution import tell_gaps
 from roar_core.run.spawn import CannotStartError, find_program
 
 
@@ -47,7 +48,6 @@ def try_tracer(tracer: Tracer, command: Sequence[str], call: Callable[..., Any])
         program = find_program(command[0], os.environ.get("PATH"))
     except CannotStartError as error:
         raise UsageError(str(error)) from error
-    codes = {gap.code: gap for gap in GapCode}
     uid = os.urandom(16).hex()
     cwd = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="roar-trial-") as folder:
@@ -72,14 +72,7 @@ def try_tracer(tracer: Tracer, command: Sequence[str], call: Callable[..., Any])
             )
             call("following a trial", launch.started, started.pid)
             exit_code = started.wait()
-            reasons = []
-            for reason in call("finishing a trial", launch.finished):
-                if reason.code in codes:
-                    # Into the journal, where it explains why a program was not entered.
-                    name = os.fsencode(reason.detail)
-                    journal.append(Kind.GAP, value=codes[reason.code], strings=(name,))
-                else:
-                    reasons.append(reason)
+            reasons = tell_gaps(journal, call("finishing a trial", launch.finished))
             records = journal.finish()
             if journal.lost:
                 reasons.append(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
+
+from roar_core.hookspecs import Tracer
 
 # need -> (programs that must be on PATH, how to come by them)
 _PROGRAMS = {
@@ -18,6 +21,22 @@ _PROGRAMS = {
     "strace": (("strace",), "apt install strace"),
     "tmux": (("tmux",), "apt install tmux"),
 }
+
+
+def leave_out(reason: str) -> NoReturn:
+    """Skip the running test for `reason`; under `ROAR_TEST_EVERYTHING` fail it instead."""
+    import pytest
+
+    if os.environ.get("ROAR_TEST_EVERYTHING"):
+        pytest.fail(f"{reason} (ROAR_TEST_EVERYTHING is set: nothing may be skipped)")
+    pytest.skip(reason)
+
+
+def require_usable(tracer: Tracer) -> None:
+    """Leave the running test out where `tracer` does not work, with the remedy it gives."""
+    verdict = tracer.preflight()
+    if not verdict.ok:
+        leave_out(f"tracer {tracer.name}: {verdict.reason}; {verdict.remedy}")
 
 
 def missing(need: str) -> str | None:

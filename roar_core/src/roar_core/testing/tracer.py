@@ -25,7 +25,7 @@ import pytest
 from roar_core.hookspecs import LaunchPlan, Preflight, Tracer, TracerAbilities
 from roar_core.journal import Journal
 from roar_core.model.coverage import CoverageReason
-from roar_core.testing.needs import missing
+from roar_core.testing.needs import leave_out, missing, require_usable
 from roar_core.testing.programs import PROGRAMS
 from roar_core.testing.programs.building import Workshop
 from roar_core.testing.programs.table import Program
@@ -54,12 +54,7 @@ class TracerContract:
     @pytest.fixture
     def usable(self, tracer: Tracer) -> Tracer:
         """The tracer, where it works; elsewhere the test is skipped with the reason it gives."""
-        verdict = tracer.preflight()
-        if not verdict.ok:
-            reason = f"tracer {tracer.name}: {verdict.reason}; {verdict.remedy}"
-            if os.environ.get("ROAR_TEST_EVERYTHING"):
-                pytest.fail(reason)
-            pytest.skip(reason)
+        require_usable(tracer)
         return tracer
 
     def test_it_is_a_tracer_with_a_name_and_abilities(self, tracer: Tracer) -> None:
@@ -144,9 +139,7 @@ class TracerContract:
         self, program: Program, usable: Tracer, project: ProjectUnderTest, workshop: Workshop
     ) -> None:
         for reason in filter(None, map(missing, program.needs)):
-            if os.environ.get("ROAR_TEST_EVERYTHING"):
-                pytest.fail(reason)
-            pytest.skip(reason)
+            leave_out(reason)
         twins = run_twins(program, usable.name, project, workshop)
         _assert_left_alone(twins, program)
         expected = program.expected(usable.abilities)
