@@ -106,6 +106,10 @@ class SlotState(IntFlag):
     USED = 4
     PROGRAM = 8
     CODE = 16
+    HELD = 1 << 16
+    MAPPED = 1 << 17
+    NAMED = 1 << 18
+    MADE = 1 << 19
 
 
 class GapCode(IntEnum):
