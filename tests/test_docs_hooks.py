@@ -85,6 +85,10 @@ def members(cls: type) -> Iterator[str]:
         return
     for name, type_ in inspect.get_annotations(cls).items():
         yield f"{name}: {type_}"
+    for name, member in vars(cls).items():
+        if isinstance(member, property):
+            assert member.fget is not None
+            yield f"{name}: {inspect.signature(member.fget).return_annotation}"
     for name, method in vars(cls).items():
         if inspect.isfunction(method) and not name.startswith("_"):
             yield signature(method)

@@ -6,7 +6,7 @@ import pytest
 
 from roar_core.observe.filters import FilterPolicy, Filters
 from roar_core.observe.interpreters import interpreter_prefixes, package_roots
-from roar_core.observe.patterns import compile_ignored
+from roar_core.observe.patterns import compile_patterns
 
 
 def policy(**changes: object) -> FilterPolicy:
@@ -213,11 +213,11 @@ def test_prefixes_are_added_without_touching_the_policy() -> None:
     ],
 )
 def test_an_ignore_pattern_takes_what_it_says(pattern: str, path: str, is_ignored: bool) -> None:
-    ignored = compile_ignored([pattern], "/p")
+    ignored = compile_patterns([pattern], "/p", "/home/ada")
     assert ignored is not None
     assert ignored(path) is is_ignored
 
 
 def test_no_pattern_ignores_nothing() -> None:
-    assert compile_ignored([], "/p") is None
-    assert compile_ignored(["", "/"], "/p") is None
+    assert compile_patterns([], "/p", "/home/ada") is None
+    assert compile_patterns(["", "/"], "/p", "/home/ada") is None

@@ -23,8 +23,7 @@ ANALYZER = (
 class Analyzer_:
     def __init__(self, name, priority=0):
         self.name, self.priority = name, priority
-    def claims(self, path):
-        return "tool" in path.parts
+    title, patterns = "Tool", ("tool/",)
     def references(self, run):
         return ()
 """
@@ -80,7 +79,7 @@ BAD = {
     "nolist": (IMPORTS + "@hookimpl\ndef roar_analyzers(config):\n    return 5", "TypeError"),
     "misfit": (
         IMPORTS + "@hookimpl\ndef roar_analyzers(config):\n    return [object()]",
-        "object lacks claims, name, references, which every Analyzer has",
+        "object lacks name, patterns, references, title, which every Analyzer has",
     ),
     "nameless": (
         ANALYZER + "@hookimpl\ndef roar_analyzers(config):\n    return [Analyzer_(None)]",

@@ -242,3 +242,35 @@ def test_the_schema_is_the_one_the_number_says(tmp_path: Path) -> None:
     applied = [row[0] for row in connection.execute("SELECT version FROM schema_migration")]
     assert applied == list(range(1, SCHEMA_VERSION + 1))
     connection.close()
+
+
+OLD_SCHEMAS = sorted((Path(__file__).parent / "old_schemas").glob("*.sql"))
+
+
+def test_there_is_a_dump_of_every_older_schema() -> None:
+    assert [int(path.stem) for path in OLD_SCHEMAS] == list(range(1, SCHEMA_VERSION))
+
+
+@pytest.mark.parametrize("dump", OLD_SCHEMAS, ids=lambda path: path.stem)
+def test_every_older_schema_is_brought_to_the_newest(dump: Path, tmp_path: Path) -> None:
+    version = int(dump.stem)
+    old = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    migrate(
+        old, 1, script=dump.read_text(encoding="utf-8"), upgrades=migrations.UPGRADES[: version - 1]
+    )
+    old.execute("INSERT INTO session VALUES (1, 1)")
+    old.execute(
+        "INSERT INTO job (id, uid, session, step_key, kind, command, project, cwd, state, "
+        "started_at_ns) VALUES (1, 'a', 1, x'00', 'run', '[]', '/p', '/p', 'succeeded', 1)"
+    )
+    old.execute("INSERT INTO tracker_reference (job, tracker, run_id) VALUES (1, 'wandb', 'r1')")
+    migrate(old, 2)
+    fresh = sqlite3.connect(tmp_path / "fresh.db", isolation_level=None)
+    migrate(fresh, 2)
+    assert shape(old) == shape(fresh)
+    assert old.execute("SELECT job, tracker, run_id FROM tracker_reference").fetchall() == [
+        (1, "wandb", "r1")
+    ]
+    assert old.execute("PRAGMA foreign_key_check").fetchall() == []
+    old.close()
+    fresh.close()

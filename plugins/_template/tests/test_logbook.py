@@ -19,10 +19,9 @@ class TestLogbook(AnalyzerContract):
     @pytest.fixture
     def relevant_run(self) -> ObservedRun:
         return ObservedRun(
+            project=Path("/home/ada/project"),
             cwd=Path("/home/ada/project"),
-            read=frozenset({PurePath("/home/ada/project/train.py")}),
             written=frozenset({PurePath("/home/ada/project/logbook/run-7f3a/metrics.jsonl")}),
-            environ={},
         )
 
     def test_the_runs_id_is_the_folders(

@@ -5,7 +5,7 @@ entry-point group of its kind; a command loads only the groups it needs.
 
     group                   hook                        gives
     roar.tracers            roar_tracers()              Tracer
-    roar.analyzers          roar_analyzers(config)      Analyzer           provisional
+    roar.analyzers          roar_analyzers(config)      Analyzer
     roar.storage_proxies    roar_storage_proxies(config)  StorageProxy     provisional
     roar.backends           roar_backends(config)       ExecutionBackend   provisional
     roar.transfers          roar_transfers(config)      Transfer           provisional
@@ -47,10 +47,15 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @attrs.frozen
 class PluginConfig:
-    """What a hook may look at: the configuration section of its plugin, and the project root."""
+    """What a hook may look at: the project root, its plugin's settings, the command's variables.
+
+    `section` is the configuration section named like the entry point. `environ` is empty where the
+    command's variables are not known: outside of runs, and when a run is completed after a crash.
+    """
 
     project: Path
     section: Mapping[str, Any]
+    environ: Mapping[str, str] = attrs.field(factory=dict)
 
 
 # --- tracers -------------------------------------------------------------------------------------
@@ -193,35 +198,57 @@ def roar_tracers() -> Iterable[Tracer]:  # type: ignore[empty-body]
     """Offer tracers. Called once per `roar run`, `build` or `tracer`, in roar's process."""
 
 
-# --- analyzers (provisional) ---------------------------------------------------------------------
+# --- analyzers -----------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class ObservedRun:
-    """What an analyzer sees of a run: absolute paths, and the variables its section names."""
+    """What an analyzer sees of a run that has ended.
 
+    `read` and `written` are the absolute paths that match its patterns, and no others: what a job
+    has written it may also have read. `packages` are the Python distributions that the job's
+    programs imported, name to version. `environ` is as in `PluginConfig`. Times are nanoseconds
+    since the epoch.
+    """
+
+    project: Path
     cwd: Path
-    read: frozenset[PurePath]
-    written: frozenset[PurePath]
-    environ: Mapping[str, str]
+    read: frozenset[PurePath] = frozenset()
+    written: frozenset[PurePath] = frozenset()
+    packages: Mapping[str, str] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = attrs.field(factory=dict)
+    started_at_ns: int = 0
+    ended_at_ns: int = 0
 
 
 @runtime_checkable
 class Analyzer(Protocol):
-    """Knows the files one experiment tracker leaves behind."""
+    """Knows the files that one experiment tracker leaves behind.
+
+    `title` is what people call the tracker. `patterns` are globs of the files that belong to it:
+    `wandb/` all below a folder of this name, `*.wandb` a file or folder of such a name, anywhere;
+    one with a slash before its end starts at the project, or at `/` or `~/`. They match whole names
+    and stay out of lineage, whether the job has read or written them.
+    """
 
     name: str
+    title: str
 
-    def claims(self, path: PurePath) -> bool:
-        """Whether `path` belongs to the tool. Pure; called for every file seen."""
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Globs of what belongs to the tool; a class attribute does."""
 
     def references(self, run: ObservedRun) -> Iterable[TrackerReference]:
-        """Name the tracker's runs that *this* job wrote. Called once after the command ended."""
+        """Name the runs that *this* job logged; may read their files, and writes none.
+
+        Called once in roar's process after the command has ended, also when no file matches:
+        at most 1 ms then. What it raises is noted in the job's coverage.
+        """
 
 
 @hookspec
 def roar_analyzers(config: PluginConfig) -> Iterable[Analyzer]:  # type: ignore[empty-body]
-    """Offer analyzers. Called once per run, after the command ended."""
+    """Offer analyzers. Called once per run, while the command runs."""
 
 
 # --- storage proxies (provisional) ---------------------------------------------------------------

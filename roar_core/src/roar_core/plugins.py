@@ -81,14 +81,20 @@ def analyzers(
     section: Section,
     wanted: bool | Mapping[str, bool],
     environ: Mapping[str, str] | None = None,
+    *,
+    variables: Mapping[str, str] | None = None,
 ) -> Offers:
-    """The analyzers that `wanted`, the setting analyzers.experiment_trackers, lets take part."""
+    """The analyzers that `wanted`, the setting analyzers.experiment_trackers, lets take part.
+
+    `variables` is the `environ` of the PluginConfig they get.
+    """
     if wanted is False:
         return Offers((), ())
-    found = offered("roar.analyzers", project, section, environ=environ)
+    found = offered("roar.analyzers", project, section, environ=environ, variables=variables)
     if wanted is True:
         return found
-    return Offers(tuple(o for o in found.offers if wanted.get(o.value.name, True)), found.failures)
+    takes_part = [o for o in found.offers if wanted.get(o.value.name, wanted.get(o.ref.name, True))]
+    return Offers(tuple(takes_part), found.failures)
 
 
 def offered(
@@ -97,11 +103,12 @@ def offered(
     section: Section | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Offers:
     """Load `group` and collect the objects its plugins offer.
 
-    `project` and `section` (name -> settings) make the argument of the kinds that take one: each
-    plugin sees the section named like its entry point.
+    `project`, `section` (name -> settings) and `variables` make the argument of the kinds that take
+    one: each plugin sees the section named like its entry point.
     """
     contract = CONTRACTS[group]
     loaded = load(group, environ=environ)
@@ -111,7 +118,7 @@ def offered(
         arguments: dict[str, Any] = {}
         if contract.config is not None:
             settings = section(plugin.ref.name) if section else {}
-            arguments["config"] = contract.config(project or Path.cwd(), settings)
+            arguments["config"] = contract.config(project or Path.cwd(), settings, variables or {})
         try:
             offers += _objects(plugin, contract, arguments)
         except PluginError as error:

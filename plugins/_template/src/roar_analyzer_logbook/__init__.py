@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from roar_core.hookspecs import Analyzer, ObservedRun, PluginConfig, hookimpl
 from roar_core.model.tracker import TrackerReference
@@ -16,17 +15,11 @@ class LogbookAnalyzer:
     """Claims logbook/, and names the runs in it that a job wrote."""
 
     name = "logbook"
-
-    def claims(self, path: PurePath) -> bool:
-        return "logbook" in path.parts
+    title = "Logbook"
+    patterns = ("logbook/",)
 
     def references(self, run: ObservedRun) -> Iterator[TrackerReference]:
-        folders = {
-            folder
-            for path in run.written
-            for parent, folder in zip(path.parts, path.parts[1:], strict=False)
-            if parent == "logbook"
-        }
+        folders = {part for path in run.written for part in path.parts[:-1]}
         for match in filter(None, map(RUN_FOLDER.fullmatch, sorted(folders))):
             yield TrackerReference(tracker=self.name, run_id=match["id"])
 

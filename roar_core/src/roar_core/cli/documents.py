@@ -67,6 +67,8 @@ def job_document(job: Job, project: Project) -> Document:
                 "entity": reference.entity,
                 "name": reference.name,
                 "url": reference.url,
+                "host": reference.host,
+                "title": reference.title,
             }
             for reference in job.trackers
         ],

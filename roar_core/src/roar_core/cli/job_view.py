@@ -10,6 +10,7 @@ from roar_core.cli.edge_view import EDGE_LIMIT, edge_lines
 
 if TYPE_CHECKING:
     from roar_core.model.job import Edge, Job
+    from roar_core.model.tracker import TrackerReference
     from roar_core.project import Project
 
 _PACKAGE_LIMIT = 6
@@ -53,7 +54,7 @@ def facts(job: Job, project: Project, *, everything: bool) -> Iterator[tuple[str
     for reason in wording.coverage_reasons(job.coverage):
         yield "not seen", reason
     for reference in job.trackers:
-        yield "tracker", f"{reference.tracker} {reference.url or reference.run_id}"
+        yield "tracker", _reference(reference)
 
 
 def print_edges(label: str, edges: Sequence[Edge], lines: Sequence[str]) -> None:
@@ -81,6 +82,19 @@ def _surroundings(job: Job, *, everything: bool) -> Iterator[tuple[str, str]]:
     if environment is not None:
         for name, value in environment.variables.items():
             yield "variable", f"{name}={value}"
+
+
+def _reference(reference: TrackerReference) -> str:
+    """`View in W&B: URL`; where no address is known, what is."""
+    title = reference.title or reference.tracker
+    if reference.url:
+        return f"View in {title}: {reference.url}"
+    place = "/".join(filter(None, (reference.entity, reference.project)))
+    parts = [f"run {reference.run_id}"] if reference.run_id else []
+    parts += [f"called {reference.name}"] if reference.name else []
+    parts += [f"in {place}"] if place else []
+    parts += [f"at {reference.host}"] if reference.host else []
+    return f"{title}: {' '.join(parts)}"
 
 
 def _commit(job: Job) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from roar_core.cli import output
 from roar_core.config.layers import Config, load
+from roar_core.config.switches import analyzer_switches
 from roar_core.errors import ConfigError, RefusedError, RoarError
 from roar_core.hookspecs import ConfigSection
 from roar_core.project import (
@@ -43,7 +44,8 @@ def plugin_sections() -> list[ConfigSection]:
     from roar_core.plugins import load as load_plugins
 
     sections, _ = config_sections([load_plugins(g) for g in KINDS if g != "roar.commands"])
-    return sections
+    analyzers = [plugin.ref.name for plugin in load_plugins("roar.analyzers").plugins]
+    return sections + analyzer_switches(analyzers, sections)
 
 
 def config_file(project: Project, everywhere: bool = False) -> tuple[Path, str]:

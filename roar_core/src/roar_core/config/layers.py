@@ -23,6 +23,13 @@ from roar_core.hookspecs import ConfigKey, ConfigSection
 _VARIABLE = re.compile(r"ROAR_[A-Za-z0-9].*?__.+", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")  # what TOML takes without quotes
 CORE_SECTIONS = tuple(section.name for section in SECTIONS)
+# Settings that are one boolean, or a table of booleans whose names belong to plugins.
+_SWITCHES = frozenset(
+    f"{section.name}.{key.name}"
+    for section in SECTIONS
+    for key in section.keys
+    if key.kind == "boolean or table of booleans"
+)
 
 
 class Setting(NamedTuple):
@@ -97,14 +104,15 @@ def known_keys(sections: Iterable[ConfigSection]) -> tuple[dict[str, ConfigKey],
     """Dotted name -> key, of the core and of `sections`; and why a section was left out.
 
     A plugin's section must not look like one of the core's, nor lie below one: else it would depend
-    on the plugins that a command loads whether a name is a spelling mistake.
+    on the plugins that a command loads whether a name is a spelling mistake. Only a switch, such as
+    analyzers.experiment_trackers, is a section that plugins share, each with keys of its own.
     """
     known = {f"{section.name}.{key.name}": key for section in SECTIONS for key in section.keys}
     owned: set[str] = set()
     problems: list[str] = []
     for section in sections:
         try:
-            _check_section(section, owned)
+            _check_section(section, owned, known)
         except ConfigError as error:
             problems.append(f"section [{section.name}] of a plugin left out: {error}")
             continue
@@ -113,11 +121,18 @@ def known_keys(sections: Iterable[ConfigSection]) -> tuple[dict[str, ConfigKey],
     return known, problems
 
 
-def _check_section(section: ConfigSection, owned: set[str]) -> None:
+def _check_section(section: ConfigSection, owned: set[str], known: Mapping[str, ConfigKey]) -> None:
     head, *below = section.name.split(".")
     for name in (head, *below, *(key.name for key in section.keys)):
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{name!r} is no name for a setting")
+    if section.name in _SWITCHES:
+        for key in section.keys:
+            if f"{section.name}.{key.name}" in known:
+                raise ConfigError(f"another plugin has {key.name} in it")
+            if kind_of(key) != "boolean":
+                raise ConfigError(f"{key.name} must be a boolean there")
+        return
     if section.name in owned:
         raise ConfigError("another plugin has one of that name")
     if close := near(head, CORE_SECTIONS):
@@ -167,6 +182,24 @@ class _Layers:
             self.settings[name] = Setting(name, checked(key, value), key, label)
         except ConfigError as error:
             raise ConfigError(f"{label}: {name}: {error}") from error
+        if name in _SWITCHES:
+            self._switch(label, name, self.settings[name].value)
+
+    def _switch(self, label: str, switch: str, value: bool | Mapping[str, bool]) -> None:
+        """Let one value, or a table of them by name, decide each plugin's own switch."""
+        names = [name for name in self.known if name.startswith(f"{switch}.")]
+        for name in names:
+            key, short = self.known[name], name[len(switch) + 1 :]
+            if isinstance(value, bool):
+                self.settings[name] = Setting(name, value, key, label)
+            elif short in value:
+                self.settings[name] = Setting(name, value[short], key, label)
+            else:
+                self.settings[name] = Setting(name, key.default, key)
+        if names and not isinstance(value, bool):
+            for short in value:
+                if f"{switch}.{short}" not in self.known:
+                    self._note_unknown(label, f"{switch}.{short}", switch)
 
     def _is_on_the_way(self, name: str) -> bool:
         """Whether `name` is a section, or a table that holds sections."""
@@ -176,6 +209,9 @@ class _Layers:
         """Refuse `name` when it is a mistake; a plugin not in use may own `section`."""
         if not section:
             raise ConfigError(f"{label}: {_visible(name)}: expected a section, such as [run]")
+        if section in _SWITCHES:
+            self._note_unknown_switch(label, name, section)
+            return
         head = section.partition(".")[0]
         inside = any(f"{section}.".startswith(f"{owner}.") for owner in self._sections)
         if inside or self._is_on_the_way(section):
@@ -184,7 +220,17 @@ class _Layers:
             raise ConfigError(
                 f"{label}: unknown section [{_visible(head)}], did you mean [{close}]?"
             )
-        warning = f"{label}: [{_visible(section)}] belongs to no plugin in use"
+        self._warn(f"{label}: [{_visible(section)}] belongs to no plugin in use")
+
+    def _note_unknown_switch(self, label: str, name: str, switch: str) -> None:
+        siblings = [known[len(switch) + 1 :] for known in self.known if known.startswith(switch)]
+        if close := near(name[len(switch) + 1 :], filter(None, siblings)):
+            raise ConfigError(
+                f"{label}: unknown setting {_visible(name)}, did you mean {switch}.{close}?"
+            )
+        self._warn(f"{label}: {_visible(name)} belongs to no plugin in use")
+
+    def _warn(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
 

@@ -45,7 +45,8 @@ class Observation:
 
     `code` holds files executed, imported or loaded as libraries; `packages` those of interpreters
     and site-packages; `system` those below the system directories: they become the job's packages
-    rather than its inputs. `filtered` counts files taken out, by class; `filtered_paths` lists
+    rather than its inputs. `claimed_inputs` and `claimed_outputs` belong to an analyzer's tool.
+    `filtered` counts files taken out, by class; `filtered_paths` lists
     them. `scratch` counts files made and gone again, `processes` programs started.
     """
 
@@ -56,6 +57,8 @@ class Observation:
     system: frozenset[str] = frozenset()
     filtered: Mapping[str, int] = attrs.field(factory=dict)
     filtered_paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    claimed_inputs: frozenset[str] = frozenset()
+    claimed_outputs: frozenset[str] = frozenset()
     scratch: int = 0
     processes: int = 0
     coverage: Coverage = Coverage()

@@ -14,7 +14,7 @@ from typing import Literal
 import attrs
 
 from roar_core.observe.interpreters import package_roots
-from roar_core.observe.patterns import compile_ignored
+from roar_core.observe.patterns import compile_patterns
 
 Role = Literal["input", "output"]
 
@@ -86,7 +86,7 @@ class Filters:
             [f"{cache_home}/{name}/" for name in _CACHES_BELOW_CACHE_HOME]
             + [f"{policy.home}/{name}/" for name in _CACHES_BELOW_HOME]
         )
-        self._ignored = compile_ignored(policy.ignore, policy.project)
+        self._ignored = compile_patterns(policy.ignore, policy.project, policy.home)
         self._order: tuple[tuple[str, Callable[[str], bool]], ...] = tuple(
             (name, test)
             for name, test in (

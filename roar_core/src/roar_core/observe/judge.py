@@ -89,6 +89,7 @@ class _Verdict:
         self._outputs: list[OutputFile] = []
         self._filtered: dict[str, set[str]] = {}
         self._taken: dict[str, set[str]] = {"packages": set(), "system": set()}
+        self._claimed: dict[Role, set[str]] = {"input": set(), "output": set()}
         self._named: set[FileHistory] = set()
         self._sources: list[Read] = []
         self._scratch = 0
@@ -159,6 +160,8 @@ class _Verdict:
             filtered_paths={
                 name: tuple(sorted(paths)) for name, paths in sorted(self._filtered.items())
             },
+            claimed_inputs=frozenset(self._claimed["input"]),
+            claimed_outputs=frozenset(self._claimed["output"]),
             scratch=self._scratch,
             processes=processes,
             coverage=Coverage(reasons),
@@ -245,6 +248,8 @@ class _Verdict:
         if name is None:
             return False
         self._filtered.setdefault(name, set()).add(path)
+        if name == "claimed":
+            self._claimed[role].add(path)
         if role == "input" and name in self._taken:
             self._taken[name].add(path)
         return True

@@ -1,8 +1,9 @@
-"""The globs of `filters.ignore`: what a user wants out of the lineage.
+"""Globs over paths: what a user ignores (`filters.ignore`), and what analyzers claim.
 
-A pattern without a slash names a file or folder anywhere (`*.log`); one with a slash starts at the
-project root (`scratch/**`), or at `/` when absolute. `*` and `?` stay within a name, `**` spans
-folders, and a pattern that names a folder takes all below it.
+A pattern without a slash names a file or folder anywhere (`*.log`); one with a slash before its end
+starts at the project root (`scratch/**`), or at `/` or `~/`. `*` and `?` stay within a name, `**`
+spans folders. A pattern that names a folder takes all below it; one that ends with a slash takes
+nothing else.
 """
 
 from __future__ import annotations
@@ -13,24 +14,63 @@ from collections.abc import Callable, Iterable
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]/]+\]|.", re.DOTALL)
 _MEANING = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
+Matcher = Callable[[str], bool]
 
-def compile_ignored(patterns: Iterable[str], project: str) -> Callable[[str], bool] | None:
-    """Return what says whether an absolute path is ignored; None when nothing is."""
-    alternatives = [_translate(pattern, project) for pattern in patterns if pattern.strip("/")]
-    if not alternatives:
+
+def compile_patterns(patterns: Iterable[str], project: str, home: str) -> Matcher | None:
+    """Return what says whether an absolute path matches any pattern; None when there is none."""
+    folders: list[str] = []
+    names: list[str] = []
+    places: list[str] = []
+    for pattern in patterns:
+        start, body = _parts(pattern, project, home)
+        if not body:
+            continue
+        folders.append(f"{start}{body}/")
+        if not pattern.endswith("/"):
+            (places if start.startswith("^") else names).append(rf"{start}{body}\Z")
+    if not folders:
         return None
-    match = re.compile(f"(?:{'|'.join(alternatives)})(?:/.*)?", re.DOTALL).fullmatch
-    return lambda path: match(path) is not None
+    return _Matcher(folders, names, places)
 
 
-def _translate(pattern: str, project: str) -> str:
+class _Matcher:
+    """Asks for a path's folder once, and of each path only what its own name decides."""
+
+    def __init__(self, folders: list[str], names: list[str], places: list[str]) -> None:
+        self._below = _search(folders)
+        self._named = _search(names)
+        self._placed = _search(places)
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, path: str) -> bool:
+        folder, slash, name = path.rpartition("/")
+        is_below = self._known.get(folder)
+        if is_below is None:
+            is_below = self._known[folder] = self._below(f"{folder}/")
+        return is_below or self._named(slash + name) or self._placed(path)
+
+
+def _search(alternatives: list[str]) -> Matcher:
+    if not alternatives:
+        return lambda text: False
+    # Before a name there is always a slash, so that one look for it serves all alternatives.
+    search = re.compile("|".join(alternatives), re.DOTALL).search
+    return lambda text: search(text) is not None
+
+
+def _parts(pattern: str, project: str, home: str) -> tuple[str, str]:
+    """Where a pattern starts, and the rest of it, as regular expressions."""
     trimmed = pattern.removeprefix("./").rstrip("/")
-    translated = "".join(map(_token, _TOKEN.findall(trimmed.lstrip("/"))))
     if trimmed.startswith("/"):
-        return "/" + translated
-    if "/" in trimmed:
-        return re.escape(project) + "/" + translated
-    return "/(?:.*/)?" + translated
+        start = "^/"
+    elif trimmed.startswith("~/"):
+        start, trimmed = f"^{re.escape(home.rstrip('/'))}/", trimmed[2:]
+    elif "/" in trimmed:
+        start = f"^{re.escape(project)}/"
+    else:
+        start = "/"
+    return start, "".join(map(_token, _TOKEN.findall(trimmed.lstrip("/"))))
 
 
 def _token(token: str) -> str:

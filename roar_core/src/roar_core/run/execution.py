@@ -26,6 +26,7 @@ from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, start
 
 if TYPE_CHECKING:
+    from roar_core.run.analysis import Analysis
     from roar_core.run.record import Recorded
 
 Tell = Callable[[str], None]
@@ -62,6 +63,7 @@ class Execution:
         self._launch = launch
         self._warn = warn
         self._reasons: list[CoverageReason] = []
+        self._analysis: Analysis
         self._hasher = EarlyHasher(
             mark_hashed(journal),
             known=begun.known_digests,
@@ -95,7 +97,10 @@ class Execution:
         self._tell_tracer("following the command", lambda: launch.started(pid))
         # Half of our start-up is what recording needs: the command runs meanwhile.
         import roar_core.run.record  # noqa: F401
+        from roar_core.run.analysis import Analysis
 
+        begun = self._begun
+        self._analysis = Analysis.prepare(begun.project, begun.config, os.environ)
         ended = relay.wait(pid)
         ended_at = time.perf_counter()
         # Read back by recovery when we are killed from here on: the result is then still known.
@@ -186,6 +191,8 @@ class Execution:
             reasons=tuple(self._reasons),
             early=hasher.lookup,
         )
-        recorded = record_job(self._begun, finished)
+        recorded = record_job(self._begun, finished, self._analysis)
         journal.remove()
+        for failure in self._analysis.failures:
+            self._warn(failure)
         return recorded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from roar_core.config.layers import Config
 from roar_core.environment.packages import system_packages
@@ -44,8 +44,12 @@ def filters_for(
     config: Config,
     job: Job,
     tracked: frozenset[str],
+    claims: Callable[[str], bool],
 ) -> Filters:
-    """The filters of one run; `tracked` holds the files that commit or snapshot stand for."""
+    """The filters of one run.
+
+    `tracked` holds the files that commit or snapshot stand for; `claims` is what analyzers say.
+    """
     settings = config.section("filters")
     return Filters(
         FilterPolicy(
@@ -57,6 +61,7 @@ def filters_for(
             source_suffixes=frozenset(settings["source_suffixes"]),
             enabled={name: settings[name] for name in CLASSES if name in settings},
             ignore=tuple(settings["ignore"]),
+            claims=claims,
             opt_owned=_owned_below_opt,
             cache_home=os.environ.get("XDG_CACHE_HOME"),
         )

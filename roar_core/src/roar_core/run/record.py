@@ -23,6 +23,7 @@ from roar_core.model.job import Job, JobState
 from roar_core.model.observation import Observation
 from roar_core.observe.disk import list_files, look
 from roar_core.observe.judge import judge
+from roar_core.run.analysis import Analysis
 from roar_core.run.begun import BegunJob
 from roar_core.run.edges import Hasher, make_edges
 from roar_core.run.policy import filters_for, paths_in
@@ -53,14 +54,14 @@ class Recorded(NamedTuple):
     observation: Observation
 
 
-def record_job(begun: BegunJob, finished: Finished) -> Recorded:
+def record_job(begun: BegunJob, finished: Finished, analysis: Analysis) -> Recorded:
     """Judge the journal, hash what it names, and complete the job in one transaction."""
     records, config = finished.records, begun.config
     tracked = begun.code.holds(paths_in(records, begun.project))
     observation = judge(
         records,
         look,
-        filters_for(begun.project, config, begun.job, tracked),
+        filters_for(begun.project, config, begun.job, tracked, analysis.claims),
         list_files=list_files,
         clock=finished.clock_ns,
         lost=finished.lost,
@@ -75,7 +76,6 @@ def record_job(begun: BegunJob, finished: Finished) -> Recorded:
             progress=progress,
         )
         edges = make_edges(observation, hasher)
-    reasons = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
     programs = {os.fsdecode(r.strings[0]) for r in records if r.kind == Kind.START}
     job = attrs.evolve(
         begun.job,
@@ -85,7 +85,6 @@ def record_job(begun: BegunJob, finished: Finished) -> Recorded:
         duration_s=finished.duration_s,
         inputs=edges.inputs,
         outputs=edges.outputs,
-        coverage=Coverage(reasons),
         packages=packages_used(
             observation.packages | observation.code,
             observation.system & observation.code,
@@ -93,6 +92,9 @@ def record_job(begun: BegunJob, finished: Finished) -> Recorded:
         ),
         environment=environment(programs, config.get("environment.variables")),
     )
+    trackers = analysis.references(job, observation)
+    known = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
+    job = attrs.evolve(job, trackers=trackers, coverage=Coverage((*known, *analysis.reasons())))
     return Recorded(begun.store.complete(job), observation)
 
 

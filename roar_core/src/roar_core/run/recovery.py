@@ -18,6 +18,7 @@ from roar_core.model.coverage import CoverageReason
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.job import Job
 from roar_core.project import Project
+from roar_core.run.analysis import Analysis
 from roar_core.run.begun import BegunJob
 from roar_core.run.code import code_of_recovered
 from roar_core.run.processes import ProcessTree
@@ -59,7 +60,10 @@ def _recover(project: Project, store: Store, running: RunningJob) -> Job | None:
         unreadable_bytes=contents.unreadable_bytes if contents else 0,
         reasons=(_DIED,) if contents else (_NO_JOURNAL,),
     )
-    recorded = record_job(BegunJob(project, config, store, running.job, code), finished)
+    # The variables of the command died with its roar; those of this one may name another server.
+    analysis = Analysis.prepare(project, config, environ={})
+    begun = BegunJob(project, config, store, running.job, code)
+    recorded = record_job(begun, finished, analysis)
     remove(path)
     return recorded.job
 

@@ -178,12 +178,10 @@ def _edges(
 
 def _trackers(db: sqlite3.Connection, where: str, value: Any) -> dict[int, list[TrackerReference]]:
     trackers: dict[int, list[TrackerReference]] = defaultdict(list)
-    for job_id, tracker, run_id, *fields in db.execute(
-        "SELECT r.job, r.tracker, r.run_id, r.project, r.entity, r.name, r.url "  # noqa: S608
+    for job_id, tracker, *fields in db.execute(
+        "SELECT r.job, r.tracker, r.run_id, r.project, r.entity, r.name, r.url, r.host, r.title "  # noqa: S608
         f"FROM tracker_reference r JOIN job ON job.id = r.job WHERE {where} ORDER BY 2, 3",
         (value,),
     ):
-        trackers[job_id].append(
-            TrackerReference(from_sql(tracker), from_sql(run_id), *map(optional_name, fields))
-        )
+        trackers[job_id].append(TrackerReference(from_sql(tracker), *map(optional_name, fields)))
     return trackers

@@ -14,8 +14,25 @@ from roar_core.errors import DatabaseError
 
 Upgrade = Callable[[sqlite3.Connection], None]
 
+
+def references_of_servers(db: sqlite3.Connection) -> None:
+    """A tracker reference may name a server without a run."""
+    db.execute("ALTER TABLE tracker_reference RENAME TO old_reference")
+    db.execute(
+        "CREATE TABLE tracker_reference (id INTEGER PRIMARY KEY, "
+        "job INTEGER NOT NULL REFERENCES job (id), tracker TEXT NOT NULL, run_id TEXT, "
+        "project TEXT, entity TEXT, name TEXT, url TEXT, host TEXT, title TEXT)"
+    )
+    db.execute(
+        "INSERT INTO tracker_reference (job, tracker, run_id, project, entity, name, url) "
+        "SELECT job, tracker, run_id, project, entity, name, url FROM old_reference"
+    )
+    db.execute("DROP TABLE old_reference")
+    db.execute("CREATE INDEX tracker_reference_by_job ON tracker_reference (job)")
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
-UPGRADES: tuple[Upgrade, ...] = ()
+UPGRADES: tuple[Upgrade, ...] = (references_of_servers,)
 SCHEMA_VERSION = 1 + len(UPGRADES)
 
 

@@ -14,8 +14,9 @@ from roar_core.store.migrations import refuse_newer, version_of
 # Parents before children. The stat cache is left out: what it knew is hashed again.
 _BY_ROWID = (
     "session", "package_set", "environment", "job", "artifact", "edge", "composite", "tag_event",
+    "tracker_reference",
 )  # fmt: skip
-_BY_KEY = ("digest", "component", "label", "tracker_reference")
+_BY_KEY = ("digest", "component", "label")
 
 # Where to stop looking when the end of a table is unreadable itself, and after how many failures.
 _END_UNKNOWN = 2**40

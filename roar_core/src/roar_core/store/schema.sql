@@ -160,15 +160,18 @@ CREATE INDEX tag_event_by_artifact ON tag_event (artifact);
 
 -- Where else a job was logged.
 CREATE TABLE tracker_reference (
+    id      INTEGER PRIMARY KEY,
     job     INTEGER NOT NULL REFERENCES job (id),
     tracker TEXT NOT NULL,
-    run_id  TEXT NOT NULL,
+    run_id  TEXT,                         -- NULL: only the server is known
     project TEXT,
     entity  TEXT,
     name    TEXT,
     url     TEXT,
-    PRIMARY KEY (job, tracker, run_id)
-) WITHOUT ROWID;
+    host    TEXT,                         -- the tracker's server
+    title   TEXT                          -- what people call the tracker
+);
+CREATE INDEX tracker_reference_by_job ON tracker_reference (job);
 
 -- Digests of files that have not changed since. The rowid grows with every insert, so the smallest
 -- are the oldest. Numbers of 64 unsigned bits are stored as their signed twins.

@@ -99,7 +99,9 @@ class Store(Queries, StatCache):
                 db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
                 resolve_late(db, job_id)
                 db.executemany(
-                    "INSERT OR REPLACE INTO tracker_reference VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO tracker_reference "
+                    "(job, tracker, run_id, project, entity, name, url, host, title) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
                         (job_id, *map(to_sql, attrs.astuple(reference)))
                         for reference in job.trackers

@@ -10,13 +10,14 @@ class TestLogbook(AnalyzerContract):
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path
 
 import attrs
 import pytest
 
 from roar_core.hookspecs import Analyzer, ObservedRun
 from roar_core.model.tracker import TrackerReference
+from roar_core.observe.patterns import Matcher, compile_patterns
 
 # What every project has, and no tracker's analyzer may take out of lineage.
 ORDINARY = ("data.csv", "train.py", "model.pkl", "params.yaml", "report/index.html")
@@ -39,19 +40,26 @@ class AnalyzerContract:
         assert isinstance(analyzer, Analyzer)
         assert isinstance(analyzer.name, str)
         assert analyzer.name
+        assert isinstance(analyzer.title, str)
+        assert analyzer.title
 
-    def test_it_claims_what_its_tool_writes_and_nothing_ordinary(
+    def test_its_patterns_take_what_its_tool_writes_and_nothing_ordinary(
         self, analyzer: Analyzer, relevant_run: ObservedRun
     ) -> None:
-        assert any(analyzer.claims(path) for path in relevant_run.written)
+        claims = _claims(analyzer, relevant_run)
+        for path in relevant_run.written:
+            assert claims(str(path)), f"{path} is in the run but matches no pattern"
         for name in ORDINARY:
-            assert analyzer.claims(relevant_run.cwd / name) is False, name
+            assert not claims(str(relevant_run.project / name)), name
 
-    def test_claims_are_pure(self, analyzer: Analyzer, relevant_run: ObservedRun) -> None:
-        paths = [*relevant_run.read, *relevant_run.written, PurePath("/"), PurePath("/a\udcff\n")]
-        first = [analyzer.claims(path) for path in paths]
-        assert all(isinstance(answer, bool) for answer in first)
-        assert [analyzer.claims(path) for path in paths] == first
+    def test_its_patterns_match_whole_names(
+        self, analyzer: Analyzer, relevant_run: ObservedRun
+    ) -> None:
+        claims = _claims(analyzer, relevant_run)
+        for pattern in analyzer.patterns:
+            name = pattern.rstrip("/").rpartition("/")[2]
+            if "*" not in name:
+                assert not claims(str(relevant_run.project / f"my-{name}-notes" / "data.csv"))
 
     def test_references_name_the_tracker_and_each_run_once(
         self, analyzer: Analyzer, relevant_run: ObservedRun
@@ -59,8 +67,8 @@ class AnalyzerContract:
         found = list(analyzer.references(relevant_run))
         assert found
         assert all(isinstance(reference, TrackerReference) for reference in found)
-        assert all(reference.run_id for reference in found)
-        assert len({(r.tracker, r.run_id) for r in found}) == len(found)
+        assert all(reference.run_id or reference.host for reference in found)
+        assert len({(r.tracker, r.run_id, r.host) for r in found}) == len(found)
         assert list(analyzer.references(relevant_run)) == found
 
     def test_an_address_is_given_only_when_it_is_whole(
@@ -72,8 +80,14 @@ class AnalyzerContract:
     def test_a_job_that_wrote_nothing_has_no_references(
         self, analyzer: Analyzer, relevant_run: ObservedRun
     ) -> None:
-        nothing: frozenset[PurePath] = frozenset()
-        read_only = attrs.evolve(
-            relevant_run, read=relevant_run.read | relevant_run.written, written=nothing
-        )
+        read = relevant_run.read | relevant_run.written
+        read_only = attrs.evolve(relevant_run, read=read, written=frozenset())
         assert not list(analyzer.references(read_only))
+
+
+def _claims(analyzer: Analyzer, run: ObservedRun) -> Matcher:
+    """What roar makes of the patterns, in a run of this project and this user."""
+    assert isinstance(analyzer.patterns, tuple)
+    found = compile_patterns(analyzer.patterns, str(run.project), str(Path.home()))
+    assert found is not None, "no pattern at all"
+    return found
