@@ -38,7 +38,7 @@ def signature(function: Callable[..., Any]) -> str:
     """`launch(plan: LaunchPlan) -> Launch`, as the page writes it."""
     whole = inspect.signature(function)
     kept = [p for p in whole.parameters.values() if p.name != "self"]
-    text = str(whole.replace(parameters=kept)).replace("'", "")
+    text = re.sub(r"(: |-> )'(.+?)'", r"\1\2", str(whole.replace(parameters=kept)))
     return f"{function.__name__}{text}"
 
 

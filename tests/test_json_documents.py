@@ -159,3 +159,17 @@ def test_what_the_commands_print_is_what_the_schema_says(recorded: ProjectUnderT
     for command, name in COMMANDS.items():
         validate(recorded.json(*command.split()), name)
     validate(recorded.json("show", ODD), "file")
+
+
+def test_what_is_printed_of_datasets_is_what_the_schema_says(project: ProjectUnderTest) -> None:
+    for name in ("a", "b"):
+        project.write(f"table/{name}.parquet", name)
+    job = project.run("sh", "-c", "cat table/*.parquet; cp -r table copy").job
+    assert job is not None
+    validate(project.json("show"), "job")
+    validate(project.json("show", job["inputs"][0]["hash"]), "artifact")
+    for folder in ("table", "copy"):
+        validate(project.json("show", folder), "file")
+    validate(project.json("show", "table", "--components"), "components")
+    validate(project.json("show", "table", "--contains", "table/a.parquet"), "membership")
+    validate(project.json("show", "table/a.parquet"), "member")

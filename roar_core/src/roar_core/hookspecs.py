@@ -9,7 +9,7 @@ entry-point group of its kind; a command loads only the groups it needs.
     roar.storage_proxies    roar_storage_proxies(config)  StorageProxy     provisional
     roar.backends           roar_backends(config)       ExecutionBackend   provisional
     roar.transfers          roar_transfers(config)      Transfer           provisional
-    roar.composites         roar_composite_formats()    CompositeFormat    provisional
+    roar.composites         roar_composite_formats()    CompositeFormat
     roar.exporters          roar_exporters()            Exporter           provisional
     roar.commands           (none)                      the entry point's value is `module:command`
     any of them             roar_config_sections()      ConfigSection
@@ -27,7 +27,7 @@ A plugin may set `roar_api_version = 1` in its module; one that asks for a newer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import IO, Any, Literal, Protocol, runtime_checkable
 
@@ -251,6 +251,60 @@ def roar_analyzers(config: PluginConfig) -> Iterable[Analyzer]:  # type: ignore[
     """Offer analyzers. Called once per run, while the command runs."""
 
 
+# --- composites ----------------------------------------------------------------------------------
+
+
+class Folder(Protocol):
+    """A folder below which a run has touched files; what is asked of it is looked up once.
+
+    `touched` holds the names of files in it that the run has read or written, `leads_to` those of
+    folders in it below which there are such files.
+    """
+
+    name: str
+    touched: frozenset[str]
+    leads_to: frozenset[str]
+
+    def has(self, relative: str) -> bool:
+        """Whether `relative` (`meta/info.json`) is there now."""
+
+    def names(self, relative: str = "") -> frozenset[str]:
+        """What the folder, or one below it, holds now; empty when it cannot be read."""
+
+
+@runtime_checkable
+class CompositeFormat(Protocol):
+    """Recognises one layout of datasets: many files under one root that are one thing.
+
+    `priority` decides between formats that know the same folder: lower is asked first; of two roots
+    one inside the other the outer one counts. `is_flat`: members lie in the root itself, never in
+    folders below.
+    """
+
+    name: str
+    priority: int
+    is_flat: bool
+
+    def is_root(self, folder: Folder) -> bool:
+        """Whether a dataset begins here. Called once for each folder on the way to touched files.
+
+        Once a job, after its command has ended. It may look at a few small files; most folders are
+        no dataset, so what decides that should cost one look.
+        """
+
+    def in_identity(self, relative: str) -> bool:
+        """Whether a file at `relative` below the root is a member. Pure.
+
+        Files that are none stay files of their own. Of a dataset's usual companions (README.md,
+        LICENSE …, see `roar_core.identity.in_identity`) roar takes care itself.
+        """
+
+
+@hookspec
+def roar_composite_formats() -> Iterable[CompositeFormat]:  # type: ignore[empty-body]
+    """Offer dataset layouts. Called once per run, after the command ended."""
+
+
 # --- storage proxies (provisional) ---------------------------------------------------------------
 
 
@@ -338,7 +392,7 @@ def roar_backends(config: PluginConfig) -> Iterable[ExecutionBackend]:  # type: 
     """Offer execution backends. Called once per run, before the command is planned."""
 
 
-# --- transfers, composites, exporters (provisional) ----------------------------------------------
+# --- transfers, exporters (provisional) ----------------------------------------------------------
 
 
 @attrs.frozen
@@ -370,27 +424,6 @@ class Transfer(Protocol):
 @hookspec
 def roar_transfers(config: PluginConfig) -> Iterable[Transfer]:  # type: ignore[empty-body]
     """Offer transfers. Called once per `get` or `put`."""
-
-
-@runtime_checkable
-class CompositeFormat(Protocol):
-    """Recognises a dataset layout."""
-
-    name: str
-    priority: int
-
-    def root_of(
-        self, path: PurePath, names: Callable[[PurePath], Sequence[str]]
-    ) -> PurePath | None:
-        """The dataset root that holds `path`, or None; `names(folder)` lists a folder."""
-
-    def in_identity(self, relative: PurePath) -> bool:
-        """Whether a member counts for the dataset's identity."""
-
-
-@hookspec
-def roar_composite_formats() -> Iterable[CompositeFormat]:  # type: ignore[empty-body]
-    """Offer dataset layouts. Called once per run, after the command ended."""
 
 
 @runtime_checkable

@@ -200,9 +200,12 @@ class Journal:
         return self._halves[DOORBELL_OFFSET // 4] != 0
 
     def mark_preimage(self, fingerprint: Fingerprint, state: int) -> bool:
-        """Tell those who wait for the digest of this inode; return whether its slot was found."""
+        """Tell those who wait for the digest of this inode; return whether its slot was found.
+
+        After `stop_reading` nobody waits, and nothing is done.
+        """
         slots = self.header.table_slots
-        if not slots:
+        if not slots or not self._halves[READER_ALIVE_OFFSET // 4]:
             return False
         key = slot_key(fingerprint.dev, fingerprint.ino)
         for probe in range(min(PROBE_LIMIT, slots)):

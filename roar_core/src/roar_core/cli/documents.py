@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from roar_core.lineage.dag import Node, Source
     from roar_core.lineage.session import JobRow, Session
+    from roar_core.model.composite import CompositeUse
     from roar_core.model.coverage import Coverage
     from roar_core.model.environment import Environment, GitState
     from roar_core.model.job import Edge, Job
@@ -143,7 +144,18 @@ def edge_document(edge: Edge, project: Project) -> Document:
         "size": edge.size,
         "kind": edge.kind,
         "producer": edge.producer,
+        "further_producers": list(edge.further_producers),
         "hash_state": edge.hash_state,
+        "composite": None if edge.composite is None else _composite(edge.composite),
+    }
+
+
+def _composite(use: CompositeUse) -> Document:
+    return {
+        "layout": use.layout,
+        "members": use.members,
+        "touched": use.touched,
+        "whole": use.is_whole,
     }
 
 

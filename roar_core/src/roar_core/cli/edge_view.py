@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from roar_core.cli import output, wording
 
 if TYPE_CHECKING:
+    from roar_core.model.composite import CompositeUse
     from roar_core.model.job import Edge
     from roar_core.project import Project
 
 EDGE_LIMIT = 12
 _NAME_WIDTH = 60
+_MAKERS_LIMIT = 3
 _REMARKS = {
     "before_change": "  as it was before the job changed it",
     "unknown": "  changed before it could be hashed",
@@ -31,12 +33,12 @@ def edge_lines(
     shown = edges if limit is None or len(edges) <= limit + 1 else edges[:limit]
     terminal = wording.columns()
     room = None if terminal is None else max(20, terminal - 50)
-    names = [wording.fit(project.relative(edge.path) or edge.path, room) for edge in shown]
+    names = [wording.fit(_name(edge, project), room) for edge in shown]
     width = min(_NAME_WIDTH, max(map(wording.display_width, names), default=0))
     lines = [
         f"{wording.pad(name, width)}  {wording.size(edge.size):>7}"
         f"  {output.style(wording.short_hash(edge.hash), 'dim')}{_origin(edge, steps)}"
-        f"{_REMARKS.get(edge.hash_state, '')}"
+        f"{_members(edge)}{_REMARKS.get(edge.hash_state, '')}"
         for name, edge in zip(names, shown, strict=True)
     ]
     if len(shown) < len(edges):
@@ -44,8 +46,30 @@ def edge_lines(
     return lines
 
 
+def composite_words(use: CompositeUse) -> str:
+    """`zarr, 2 of 100 members`: what kind of dataset, and how much of it was touched."""
+    members = (
+        "more members than were counted" if use.members is None else f"{use.members:,} members"
+    )
+    if use.touched == use.members:
+        return f"{use.layout}, {members}"
+    words = f"{use.layout}, {use.touched:,} of {members}"
+    return words if use.is_whole else f"{words}; the hash is of those alone"
+
+
+def _name(edge: Edge, project: Project) -> str:
+    return (project.relative(edge.path) or edge.path) + ("/" if edge.composite else "")
+
+
+def _members(edge: Edge) -> str:
+    return f"  {composite_words(edge.composite)}" if edge.composite else ""
+
+
 def _origin(edge: Edge, steps: Mapping[str, str]) -> str:
-    if edge.producer is None:
+    makers = [uid for uid in (edge.producer, *edge.further_producers) if uid is not None]
+    if not makers:
         return ""
-    name = steps.get(edge.producer) or wording.short_uid(edge.producer)
-    return f"  {output.symbol('←', '<-')} {name}"
+    names = [steps.get(uid) or wording.short_uid(uid) for uid in makers[:_MAKERS_LIMIT]]
+    if len(makers) > _MAKERS_LIMIT:
+        names.append(f"and {len(makers) - _MAKERS_LIMIT} more")
+    return f"  {output.symbol('←', '<-')} {', '.join(names)}"

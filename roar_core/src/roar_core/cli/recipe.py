@@ -65,9 +65,14 @@ def recipe_of_history(store: Store, history: PathHistory, *, verify: bool) -> Re
     here = [use.uid for use in written if about and use.hash == about.hash]
     elsewhere = uses_of(about, written=True)
     maker = next(iter(here or [use.uid for use in elsewhere]), None)
+    now = compare(disk, recorded)
+    if recorded.kind == "composite" and verify and disk.exists and recorded.hash:
+        from roar_core.cli.dataset_view import holds_as_recorded
+
+        now = "unchanged" if holds_as_recorded(store, history.path, recorded.hash) else "changed"
     return Recipe(
         path=history.path,
-        now=compare(disk, recorded),
+        now=now,
         recorded=recorded,
         hash=about.hash if about else None,
         size=about.size if about else recorded.size,
@@ -133,7 +138,7 @@ def compare(disk: OnDisk, recorded: Edge) -> Now:
     """How the file stands against the record."""
     if not disk.exists:
         return "missing"
-    if recorded.hash is None or recorded.kind == "object":
+    if recorded.hash is None or recorded.kind in ("object", "composite"):
         return "unchecked"
     if disk.hash is None:
         return "unchecked" if disk.size == recorded.size else "changed"

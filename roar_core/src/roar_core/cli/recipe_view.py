@@ -62,6 +62,11 @@ def print_artifact(
     for algorithm, value in artifact.digests.items():
         if f"{algorithm}:{value}" != artifact.hash:
             output.line(f"  {_label(algorithm)} {output.printable(value)}")
+    if artifact.composite:
+        words = f"{artifact.composite.layout}, {artifact.composite.members:,} members"
+        output.line(
+            f"  {_label('dataset')} {words}{': --components' * artifact.composite.is_listed}"
+        )
     output.line(f"  {_label('since')} {wording.local_time(artifact.first_seen_ns)}")
     from roar_core.cli.recipe import uses_of
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from roar_core.cli.recipe import Recipe, Use
     from roar_core.model.job import Job
     from roar_core.project import Project
-    from roar_core.store.found import ArtifactInfo
+    from roar_core.store.found import ArtifactInfo, MemberInfo
     from roar_core.store.writer import Store
 
 
@@ -26,21 +26,43 @@ if TYPE_CHECKING:
 @click.argument("ref", required=False, metavar="[REF]")
 @click.option("--all", "everything", is_flag=True, help="Show long lists in full.")
 @click.option("--verify", is_flag=True, help="Compare a file with its record however large it is.")
+@click.option("--components", is_flag=True, help="List the members of a dataset.")
+@click.option(
+    "--contains",
+    metavar="FILE|HASH",
+    help="Say whether these bytes are a member of a dataset; exit 1 when not.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-def show(ref: str | None, everything: bool, verify: bool, as_json: bool) -> None:
-    """Show a job, an artifact, or the recipe of a file; without REF the newest job.
+def show(
+    ref: str | None,
+    everything: bool,
+    verify: bool,
+    components: bool,
+    contains: str | None,
+    as_json: bool,
+) -> int:
+    """Show a job, an artifact, a dataset, or the recipe of a file; without REF the newest job.
 
     REF is a step (@3; @3.2 its second attempt; @B1 a build), the beginning of a job's uid, of a
-    job hash or of an artifact's hash (four digits or more), or the path of a file.
+    job hash or of an artifact's hash (four digits or more), or the path of a file, of a dataset's
+    folder, or of a file in it.
 
-    Example: roar show model.pkl
+    Examples: roar show model.pkl; roar show data.zarr --contains old.bin
     """
     from roar_core.model.job import Job
-    from roar_core.store.found import ArtifactInfo
+    from roar_core.store.found import ArtifactInfo, MemberInfo
     from roar_core.store.writer import Store
 
     with open_project(Store) as (project, store):
         found = _find(store, project, ref, verify=verify)
+        if components or contains is not None:
+            from roar_core.cli.dataset_view import show_components, show_membership
+
+            dataset = _dataset(found, ref)
+            if contains is not None:
+                return show_membership(store, dataset, contains, as_json=as_json)
+            show_components(store, dataset, as_json=as_json)
+            return 0
         uids = _uids_named_by(found)
         with store.reading() as db:
             jobs = jobs_by_uid(db, uids)
@@ -48,13 +70,37 @@ def show(ref: str | None, everything: bool, verify: bool, as_json: bool) -> None
         _show_job(found, project, jobs, everything=everything, as_json=as_json)
     elif isinstance(found, ArtifactInfo):
         _show_artifact(found, project, jobs, everything=everything, as_json=as_json)
+    elif isinstance(found, MemberInfo):
+        _show_member(found, project, jobs, as_json=as_json)
     else:
         _show_recipe(found, project, jobs, everything=everything, as_json=as_json)
+    return 0
+
+
+def _dataset(found: Job | ArtifactInfo | Recipe | MemberInfo, ref: str | None) -> str:
+    """The hash of the dataset that was asked about."""
+    name = getattr(found, "hash", None)
+    if isinstance(name, str) and name.startswith("composite-"):
+        return name
+    raise NotFoundError(
+        f"{ref or 'the newest job'} is no dataset; `roar show @N` names those of a job"
+    )
+
+
+def _show_member(
+    member: MemberInfo, project: Project, jobs: dict[str, JobRow], *, as_json: bool
+) -> None:
+    from roar_core.cli.dataset_view import member_document, print_member
+
+    if as_json:
+        output.data(member_document(member, project, jobs))
+    else:
+        print_member(member, project, jobs)
 
 
 def _find(
     store: Store, project: Project, ref: str | None, *, verify: bool
-) -> Job | ArtifactInfo | Recipe:
+) -> Job | ArtifactInfo | Recipe | MemberInfo:
     from roar_core.cli.recipe import recipe_of_bytes, recipe_of_history
     from roar_core.store.found import PathHistory
 
@@ -83,13 +129,17 @@ def _newest_job(store: Store) -> Job:
     return store.job(newest[0].uid)
 
 
-def _uids_named_by(found: Job | ArtifactInfo | Recipe) -> Iterable[str]:
+def _uids_named_by(found: Job | ArtifactInfo | Recipe | MemberInfo) -> Iterable[str]:
     """The jobs whose step or command the answer mentions."""
     from roar_core.model.job import Job
-    from roar_core.store.found import ArtifactInfo
+    from roar_core.store.found import ArtifactInfo, MemberInfo
 
     if isinstance(found, Job):
-        return [edge.producer for edge in found.inputs if edge.producer]
+        uids = [edge.producer for edge in found.inputs if edge.producer]
+        return uids + [uid for edge in found.inputs for uid in edge.further_producers]
+    if isinstance(found, MemberInfo):
+        places = found.memberships
+        return [use.uid for place in places for use in (*place.producers, *place.consumers)]
     if isinstance(found, ArtifactInfo):
         return [use.uid for use in (*found.producers, *found.consumers)]
     uids = [use.uid for use in (*found.producers, *found.consumers)]
@@ -131,12 +181,26 @@ def _show_artifact(
             "artifact",
             hash=artifact.hash,
             size=artifact.size,
+            kind=_kind_of(artifact),
             digests=dict(artifact.digests),
             first_seen_at=timestamp(artifact.first_seen_ns),
+            composite=artifact.composite
+            and {
+                "layout": artifact.composite.layout,
+                "members": artifact.composite.members,
+                "listed": artifact.composite.is_listed,
+            },
             producers=_places(uses_of(artifact, written=True), project, jobs),
             consumers=_places(uses_of(artifact, written=False), project, jobs),
         )
     )
+
+
+def _kind_of(artifact: ArtifactInfo) -> str:
+    if artifact.composite:
+        return "composite"
+    kinds = {use.kind for use in (*artifact.producers, *artifact.consumers)}
+    return "object" if kinds == {"object"} else "file"
 
 
 def _show_recipe(

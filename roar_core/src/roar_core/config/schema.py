@@ -110,6 +110,29 @@ SECTIONS = (
         "What analyzers do.",
     ),
     ConfigSection(
+        "composites",
+        (
+            ConfigKey(
+                "detect", True, "Whether datasets of many files are recorded as one artifact."
+            ),
+            ConfigKey(
+                "paths", (), "Glob patterns of folders that are datasets, whatever is in them."
+            ),
+            ConfigKey(
+                "untouched_max",
+                256 * MIB,
+                "How much of a dataset that a run did not touch is hashed to name it as a whole.",
+                "size",
+            ),
+            ConfigKey(
+                "components_max",
+                1_000_000,
+                "Up to how many members are listed; of larger datasets a Bloom filter is kept.",
+            ),
+        ),
+        "How datasets of many files are recorded.",
+    ),
+    ConfigSection(
         "environment",
         (
             ConfigKey(

@@ -100,8 +100,13 @@ class Offers:
         """Answer everything that waits with no."""
         with self._changed:
             waiting = [fingerprint for _, fingerprint in self._waiting.values()]
+            self._waiting.clear()
+            self._answering += 1
         for fingerprint in waiting:
-            self.answer(fingerprint, None)
+            self._on_done(fingerprint, False)
+        with self._changed:
+            self._answering -= 1
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Accept nothing any more and refuse what waits; digests stay known. For good, and once."""

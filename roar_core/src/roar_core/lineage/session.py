@@ -210,17 +210,19 @@ def session_links(db: sqlite3.Connection, session: int) -> list[Link]:
     # CROSS JOIN keeps SQLite from walking every edge there is (sqlite.org/lang_select.html).
     return db.execute(
         "SELECT edge.job, edge.producer, edge.artifact FROM job CROSS JOIN edge"
-        " ON edge.job = job.id WHERE job.session = ? AND edge.direction = 0"
-        " AND edge.producer IS NOT NULL",
-        (session,),
+        " ON edge.job = job.id WHERE job.session = :session AND edge.direction = 0"
+        " AND edge.producer IS NOT NULL UNION ALL "
+        "SELECT edge.job, source.job, edge.artifact FROM composite_source source"
+        " JOIN edge ON edge.id = source.edge JOIN job ON job.id = edge.job"
+        " WHERE job.session = :session",
+        {"session": session},
     ).fetchall()
 
 
 def job_links(db: sqlite3.Connection, job: int) -> list[Link]:
     """What one job read that a recorded job wrote."""
     return db.execute(
-        "SELECT job, producer, artifact FROM edge"
-        " WHERE job = ? AND direction = 0 AND producer IS NOT NULL",
+        "SELECT consumer, producer, artifact FROM passing WHERE consumer = ?",
         (job,),
     ).fetchall()
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
+from roar_core.model.composite import CompositeUse
 from roar_core.model.coverage import Coverage
 from roar_core.model.environment import Environment, GitState, Packages
 from roar_core.model.tracker import TrackerReference
@@ -23,7 +24,8 @@ class Edge:
 
     `digests` maps an algorithm to lower-case hex; it holds `blake3` unless `hash_state` is
     `unknown`. `before_change`: the digest is of the bytes read, which the run itself later changed.
-    `producer` is the uid of the job that made these bytes, None when no recorded job did.
+    `producer` is the uid of the job that made these bytes, None when no recorded job did; members
+    of a composite may have `further_producers`. `composite` is there exactly for composites.
     """
 
     path: str
@@ -32,12 +34,18 @@ class Edge:
     kind: EdgeKind = "file"
     hash_state: HashState = "exact"
     producer: str | None = None
+    further_producers: tuple[str, ...] = ()
+    composite: CompositeUse | None = None
 
     @property
     def hash(self) -> str | None:
-        """`blake3:<hex>`, or None exactly when the hash state is unknown."""
-        digest = self.digests.get("blake3")
-        return None if digest is None else f"blake3:{digest}"
+        """`blake3:<hex>`, or None exactly when the hash state is unknown.
+
+        Of a composite `composite-blake3:<hex>`, its tree hash.
+        """
+        algorithm = "composite-blake3" if self.kind == "composite" else "blake3"
+        digest = self.digests.get(algorithm)
+        return None if digest is None else f"{algorithm}:{digest}"
 
 
 @attrs.frozen

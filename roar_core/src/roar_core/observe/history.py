@@ -21,6 +21,8 @@ _READ, _WRITE, _TRUNCATE = int(Intent.READ), int(Intent.WRITE), int(Intent.TRUNC
 _CREATED, _TMPFILE, _CODE = int(Intent.CREATED), int(Intent.TMPFILE), int(Intent.CODE)
 _TEXTUAL, _RENAME_TEXTUAL = int(Intent.TEXTUAL), int(RenameFlag.TEXTUAL)
 _NEW = _CREATED | _TMPFILE
+_NAMING = frozenset({Kind.RENAME, Kind.LINK, Kind.UNLINK})
+_NOT_QUIET = _WRITE | _TRUNCATE | _NEW | _TEXTUAL
 _TYPE = stat.S_IFMT(0xFFFF)
 _NO_ARTIFACT = (b"/proc/", b"/sys/", b"/memfd:", b"/SYSV")
 
@@ -43,6 +45,7 @@ class History:
         used = {record.value for record in records if record.kind == Kind.USED}
         self._unused = {record.value for record in records if record.kind == Kind.UNUSED} - used
         self._unwritten = {r.value for r in records if r.kind == Kind.UNWRITTEN}
+        self._busy = _busy_files(records)
         take: dict[int, Callable[[Record], None]] = {
             Kind.START: self._start,
             Kind.OPEN: self._open,
@@ -81,6 +84,10 @@ class History:
             return
         if intent & _CODE:
             self.code.add(path)
+        if self._busy is not None and after[:2] not in self._busy:
+            if record.offset not in self._unused:
+                self._reads.setdefault((path, *after[:4]), Read(path, after, _QUIET))
+            return
         if intent & _NEW:
             temporary = intent & _TMPFILE
             self.names.file(after, None if temporary else path, created=True).is_created = True
@@ -263,6 +270,29 @@ class History:
     def _misplaced(self, record: Record) -> None:
         self.unresolved += 1
         self.unresolved_example = self.unresolved_example or f"a record of kind {record.kind}"
+
+
+# Stands for each file that was opened to be read and nothing else: there is nothing to tell of it.
+_QUIET = FileHistory(Fingerprint(0, 0, 0, 0, 0, 0, 0))
+
+
+def _busy_files(records: Iterable[Record]) -> set[tuple[int, ...]] | None:
+    """The identities of which more is told than that they were opened to be read.
+
+    None when records do not say of which files they tell: a directory was renamed, or a name
+    changed hands and no fingerprint came with it.
+    """
+    busy: set[tuple[int, ...]] = set()
+    for record in records:
+        kind, prints = record.kind, record.fingerprints
+        if kind == Kind.OPEN:
+            is_quiet = record.value & _READ and not record.value & _NOT_QUIET
+            if is_quiet and len(prints) == 1 and prints[0].nlink:
+                continue
+        elif kind in _NAMING and not (prints and prints[0].is_regular):
+            return None
+        busy.update(fingerprint[:2] for fingerprint in prints)
+    return busy
 
 
 def _emptied(file: FileHistory, before: Fingerprint | None) -> None:

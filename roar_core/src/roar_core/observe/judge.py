@@ -14,7 +14,7 @@ from roar_core.journal_format import Record
 from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.observation import InputFile, Observation, OutputFile
-from roar_core.observe.files import GIVEN, WRITTEN, FileHistory, Read, same_version
+from roar_core.observe.files import FOUND, GIVEN, WRITTEN, FileHistory, Read, same_version
 from roar_core.observe.filters import Filters, Role
 from roar_core.observe.history import History
 from roar_core.observe.interpreters import interpreter_prefixes
@@ -99,6 +99,8 @@ class _Verdict:
         for file in self._history.names.files:
             exists = False
             for path, how in file.names.items():
+                if how == FOUND and not file.is_created:
+                    continue  # read and no more, as most files are: there is nothing to look at
                 output = self._output(file, path, how)
                 if output is None:
                     continue
@@ -199,6 +201,8 @@ class _Verdict:
     def _is_changed(self, read: Read) -> bool:
         """Whether the tree made the bytes at this path other bytes than those it used."""
         file, version = read.file, read.fingerprint
+        if file.before is None and not file.is_touched:
+            return False
         now = self._look(read.path)
         if now is None or now[:2] != file.identity or not same_version(now, version):
             return file.is_touched

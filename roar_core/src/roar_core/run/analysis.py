@@ -18,7 +18,6 @@ from roar_core.config.switches import analyzer_switches, wanted_analyzers
 from roar_core.contracts import Offer
 from roar_core.errors import ConfigError, PluginError
 from roar_core.hookspecs import Analyzer, ObservedRun
-from roar_core.model.coverage import CoverageReason
 from roar_core.model.job import Job
 from roar_core.model.observation import Observation
 from roar_core.model.tracker import TrackerReference
@@ -101,10 +100,6 @@ class Analysis:
             for reference in references:
                 found.setdefault((reference.tracker, reference.run_id, reference.host), reference)
         return tuple(found.values())
-
-    def reasons(self) -> tuple[CoverageReason, ...]:
-        """What the failures mean for the record."""
-        return tuple(CoverageReason("analyzer", 1, failure) for failure in self.failures)
 
 
 def _paths(paths: Iterable[str]) -> frozenset[PurePath]:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from roar_core.hashing.cache import StatCache, key_of
 from roar_core.hashing.digests import Digested
 from roar_core.hashing.pool import HashFailure, Progress, hash_files
+from roar_core.model.composite import Dataset
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fingerprint import Fingerprint
-from roar_core.model.job import Edge
+from roar_core.model.job import Edge, HashState
 from roar_core.model.observation import InputFile, Observation, OutputFile
+from roar_core.run.datasets import DatasetMaker, Recalled, Touched
 
 Digests = Mapping[str, str]
 
@@ -42,19 +44,28 @@ class Hasher(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """The edges of a job, and why some of them have no digest."""
+    """The edges of a job, what its composites are made of, and why some edges have no digest."""
 
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
+    datasets: tuple[Dataset, ...]
     reasons: tuple[CoverageReason, ...]
 
 
-def make_edges(observation: Observation, hasher: Hasher) -> Edges:
-    """Hash what has to be hashed, all at once, and tie each observed file to its digests."""
-    caught = _caught_early(observation.inputs, hasher)
+def make_edges(observation: Observation, hasher: Hasher, maker: DatasetMaker | None) -> Edges:
+    """Hash what has to be hashed, all at once, and tie each observed file to its digests.
+
+    `maker` puts members of datasets together; None leaves every file an edge of its own.
+    """
+    inputs: Sequence[InputFile] = observation.inputs
+    known = Recalled((), frozenset())
+    if maker is not None:
+        known = maker.recall(inputs, (file.path for file in observation.outputs))
+        inputs = [file for file in inputs if file.path not in known.paths]
+    caught = _caught_early(inputs, hasher)
     read_now = [
         (place, None if file.changed else file.fingerprint)
-        for file in observation.inputs
+        for file in inputs
         if file.fingerprint not in caught and (place := _place(file)) is not None
     ]
     # First: the cache keeps one version of a file, and hashing puts the new one in its place.
@@ -62,17 +73,26 @@ def make_edges(observation: Observation, hasher: Hasher) -> Edges:
     # Apart: one place may hold an input that is wanted as it was, and an output as it is.
     hashed = hasher.hash(read_now)
     written = hasher.hash([(file.path, None) for file in observation.outputs])
-    outputs: list[Edge] = []
-    gone = 0
+    read = _distinct(_read(file, caught, hashed) for file in inputs)
+    made: list[Touched] = []
     for output in observation.outputs:
         result = written[output.path]
         if isinstance(result, HashFailure):
-            gone += 1
-            outputs.append(Edge(output.path, output.fingerprint.size, hash_state="unknown"))
+            made.append(Touched(output.path, output.fingerprint, None))
         elif before.get(output.path) != result.digests["blake3"]:
-            outputs.append(Edge(output.path, result.fingerprint.size, result.digests))
-    inputs = _distinct(_input_edge(file, caught, hashed) for file in observation.inputs)
-    return Edges(inputs, tuple(outputs), tuple(_reasons(inputs, gone)))
+            made.append(Touched(output.path, result.fingerprint, result.digests))
+    reasons = tuple(_reasons(read, made))
+    if maker is None:
+        return Edges(tuple(map(_edge, read)), tuple(map(_edge, made)), (), reasons)
+    paths = frozenset(file.path for file in made)
+    used = maker.group(read, written=paths, is_output=False)
+    results = maker.group(made, written=paths, is_output=True)
+    return Edges(
+        (*known.edges, *used.edges, *map(_edge, used.others)),
+        (*results.edges, *map(_edge, results.others)),
+        used.datasets + results.datasets,
+        reasons,
+    )
 
 
 def _caught_early(files: Sequence[InputFile], hasher: Hasher) -> dict[Fingerprint, Digests]:
@@ -102,21 +122,25 @@ def _place(file: InputFile) -> str | None:
     return file.now_at if file.changed else file.path
 
 
-def _input_edge(
+def _read(
     file: InputFile,
     caught: Mapping[Fingerprint, Digests],
     hashed: Mapping[str, Digested | HashFailure],
-) -> Edge:
+) -> Touched:
     digests = caught.get(file.fingerprint)
     place = _place(file)
     if digests is None and place is not None:
         result = hashed[place]
         if isinstance(result, Digested) and _is_version(result.fingerprint, file):
             digests = result.digests
-    size = file.fingerprint.size
-    if digests is None:
-        return Edge(file.path, size, hash_state="unknown")
-    return Edge(file.path, size, digests, hash_state="before_change" if file.changed else "exact")
+    return Touched(file.path, file.fingerprint, digests, file.changed)
+
+
+def _edge(file: Touched) -> Edge:
+    if file.digests is None:
+        return Edge(file.path, file.size, hash_state="unknown")
+    state: HashState = "before_change" if file.was_changed else "exact"
+    return Edge(file.path, file.size, file.digests, hash_state=state)
 
 
 def _is_version(found: Fingerprint, file: InputFile) -> bool:
@@ -139,17 +163,18 @@ def _digests_before(outputs: Sequence[OutputFile], hasher: Hasher) -> dict[str, 
     return before
 
 
-def _distinct(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+def _distinct(files: Iterable[Touched]) -> tuple[Touched, ...]:
     """Versions of one path with equal bytes (a file touched between two reads) are one input."""
-    return tuple({(edge.path, edge.hash): edge for edge in edges}.values())
+    return tuple({(file.path, (file.digests or {}).get("blake3")): file for file in files}.values())
 
 
-def _reasons(inputs: Iterable[Edge], gone: int) -> Iterable[CoverageReason]:
-    unknown = [edge.path for edge in inputs if edge.hash_state == "unknown"]
+def _reasons(read: Iterable[Touched], made: Iterable[Touched]) -> Iterable[CoverageReason]:
+    unknown = [file.path for file in read if file.digests is None]
     if unknown:
         yield CoverageReason(
             "unknown_hash", len(unknown), f"changed before its digest was taken: {unknown[0]}"
         )
+    gone = sum(file.digests is None for file in made)
     if gone:
         yield CoverageReason(
             "output_gone", gone, "outputs vanished or kept changing while being hashed"

@@ -26,7 +26,7 @@ from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, start
 
 if TYPE_CHECKING:
-    from roar_core.run.analysis import Analysis
+    from roar_core.run.extensions import Extensions
     from roar_core.run.record import Recorded
 
 Tell = Callable[[str], None]
@@ -63,7 +63,7 @@ class Execution:
         self._launch = launch
         self._warn = warn
         self._reasons: list[CoverageReason] = []
-        self._analysis: Analysis
+        self._extensions: Extensions
         self._hasher = EarlyHasher(
             mark_hashed(journal),
             known=begun.known_digests,
@@ -97,10 +97,10 @@ class Execution:
         self._tell_tracer("following the command", lambda: launch.started(pid))
         # Half of our start-up is what recording needs: the command runs meanwhile.
         import roar_core.run.record  # noqa: F401
-        from roar_core.run.analysis import Analysis
+        from roar_core.run.extensions import Extensions
 
         begun = self._begun
-        self._analysis = Analysis.prepare(begun.project, begun.config, os.environ)
+        self._extensions = Extensions.prepare(begun.project, begun.config, os.environ)
         ended = relay.wait(pid)
         ended_at = time.perf_counter()
         # Read back by recovery when we are killed from here on: the result is then still known.
@@ -191,8 +191,8 @@ class Execution:
             reasons=tuple(self._reasons),
             early=hasher.lookup,
         )
-        recorded = record_job(self._begun, finished, self._analysis)
+        recorded = record_job(self._begun, finished, self._extensions)
         journal.remove()
-        for failure in self._analysis.failures:
+        for failure in self._extensions.failures():
             self._warn(failure)
         return recorded

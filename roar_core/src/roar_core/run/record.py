@@ -23,11 +23,13 @@ from roar_core.model.job import Job, JobState
 from roar_core.model.observation import Observation
 from roar_core.observe.disk import list_files, look
 from roar_core.observe.judge import judge
-from roar_core.run.analysis import Analysis
 from roar_core.run.begun import BegunJob
+from roar_core.run.datasets import DatasetMaker
 from roar_core.run.edges import Hasher, make_edges
+from roar_core.run.extensions import Extensions
 from roar_core.run.policy import filters_for, paths_in
 from roar_core.run.relay import Ended
+from roar_core.store.composites import Datasets
 
 
 class Finished(NamedTuple):
@@ -54,14 +56,14 @@ class Recorded(NamedTuple):
     observation: Observation
 
 
-def record_job(begun: BegunJob, finished: Finished, analysis: Analysis) -> Recorded:
+def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> Recorded:
     """Judge the journal, hash what it names, and complete the job in one transaction."""
     records, config = finished.records, begun.config
     tracked = begun.code.holds(paths_in(records, begun.project))
     observation = judge(
         records,
         look,
-        filters_for(begun.project, config, begun.job, tracked, analysis.claims),
+        filters_for(begun.project, config, begun.job, tracked, extensions.analysis.claims),
         list_files=list_files,
         clock=finished.clock_ns,
         lost=finished.lost,
@@ -75,7 +77,7 @@ def record_job(begun: BegunJob, finished: Finished, analysis: Analysis) -> Recor
             workers=config.get("hash.workers"),
             progress=progress,
         )
-        edges = make_edges(observation, hasher)
+        edges = make_edges(observation, hasher, _datasets(begun, observation, hasher, extensions))
     programs = {os.fsdecode(r.strings[0]) for r in records if r.kind == Kind.START}
     job = attrs.evolve(
         begun.job,
@@ -92,10 +94,27 @@ def record_job(begun: BegunJob, finished: Finished, analysis: Analysis) -> Recor
         ),
         environment=environment(programs, config.get("environment.variables")),
     )
-    trackers = analysis.references(job, observation)
+    trackers = extensions.analysis.references(job, observation)
     known = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
-    job = attrs.evolve(job, trackers=trackers, coverage=Coverage((*known, *analysis.reasons())))
-    return Recorded(begun.store.complete(job), observation)
+    job = attrs.evolve(job, trackers=trackers, coverage=Coverage((*known, *extensions.reasons())))
+    datasets = Datasets(edges.datasets, config.get("composites.components_max"))
+    return Recorded(begun.store.complete(job, datasets), observation)
+
+
+def _datasets(
+    begun: BegunJob, observation: Observation, hasher: Hasher, extensions: Extensions
+) -> DatasetMaker | None:
+    if extensions.layouts is None:
+        return None
+    paths = [file.path for file in observation.inputs]
+    paths += [file.path for file in observation.outputs]
+    return DatasetMaker(
+        extensions.layouts.grouping(paths),
+        begun.store,
+        hasher.hash,
+        untouched_max=begun.config.get("composites.untouched_max"),
+        started_at_ns=begun.job.started_at_ns,
+    )
 
 
 def _state(ended: Ended | None) -> JobState:

@@ -18,9 +18,9 @@ from roar_core.model.coverage import CoverageReason
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.job import Job
 from roar_core.project import Project
-from roar_core.run.analysis import Analysis
 from roar_core.run.begun import BegunJob
 from roar_core.run.code import code_of_recovered
+from roar_core.run.extensions import Extensions
 from roar_core.run.processes import ProcessTree
 from roar_core.run.record import Finished, record_job
 from roar_core.run.relay import Ended
@@ -61,9 +61,9 @@ def _recover(project: Project, store: Store, running: RunningJob) -> Job | None:
         reasons=(_DIED,) if contents else (_NO_JOURNAL,),
     )
     # The variables of the command died with its roar; those of this one may name another server.
-    analysis = Analysis.prepare(project, config, environ={})
+    extensions = Extensions.prepare(project, config, environ={})
     begun = BegunJob(project, config, store, running.job, code)
-    recorded = record_job(begun, finished, analysis)
+    recorded = record_job(begun, finished, extensions)
     remove(path)
     return recorded.job
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from roar_core.errors import NotFoundError
 from roar_core.model.job import Edge, Job, Step
+from roar_core.store.composites import use_from_row
 from roar_core.store.jobs import Jobs
 from roar_core.store.rows import (
     INPUT,
@@ -20,7 +21,7 @@ from roar_core.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from roar_core.store.found import ArtifactInfo, PathHistory, Use
+    from roar_core.store.found import ArtifactInfo, CompositeInfo, PathHistory, Use
 
 
 class Artifacts(Jobs):
@@ -43,16 +44,20 @@ class Artifacts(Jobs):
             events = []
             for row in db.execute(
                 "SELECT edge.direction, edge.size, edge.kind, edge.hash_state, edge.artifact, "  # noqa: S608
-                f"maker.uid, job.input_count, job.output_count, {JOB_COLUMNS} "
+                "maker.uid, job.input_count, job.output_count, composite.layout, used.touched, "
+                f"used.members, used.is_whole, {JOB_COLUMNS} "
                 "FROM edge JOIN job ON job.id = edge.job "
                 "LEFT JOIN job maker ON maker.id = edge.producer "
+                "LEFT JOIN composite_use used ON used.edge = edge.id "
+                "LEFT JOIN composite ON composite.artifact = edge.artifact "
                 "WHERE edge.path = ? AND job.undone_at_ns IS NULL ORDER BY edge.id DESC",
                 (stored,),
             ):
                 direction, size, kind, hash_state, artifact, producer, inputs, outputs = row[:8]
                 digests = _digests(db, artifact)
-                edge = Edge(path, size, digests, kind, hash_state, producer)
-                summary = JobSummary(job_from_row(row[8:]), inputs, outputs)
+                use = use_from_row(*row[8:12])
+                edge = Edge(path, size, digests, kind, hash_state, producer, composite=use)
+                summary = JobSummary(job_from_row(row[12:]), inputs, outputs)
                 events.append(PathEvent(summary, "input" if direction == INPUT else "output", edge))
         return PathHistory(path, tuple(events))
 
@@ -68,15 +73,31 @@ class Artifacts(Jobs):
             return None if row is None else self.job(row[0])
 
     def is_output(self, path: str) -> bool:
-        """Whether a job not undone wrote this absolute path, in the project around the database."""
-        stored = path_to_sql(path, str(self.path.parent.parent))
+        """Whether a job not undone wrote this absolute path, in the project around the database.
+
+        A file below a dataset that was written counts as written.
+        """
+        project = str(self.path.parent.parent)
         with self.reading() as db:
-            row = db.execute(
-                "SELECT 1 FROM edge JOIN job ON job.id = edge.job WHERE edge.path = ? "
-                "AND edge.direction = ? AND job.undone_at_ns IS NULL LIMIT 1",
-                (stored, OUTPUT),
-            ).fetchone()
-        return row is not None
+            if _is_written(db, path_to_sql(path, project)):
+                return True
+            if not db.execute("SELECT 1 FROM composite LIMIT 1").fetchone():
+                return False
+            above = path
+            while above.startswith(f"{project}/"):
+                above = above.rpartition("/")[0]
+                if _is_written(db, path_to_sql(above, project)):
+                    return True
+        return False
+
+
+def _is_written(db: sqlite3.Connection, stored: str | bytes) -> bool:
+    row = db.execute(
+        "SELECT 1 FROM edge JOIN job ON job.id = edge.job WHERE edge.path = ? "
+        "AND edge.direction = ? AND job.undone_at_ns IS NULL LIMIT 1",
+        (stored, OUTPUT),
+    ).fetchone()
+    return row is not None
 
 
 def artifacts_by_digest(db: sqlite3.Connection, algorithm: str, prefix: str) -> list[int]:
@@ -119,7 +140,18 @@ def artifact_info(db: sqlite3.Connection, artifact: int) -> ArtifactInfo:
         first_seen_ns=first_seen_ns,
         producers=_uses(db, artifact, OUTPUT),
         consumers=_uses(db, artifact, INPUT),
+        composite=_composite(db, artifact),
     )
+
+
+def _composite(db: sqlite3.Connection, artifact: int) -> CompositeInfo | None:
+    from roar_core.store.found import CompositeInfo
+
+    row = db.execute(
+        "SELECT layout, member_count, paths IS NOT NULL FROM composite WHERE artifact = ?",
+        (artifact,),
+    ).fetchone()
+    return None if row is None else CompositeInfo(row[0], row[1], bool(row[2]))
 
 
 def _digests(db: sqlite3.Connection, artifact: int | None) -> dict[str, str]:

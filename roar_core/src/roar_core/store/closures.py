@@ -58,8 +58,7 @@ def _closure_hash(db: sqlite3.Connection, jobs: str, *values: object) -> str:
     """Return the lineage hash of the jobs a SELECT of ours gives, and of all upstream."""
     hashes = db.execute(
         f"WITH RECURSIVE closure (job) AS (SELECT id FROM ({jobs}) UNION "  # noqa: S608
-        "SELECT edge.producer FROM closure JOIN edge ON edge.job = closure.job "
-        "WHERE edge.direction = 0 AND edge.producer IS NOT NULL) "
+        "SELECT passing.producer FROM closure JOIN passing ON passing.consumer = closure.job) "
         "SELECT hash FROM job WHERE id IN (SELECT job FROM closure) AND hash IS NOT NULL",
         values,
     )

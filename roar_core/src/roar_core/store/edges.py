@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 
 import attrs
@@ -105,11 +106,21 @@ def producers_of(
             (job_id,),
         )
     }
+    further: dict[str | bytes, list[str]] = defaultdict(list)
+    for path, uid in db.execute(
+        "SELECT edge.path, job.uid FROM edge JOIN composite_source source ON source.edge = edge.id "
+        "JOIN job ON job.id = source.job WHERE edge.job = ? ORDER BY job.id DESC",
+        (job_id,),
+    ):
+        further[path].append(uid)
 
     def with_producer(edge: Edge) -> Edge:
         path = path_to_sql(edge.path, project, is_object=edge.kind == "object")
         uid = made.get((path, _blake3(edge)))
-        return edge if uid == edge.producer else attrs.evolve(edge, producer=uid)
+        others = tuple(further.get(path, ())) if edge.kind == "composite" else ()
+        if (uid, others) == (edge.producer, edge.further_producers):
+            return edge
+        return attrs.evolve(edge, producer=uid, further_producers=others)
 
     return tuple(with_producer(edge) for edge in inputs)
 

@@ -29,6 +29,43 @@ class Use(NamedTuple):
     kind: str
 
 
+class CompositeInfo(NamedTuple):
+    """What is known of a dataset; `is_listed` says that its members are, and not just a filter."""
+
+    layout: str
+    members: int
+    is_listed: bool
+
+
+class Membership(NamedTuple):
+    """A place of some bytes in a dataset, and the jobs that touched them there, newest first."""
+
+    dataset: str
+    layout: str
+    path: str
+    producers: tuple[Use, ...]
+    consumers: tuple[Use, ...]
+
+
+class Answer(NamedTuple):
+    """Whether bytes are a member; `perhaps` when only a Bloom filter is kept: no is then certain.
+
+    `paths` are the members' names below the root.
+    """
+
+    verdict: Literal["yes", "no", "perhaps"]
+    paths: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class MemberInfo:
+    """Bytes known as members of datasets."""
+
+    hash: str
+    size: int
+    memberships: tuple[Membership, ...]
+
+
 @attrs.frozen
 class ArtifactInfo:
     """Bytes known here. `hash` is `blake3:<hex>`, or another digest where that is all there is.
@@ -43,6 +80,7 @@ class ArtifactInfo:
     first_seen_ns: int
     producers: tuple[Use, ...]
     consumers: tuple[Use, ...]
+    composite: CompositeInfo | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from roar_core.errors import NotFoundError
 from roar_core.model.job import Edge, Job
 from roar_core.model.tracker import TrackerReference
+from roar_core.store.composites import use_from_row
 from roar_core.store.database import Database
 from roar_core.store.labels import read_labels
 from roar_core.store.rows import (
@@ -147,6 +148,14 @@ def _edges(
         (value,),
     ):
         further[artifact][algorithm] = digest
+    sources: dict[int, list[str]] = defaultdict(list)
+    for edge_id, uid in db.execute(
+        "SELECT source.edge, maker.uid FROM job JOIN edge ON edge.job = job.id "  # noqa: S608
+        "JOIN composite_source source ON source.edge = edge.id "
+        f"JOIN job maker ON maker.id = source.job WHERE {where} ORDER BY maker.id DESC",
+        (value,),
+    ):
+        sources[edge_id].append(uid)
     edges: dict[int, tuple[list[Edge], list[Edge]]] = {}
     for (
         job_id,
@@ -159,11 +168,16 @@ def _edges(
         artifact,
         blake3,
         producer,
+        edge_id,
+        *use,
     ) in db.execute(
         "SELECT job.id, job.project, edge.direction, edge.path, edge.size, edge.kind, "  # noqa: S608
-        "edge.hash_state, edge.artifact, artifact.blake3, maker.uid "
+        "edge.hash_state, edge.artifact, artifact.blake3, maker.uid, edge.id, "
+        "composite.layout, used.touched, used.members, used.is_whole "
         "FROM job CROSS JOIN edge ON edge.job = job.id "
         "LEFT JOIN artifact ON artifact.id = edge.artifact "
+        "LEFT JOIN composite_use used ON used.edge = edge.id "
+        "LEFT JOIN composite ON composite.artifact = edge.artifact "
         f"LEFT JOIN job maker ON maker.id = edge.producer WHERE {where} ORDER BY edge.path",
         (value,),
     ):
@@ -171,7 +185,11 @@ def _edges(
         if blake3 is not None:
             digests = {"blake3": blake3.hex(), **digests}
         place = path_from_sql(path, from_sql(project), kind)
-        edge = Edge(place, size, digests, kind, hash_state, producer)
+        edge = Edge(
+            *(place, size, digests, kind, hash_state, producer),
+            further_producers=tuple(sources.get(edge_id, ())),
+            composite=use_from_row(*use),
+        )
         edges.setdefault(job_id, ([], []))[direction != INPUT].append(edge)
     return edges
 

@@ -31,8 +31,38 @@ def references_of_servers(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX tracker_reference_by_job ON tracker_reference (job)")
 
 
+def members_as_columns(db: sqlite3.Connection) -> None:
+    """Datasets get members, which nothing had recorded before."""
+    db.execute("DROP TABLE component")
+    db.execute("DROP TABLE composite")
+    db.execute(
+        "CREATE TABLE composite (artifact INTEGER PRIMARY KEY REFERENCES artifact (id), "
+        "layout TEXT NOT NULL, member_count INTEGER NOT NULL, paths BLOB, digests BLOB, "
+        "sizes BLOB, kinds BLOB, bloom_bits INTEGER, bloom_hashes INTEGER, bloom BLOB)"
+    )
+    db.execute(
+        "CREATE TABLE composite_version (version BLOB PRIMARY KEY, "
+        "artifact INTEGER NOT NULL REFERENCES composite (artifact)) WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE composite_use (edge INTEGER PRIMARY KEY REFERENCES edge (id), "
+        "members INTEGER, touched INTEGER NOT NULL, is_whole INTEGER NOT NULL, bitmap BLOB)"
+    )
+    db.execute(
+        "CREATE TABLE composite_source (edge INTEGER NOT NULL REFERENCES edge (id), "
+        "job INTEGER NOT NULL REFERENCES job (id), PRIMARY KEY (edge, job)) WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX composite_source_by_job ON composite_source (job)")
+    db.execute(
+        "CREATE VIEW passing (consumer, producer, artifact, edge) AS "
+        "SELECT job, producer, artifact, id FROM edge WHERE direction = 0 AND producer IS NOT NULL "
+        "UNION ALL SELECT edge.job, source.job, edge.artifact, edge.id "
+        "FROM composite_source source JOIN edge ON edge.id = source.edge"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
-UPGRADES: tuple[Upgrade, ...] = (references_of_servers,)
+UPGRADES: tuple[Upgrade, ...] = (references_of_servers, members_as_columns)
 SCHEMA_VERSION = 1 + len(UPGRADES)
 
 

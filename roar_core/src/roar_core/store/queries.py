@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from roar_core.store.closures import Closures
+from roar_core.store.composites import Composites
 from roar_core.store.references import References
 
 
-class Queries(References, Closures):
-    """Jobs and sessions (`jobs`), artifacts and paths, references to them, and lineage hashes."""
+class Queries(References, Closures, Composites):
+    """Jobs and sessions (`jobs`), artifacts and paths, references to them, datasets, and lineage
+    hashes."""

@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING
 
 from roar_core.errors import NotFoundError
 from roar_core.model.job import Job
-from roar_core.store.artifacts import Artifacts, artifact_info, artifacts_by_digest, prefix_range
+from roar_core.store.artifacts import artifact_info, artifacts_by_digest, prefix_range
 from roar_core.store.jobs import active_session
+from roar_core.store.members import Members
 
 if TYPE_CHECKING:
-    from roar_core.store.found import ArtifactInfo, PathHistory
+    from roar_core.store.found import ArtifactInfo, MemberInfo, PathHistory
 
 _STEP = re.compile(r"@(?P<build>[Bb]?)(?P<number>[0-9]{1,9})(?:\.(?P<attempt>[0-9]{1,9}))?")
 _HEX = re.compile(r"[0-9a-f]{4,64}")
 _DIGEST = re.compile(r"(?P<algorithm>[a-z0-9][a-z0-9-]*):(?P<value>[0-9A-Za-z\"-]{4,})")
 
 
-class References(Artifacts):
+class References(Members):
     """What a REF argument names."""
 
-    def resolve(self, ref: str, cwd: str, project: str) -> Job | ArtifactInfo | PathHistory:
-        """Return what `ref` names: a full job, an artifact or, for a path, its history.
+    def resolve(
+        self, ref: str, cwd: str, project: str
+    ) -> Job | ArtifactInfo | PathHistory | MemberInfo:
+        """Return what `ref` names: a full job, an artifact, a member or, for a path, its history.
 
         Steps are those of the active session. A hash prefix needs four digits; when it starts
         several names, or nothing is called so, raises NotFoundError that lists up to five. A job
@@ -36,12 +39,21 @@ class References(Artifacts):
             found = self._by_hash(db, ref)
             if found is not None:
                 return found
-            history = self.history_of_path(_absolute(ref, cwd), project)
+            path = _absolute(ref, cwd)
+            history = self.history_of_path(path, project)
+            if not history.events:
+                member = self.member_at(path, project) or self._member_by_hash(ref)
+                if member is not None:
+                    return member
         if not history.events:
             raise NotFoundError(
                 f"{ref!r} is no step (@N), job, hash or path that is recorded here; see `roar log`"
             )
         return history
+
+    def _member_by_hash(self, ref: str) -> MemberInfo | None:
+        digits = ref.removeprefix("blake3:").lower()
+        return self.member_with_digest(digits) if _HEX.fullmatch(digits) else None
 
     def _by_hash(self, db: sqlite3.Connection, ref: str) -> Job | ArtifactInfo | None:
         digest = _DIGEST.fullmatch(ref)
@@ -55,10 +67,16 @@ class References(Artifacts):
                 return None
             jobs = _jobs_by_prefix(db, value, by_uid=digest is None)
         artifacts = artifacts_by_digest(db, algorithm, value)
+        if digest is None:  # of a dataset, too, the digits alone are enough
+            artifacts += artifacts_by_digest(db, "composite-blake3", value)
+            artifacts += artifacts_by_digest(db, "composite-sha256", value)
         if len(jobs) + len(artifacts) > 1:
             names = [f"{name} (job)" for name in jobs]
+            found = [artifact_info(db, artifact) for artifact in artifacts]
             names += [
-                f"{artifact_info(db, artifact).hash[:23]} (artifact)" for artifact in artifacts
+                f"{info.hash[: info.hash.index(':') + 17]} "
+                f"({'dataset' if info.composite else 'artifact'})"
+                for info in found
             ]
             raise NotFoundError(
                 f"{ref!r} is ambiguous: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"

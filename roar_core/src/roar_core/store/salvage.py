@@ -13,10 +13,10 @@ from roar_core.store.migrations import refuse_newer, version_of
 
 # Parents before children. The stat cache is left out: what it knew is hashed again.
 _BY_ROWID = (
-    "session", "package_set", "environment", "job", "artifact", "edge", "composite", "tag_event",
-    "tracker_reference",
+    "session", "package_set", "environment", "job", "artifact", "edge", "composite",
+    "composite_use", "tag_event", "tracker_reference",
 )  # fmt: skip
-_BY_KEY = ("digest", "component", "label")
+_BY_KEY = ("digest", "composite_source", "label")
 
 # Where to stop looking when the end of a table is unreadable itself, and after how many failures.
 _END_UNKNOWN = 2**40
@@ -144,10 +144,11 @@ _REPAIRS = (
     ),
     ("", "DELETE FROM digest WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "DELETE FROM composite WHERE artifact NOT IN (SELECT id FROM artifact)"),
+    ("", "DELETE FROM composite_use WHERE edge NOT IN (SELECT id FROM edge)"),
     (
         "",
-        "DELETE FROM component WHERE composite NOT IN (SELECT artifact FROM composite) "
-        "OR artifact NOT IN (SELECT id FROM artifact)",
+        "DELETE FROM composite_source WHERE edge NOT IN (SELECT id FROM edge) "
+        "OR job NOT IN (SELECT id FROM job)",
     ),
     ("", "DELETE FROM tag_event WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "UPDATE tag_event SET job = NULL WHERE job NOT IN (SELECT id FROM job)"),

@@ -116,23 +116,50 @@ CREATE INDEX edge_by_artifact ON edge (artifact, direction, job);
 CREATE INDEX edge_by_path ON edge (path, direction, artifact, job);
 CREATE INDEX edge_by_producer ON edge (producer) WHERE producer IS NOT NULL;
 
--- A dataset of many files with one identity, and its members.
+-- A dataset of many files with one identity. Its members are columns of bytes and no rows (ADR 0010),
+-- in the order of their names; where there are too many, only a Bloom filter is kept.
 CREATE TABLE composite (
     artifact     INTEGER PRIMARY KEY REFERENCES artifact (id),
     layout       TEXT NOT NULL,           -- zarr, lerobot, parquet-shards ...
     member_count INTEGER NOT NULL,
+    paths        BLOB,                    -- zlib: names below the root, each ended by a NUL
+    digests      BLOB,                    -- 32 bytes of BLAKE3 each
+    sizes        BLOB,                    -- zlib: 8 bytes each, little-endian
+    kinds        BLOB,                    -- zlib: a byte each; 0 file, 1 symlink, 2 composite
     bloom_bits   INTEGER,
     bloom_hashes INTEGER,
     bloom        BLOB
 );
-CREATE TABLE component (
-    composite INTEGER NOT NULL REFERENCES composite (artifact),
-    path      NOT NULL,                   -- relative to the dataset's root
-    artifact  INTEGER NOT NULL REFERENCES artifact (id),
-    kind      TEXT NOT NULL CHECK (kind IN ('file', 'symlink', 'composite')),
-    PRIMARY KEY (composite, path)
+
+-- The dataset that files of these names and fingerprints are: an unchanged one is known by its stats.
+CREATE TABLE composite_version (
+    version  BLOB PRIMARY KEY,            -- BLAKE3 of layout, names and fingerprints
+    artifact INTEGER NOT NULL REFERENCES composite (artifact)
 ) WITHOUT ROWID;
-CREATE INDEX component_by_artifact ON component (artifact);
+
+-- How much of a dataset a job touched; `edge` is its edge of kind composite.
+CREATE TABLE composite_use (
+    edge     INTEGER PRIMARY KEY REFERENCES edge (id),
+    members  INTEGER,                     -- how many there were; NULL: too many to count
+    touched  INTEGER NOT NULL,
+    is_whole INTEGER NOT NULL,            -- 0: the composite is made of the touched members alone
+    bitmap   BLOB                         -- zlib: a bit for each member of the composite; NULL: all
+);
+
+-- Jobs that wrote some members of a dataset that was read, besides the edge's producer.
+CREATE TABLE composite_source (
+    edge INTEGER NOT NULL REFERENCES edge (id),
+    job  INTEGER NOT NULL REFERENCES job (id),
+    PRIMARY KEY (edge, job)
+) WITHOUT ROWID;
+CREATE INDEX composite_source_by_job ON composite_source (job);
+
+-- Who read what of whom: all that lineage walks along.
+CREATE VIEW passing (consumer, producer, artifact, edge) AS
+    SELECT job, producer, artifact, id FROM edge WHERE direction = 0 AND producer IS NOT NULL
+    UNION ALL
+    SELECT edge.job, source.job, edge.artifact, edge.id
+    FROM composite_source source JOIN edge ON edge.id = source.edge;
 
 -- Documents users attach. Append-only: the newest version counts.
 CREATE TABLE label (

@@ -12,6 +12,7 @@ from roar_core.errors import DatabaseError, NotFoundError, RoarError
 from roar_core.identity import job_hash
 from roar_core.model.environment import Packages
 from roar_core.model.job import Job, Step
+from roar_core.store.composites import Datasets, insert_datasets
 from roar_core.store.connection import shown
 from roar_core.store.edges import insert_edges, producers_of, resolve_again, resolve_late
 from roar_core.store.labels import write_labels
@@ -29,6 +30,9 @@ from roar_core.store.rows import (
 )
 from roar_core.store.stat_cache import StatCache
 from roar_core.store.steps import assign_step, step_key
+from roar_core.store.ties import tie_inputs
+
+_NONE = Datasets()
 
 
 class RunningJob(NamedTuple):
@@ -76,9 +80,10 @@ class Store(Queries, StatCache):
             db.execute(f"INSERT INTO job ({names}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
         return job
 
-    def complete(self, job: Job) -> Job:
+    def complete(self, job: Job, datasets: Datasets = _NONE) -> Job:
         """Record how a running job ended, all in one transaction; return it as it is now stored.
 
+        `datasets` are what its composite edges stand for.
         Fills in the hash, the producers of its inputs, session and step. A job that another process
         has completed in the meantime stays as that one recorded it, and is returned so.
         Raises NotFoundError for a job that was never begun, DatabaseError when the database was
@@ -97,7 +102,9 @@ class Store(Queries, StatCache):
                 columns["input_count"], columns["output_count"] = counts
                 settings = ", ".join(f"{name} = ?" for name in columns)
                 db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
+                insert_datasets(db, job_id, job, datasets)
                 resolve_late(db, job_id)
+                tie_inputs(db, job_id)
                 db.executemany(
                     "INSERT INTO tracker_reference "
                     "(job, tracker, run_id, project, entity, name, url, host, title) "
@@ -145,7 +152,12 @@ class Store(Queries, StatCache):
                 "UPDATE job SET undone_at_ns = ? WHERE id = ? AND undone_at_ns IS NULL",
                 (now_ns, job_id),
             )
+            readers = db.execute(
+                "SELECT DISTINCT consumer FROM passing WHERE producer = ?", (job_id,)
+            ).fetchall()
             resolve_again(db, job_id)
+            for (reader,) in readers:
+                tie_inputs(db, reader)
 
 
 def _active_session(db: sqlite3.Connection, now_ns: int) -> int:

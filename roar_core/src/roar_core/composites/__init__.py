@@ -1,0 +1,1 @@
+"""Datasets of many files: recognised by their layout, and recorded as one artifact."""
