@@ -15,6 +15,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import datasets
 import reading
 import tracers
 from cases import CASES, HERE
@@ -61,6 +62,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", choices=names, help="this case (repeatable)")
     parser.add_argument("--tracers", action="store_true", help="only the tracers beside each other")
+    parser.add_argument("--datasets", action="store_true", help="only datasets of many files")
     parser.add_argument("--rounds", type=int, help="rounds of each case, instead of its own number")
     parser.add_argument("--stock", type=Path, help="the stock client's `roar`, to compare with")
     parser.add_argument("--cpu", type=int, help="pin everything to this processor")
@@ -82,6 +84,14 @@ def main() -> None:
     machine = machine_facts(options.cpu, options.folder)
     if options.cpu is not None:
         os.sched_setaffinity(0, {options.cpu})
+    if options.datasets:
+        facts = "".join(f"- {name}: {value}\n" for name, value in machine.items())
+        figures = datasets.section(options.folder, options.stock, options.rounds or 5)
+        text = datasets.page(facts, figures)
+        print(text)
+        if options.markdown:
+            options.markdown.with_name("benchmarks-datasets.md").write_text(text)
+        return
     if options.tracers:
         facts = "".join(f"- {name}: {value}\n" for name, value in machine.items())
         text = tracers.page(facts, tracers.section(options.folder, options.stock, options.rounds))

@@ -200,7 +200,9 @@ class TreeHash(NamedTuple):
 
 def in_identity(path: str) -> bool:
     """Whether a member's name lets it count for a dataset's identity; layouts may exclude more."""
-    return path.replace("\\", "/").rpartition("/")[2] not in EXCLUDED_NAMES
+    if "\\" in path:
+        path = path.replace("\\", "/")
+    return path.rpartition("/")[2] not in EXCLUDED_NAMES
 
 
 def tree_hash(leaves: Iterable[Leaf]) -> TreeHash:

@@ -129,11 +129,7 @@ class _Verdict:
 
     def judge_inputs(self, reads: list[Read]) -> None:
         """Rules 1 and 4: versions the tree used that it had not made itself."""
-        versions = {_version(read) for read in reads}
-        newest = {(read.path, read.file): read for read in self._sources}
-        sources = {
-            _version(read): read for read in newest.values() if _version(read) not in versions
-        }
+        sources = self._unread_sources(reads)
         paths = {read.path for read in reads}
         compiled = [read for read in reads if read.path.endswith(".pyc")]
         imported = {
@@ -145,10 +141,18 @@ class _Verdict:
             changed = self._is_changed(read)
             now_at = self._present_place(read) if changed else None
             version = read.fingerprint
-            if _version(read) in sources:
+            if sources and _version(read) in sources:
                 # Naming a file moves its ctime, and nobody read it before: its version is today's.
                 version = self._same_today(read, now_at if changed else read.path)
             self._inputs.append(InputFile(read.path, version, changed, now_at))
+
+    def _unread_sources(self, reads: list[Read]) -> dict[tuple[str, int, int], Read]:
+        """Versions that the tree gave another name, where nobody had opened them."""
+        if not self._sources:
+            return {}
+        versions = {_version(read) for read in reads}
+        newest = {(read.path, read.file): read for read in self._sources}
+        return {_version(read): read for read in newest.values() if _version(read) not in versions}
 
     def observation(self, processes: int, reasons: tuple[CoverageReason, ...]) -> Observation:
         """Everything collected, sorted."""

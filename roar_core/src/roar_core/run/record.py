@@ -7,7 +7,7 @@ been.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import attrs
@@ -35,11 +35,12 @@ from roar_core.store.composites import Datasets
 class Finished(NamedTuple):
     """All that is known of a command that has ended.
 
-    `ended` is None when nobody reaped it; `early` gives digests taken while it ran, by the version
-    read. `clock_ns` added to a record's time gives the wall clock's.
+    `records` are let go of when they have been judged. `ended` is None when nobody reaped it;
+    `early` gives digests taken while it ran, by the version read. `clock_ns` added to a record's
+    time gives the wall clock's.
     """
 
-    records: Sequence[Record]
+    records: list[Record]
     ended: Ended | None
     duration_s: float | None
     early: Callable[[Fingerprint], Mapping[str, str] | None]
@@ -69,6 +70,9 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
         lost=finished.lost,
         unreadable=finished.unreadable_bytes,
     )
+    programs = {os.fsdecode(r.strings[0]) for r in records if r.kind == Kind.START}
+    # 60 MB of 100,000 opens, which nobody needs any more.
+    records.clear()
     with HashProgress() as progress:
         hasher = Hasher(
             cache=begun.store,
@@ -78,7 +82,6 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
             progress=progress,
         )
         edges = make_edges(observation, hasher, _datasets(begun, observation, hasher, extensions))
-    programs = {os.fsdecode(r.strings[0]) for r in records if r.kind == Kind.START}
     job = attrs.evolve(
         begun.job,
         state=_state(finished.ended),

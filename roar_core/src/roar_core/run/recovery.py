@@ -44,7 +44,7 @@ def recover_interrupted(project: Project, store: Store) -> list[Job]:
 def _recover(project: Project, store: Store, running: RunningJob) -> Job | None:
     path = os.fspath(project.journals / f"{running.job.uid}.jnl")
     contents = _contents(path)
-    records = contents.records if contents else ()
+    records = list(contents.records) if contents else []
     ended = _ended(records, running.owner)
     if ended is None and _still_runs(records, contents, running.owner):
         return None
