@@ -108,6 +108,24 @@ def test_every_job_that_wrote_a_member_is_a_producer(project: ProjectUnderTest) 
     assert {(e["from"], e["to"]) for e in dag} >= {(f"@{n}", "@5") for n in (1, 2, 3, 4)}
 
 
+def test_a_writer_run_again_with_the_same_result_supersedes_nothing(
+    project: ProjectUnderTest,
+) -> None:
+    (project.root / "table").mkdir()
+    first = ("sh", "-c", "tr 1 7 < seed > table/part-1.parquet")
+    project.write("seed", "1")
+    project.run(*first)
+    project.run("sh", "-c", "echo 2 > table/part-2.parquet")
+    project.run("sh", "-c", "cat table/*.parquet")
+    project.run(*first)
+    edges = {(e["from"], e["to"]): e["superseded"] for e in project.json("dag")["edges"]}
+    assert edges == {("@1", "@3"): False, ("@2", "@3"): False}
+    project.write("seed", "other")
+    project.run(*first)
+    superseded = {e["superseded"] for e in project.json("dag")["edges"] if e["to"] == "@3"}
+    assert superseded == {True, False}
+
+
 def test_a_member_read_alone_leads_to_the_job_that_wrote_the_dataset(
     project: ProjectUnderTest,
 ) -> None:

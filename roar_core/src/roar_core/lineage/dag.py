@@ -49,7 +49,7 @@ def session_graph(
             groups[job.place.step].append(job)
     shown = {step: _representative(group) for step, group in groups.items()}
     standing = {job.id for job in shown.values()}
-    written: dict[int, Collection[int]] = {}
+    written: dict[int, frozenset[int]] = {}
 
     def source_of(consumer: int, producer: int, artifact: int) -> int:
         """The shown attempt when it wrote the same bytes, else the recorded producer."""
@@ -57,9 +57,17 @@ def session_graph(
         current = None if place is None else shown.get(place.step)
         if current is None or current.id == consumer:
             return producer
-        if current.id not in written:
-            written[current.id] = written_by(current.id)
-        return current.id if artifact in written[current.id] else producer
+        if artifact in outputs_of(current.id):
+            return current.id
+        # Of a part of a dataset the reader's artifact is the whole: then the parts must be equal.
+        is_part = outputs_of(producer) and artifact not in outputs_of(producer)
+        is_same = is_part and outputs_of(producer) <= outputs_of(current.id)
+        return current.id if is_same else producer
+
+    def outputs_of(job: int) -> frozenset[int]:
+        if job not in written:
+            written[job] = frozenset(written_by(job))
+        return written[job]
 
     counts: dict[int, dict[int, int]] = {}
     for consumer, producer, artifact in links:
