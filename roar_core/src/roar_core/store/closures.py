@@ -8,6 +8,7 @@ from roar_core.errors import NotFoundError
 from roar_core.identity import lineage_hash
 from roar_core.store.artifacts import artifacts_by_digest
 from roar_core.store.jobs import Jobs, active_session
+from roar_core.store.walks import UPSTREAM
 
 # Per step of one session, and per job below another job, the newest that succeeded.
 _SUCCEEDED = """
@@ -57,9 +58,8 @@ class Closures(Jobs):
 def _closure_hash(db: sqlite3.Connection, jobs: str, *values: object) -> str:
     """Return the lineage hash of the jobs a SELECT of ours gives, and of all upstream."""
     hashes = db.execute(
-        f"WITH RECURSIVE closure (job) AS (SELECT id FROM ({jobs}) UNION "  # noqa: S608
-        "SELECT passing.producer FROM closure JOIN passing ON passing.consumer = closure.job) "
-        "SELECT hash FROM job WHERE id IN (SELECT job FROM closure) AND hash IS NOT NULL",
+        UPSTREAM.format(starts=f"SELECT id FROM ({jobs})")  # noqa: S608 (ours)
+        + "SELECT hash FROM job WHERE id IN (SELECT job FROM walk) AND hash IS NOT NULL",
         values,
     )
     return lineage_hash(f"blake3:{digest.hex()}" for (digest,) in hashes)
