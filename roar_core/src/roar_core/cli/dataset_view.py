@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roar_core.cli import output, wording
@@ -13,7 +12,6 @@ from roar_core.errors import NotFoundError
 if TYPE_CHECKING:
     from roar_core.cli.documents import Document
     from roar_core.lineage.session import JobRow
-    from roar_core.model.fingerprint import Fingerprint
     from roar_core.project import Project
     from roar_core.store.found import Answer, MemberInfo, Use
     from roar_core.store.writer import Store
@@ -107,7 +105,7 @@ def _in_words(answer: Answer, dataset: str, what: str) -> str:
 
 
 def _digest_of(store: Store, what: str) -> str:
-    from roar_core.cli.recipe import look
+    from roar_core.lineage.recipe import look
 
     digits = what.removeprefix("blake3:").lower()
     if len(digits) == 64 and not digits.strip("0123456789abcdef"):
@@ -137,37 +135,3 @@ def _places(uses: Iterable[Use], project: Project, jobs: Mapping[str, JobRow]) -
     return [
         path_fields(use.path, project) | {"job": summary_document(jobs[use.uid])} for use in uses
     ]
-
-
-def holds_as_recorded(store: Store, path: str, dataset: str) -> bool:
-    """Whether each recorded member of a dataset is in the folder `path` with the same bytes."""
-    from blake3 import blake3
-
-    from roar_core.hashing.digests import Digested
-    from roar_core.hashing.pool import hash_files
-
-    components = store.components(dataset)
-    files = {str(Path(path, c.path)): c.digest for c in components if c.kind == "file"}
-    for component in components:
-        if component.kind == "symlink":
-            try:
-                link = os.fsencode(os.readlink(Path(path, component.path)))  # noqa: PTH115
-            except OSError:
-                return False
-            if blake3(link).hexdigest() != component.digest:
-                return False
-    results = hash_files([(name, None) for name in files], cache=_Asked(store))
-    return all(
-        isinstance(result, Digested) and result.digests["blake3"] == files[name]
-        for name, result in results.items()
-    )
-
-
-class _Asked:
-    """A stat cache that is asked and learns nothing: `show` opens the database for reading."""
-
-    def __init__(self, store: Store) -> None:
-        self.digests_for = store.digests_for
-
-    def remember(self, rows: Iterable[tuple[Fingerprint, str, str, int]]) -> None:
-        """Let go of them."""

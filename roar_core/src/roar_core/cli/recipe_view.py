@@ -10,7 +10,7 @@ from roar_core.cli.edge_view import EDGE_LIMIT, edge_lines
 from roar_core.cli.job_view import facts, how_it_ended, print_edges
 
 if TYPE_CHECKING:
-    from roar_core.cli.recipe import Recipe, Use
+    from roar_core.lineage.recipe import Recipe, Use
     from roar_core.lineage.session import JobRow
     from roar_core.project import Project
     from roar_core.store.found import ArtifactInfo
@@ -68,7 +68,7 @@ def print_artifact(
             f"  {_label('dataset')} {words}{': --components' * artifact.composite.is_listed}"
         )
     output.line(f"  {_label('since')} {wording.local_time(artifact.first_seen_ns)}")
-    from roar_core.cli.recipe import uses_of
+    from roar_core.lineage.recipe import uses_of
 
     made, read = uses_of(artifact, written=True), uses_of(artifact, written=False)
     if not made:

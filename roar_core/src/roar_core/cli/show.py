@@ -15,7 +15,7 @@ from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session
 
 if TYPE_CHECKING:
     from roar_core.cli.documents import Document
-    from roar_core.cli.recipe import Recipe, Use
+    from roar_core.lineage.recipe import Recipe, Use
     from roar_core.model.job import Job
     from roar_core.project import Project
     from roar_core.store.found import ArtifactInfo, MemberInfo
@@ -101,7 +101,7 @@ def _show_member(
 def _find(
     store: Store, project: Project, ref: str | None, *, verify: bool
 ) -> Job | ArtifactInfo | Recipe | MemberInfo:
-    from roar_core.cli.recipe import recipe_of_bytes, recipe_of_history
+    from roar_core.lineage.recipe import recipe_of_bytes, recipe_of_history
     from roar_core.store.found import PathHistory
 
     if ref is None:
@@ -174,7 +174,7 @@ def _show_artifact(
         print_artifact(artifact, project, jobs, everything=everything)
         return
     from roar_core.cli.documents import document, timestamp
-    from roar_core.cli.recipe import uses_of
+    from roar_core.lineage.recipe import uses_of
 
     output.data(
         document(

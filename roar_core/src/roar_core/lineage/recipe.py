@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from roar_core.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from roar_core.model.fingerprint import Fingerprint
     from roar_core.model.job import Edge, Job
     from roar_core.store.found import ArtifactInfo, PathHistory
     from roar_core.store.writer import Store
@@ -67,8 +71,6 @@ def recipe_of_history(store: Store, history: PathHistory, *, verify: bool) -> Re
     maker = next(iter(here or [use.uid for use in elsewhere]), None)
     now = compare(disk, recorded)
     if recorded.kind == "composite" and verify and disk.exists and recorded.hash:
-        from roar_core.cli.dataset_view import holds_as_recorded
-
         now = "unchanged" if holds_as_recorded(store, history.path, recorded.hash) else "changed"
     return Recipe(
         path=history.path,
@@ -161,3 +163,37 @@ def uses_of(artifact: ArtifactInfo | None, *, written: bool) -> tuple[Use, ...]:
         return ()
     uses = artifact.producers if written else artifact.consumers
     return tuple(Use(use.uid, use.path, artifact.hash) for use in uses)
+
+
+def holds_as_recorded(store: Store, path: str, dataset: str) -> bool:
+    """Whether each recorded member of a dataset is in the folder `path` with the same bytes."""
+    from blake3 import blake3
+
+    from roar_core.hashing.digests import Digested
+    from roar_core.hashing.pool import hash_files
+
+    components = store.components(dataset)
+    files = {str(Path(path, c.path)): c.digest for c in components if c.kind == "file"}
+    for component in components:
+        if component.kind == "symlink":
+            try:
+                link = os.fsencode(os.readlink(Path(path, component.path)))  # noqa: PTH115
+            except OSError:
+                return False
+            if blake3(link).hexdigest() != component.digest:
+                return False
+    results = hash_files([(name, None) for name in files], cache=_Asked(store))
+    return all(
+        isinstance(result, Digested) and result.digests["blake3"] == files[name]
+        for name, result in results.items()
+    )
+
+
+class _Asked:
+    """A stat cache that is asked and learns nothing: `show` opens the database for reading."""
+
+    def __init__(self, store: Store) -> None:
+        self.digests_for = store.digests_for
+
+    def remember(self, rows: Iterable[tuple[Fingerprint, str, str, int]]) -> None:
+        """Let go of them."""
