@@ -200,6 +200,19 @@ def jobs_by_uid(db: sqlite3.Connection, uids: Iterable[str]) -> dict[str, JobRow
     return {row.uid: row for row in rows}
 
 
+def jobs_by_id(db: sqlite3.Connection, ids: Iterable[int]) -> dict[int, JobRow]:
+    """The rows of these jobs, whatever their session, in the order asked for."""
+    wanted = list(ids)
+    rows = _rows(
+        db.execute(
+            f"SELECT {_COLUMNS} FROM job WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
+            (json.dumps(wanted),),
+        )
+    )
+    found = {row.id: row for row in rows}
+    return {job: found[job] for job in wanted if job in found}
+
+
 def uid_of(db: sqlite3.Connection, job: int) -> str:
     """The uid of the job with this id."""
     return str(db.execute("SELECT uid FROM job WHERE id = ?", (job,)).fetchone()[0])

@@ -50,7 +50,10 @@ def find_target(store: Store, ref: str, project: Project) -> Target:
     try:
         found: object = store.resolve(ref, cwd, os.fspath(project.root))
     except NotFoundError:
-        found = _by_content(store, ref)
+        path = os.path.realpath(ref)
+        if ref.startswith("@") or not os.path.lexists(path):
+            raise
+        found = _by_content(store, path, ref)
     if isinstance(found, PathHistory):
         found = _held_now(store, found)
     with store.reading() as db:
@@ -76,16 +79,10 @@ def _held_now(store: Store, history: PathHistory) -> ArtifactInfo:
     return store.artifact(recipe.hash)
 
 
-def _by_content(store: Store, ref: str) -> ArtifactInfo:
+def _by_content(store: Store, path: str, ref: str) -> ArtifactInfo:
     """A file that nobody recorded at its path, by its bytes."""
     from roar_core.lineage.recipe import recipe_of_bytes
 
-    path = os.path.realpath(ref)
-    if ref.startswith("@") or not os.path.lexists(path):
-        raise NotFoundError(
-            f"{ref!r} is no step (@N), job, hash, session:N or path that is recorded here; "
-            "see: roar log"
-        )
     recipe = recipe_of_bytes(store, path, repr(ref))
     assert recipe.hash is not None
     return store.artifact(recipe.hash)
