@@ -17,20 +17,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "roar_core" / "src" / "roar_core"
-PLUGINS = sorted(p.parent for p in (ROOT / "plugins").glob("*/pyproject.toml"))
+PLUGINS = sorted(p.parent for p in ROOT.glob("plugins/*/pyproject.toml"))
+PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
-PUBLIC = ("hookspecs", "model", "journal", "identity", "errors", "testing")
+PUBLIC = ("hookspecs", "model", "journal", "fragments", "identity", "errors", "testing")
 
 # From the ground up: a module imports its own layer and the layers before it, never a later one.
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.
 LAYERS = (
     ("model", "errors", "version"),
     ("hookspecs", "identity", "futex", "garbage"),
-    ("journal", "journal_file", "journal_format", "discovery", "project"),
+    ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
     ("run", "lineage", "registry", "transfer", "reproduce", "export"),
+    ("fragments",),
     ("cli",),
     ("__main__", "testing"),
 )

@@ -12,14 +12,17 @@ from typing import Any
 import attrs
 import pytest
 
-from roar_core import hookspecs
+from roar_core import fragments, hookspecs
 from roar_core.config.layers import load
 from roar_core.config.schema import SECTIONS
 from roar_core.config.values import kind_of, shown
 from roar_core.contracts import CONTRACTS, misfit
 from roar_core.discovery import KINDS
 from roar_core.hookspecs import ConfigKey
+from roar_core.model import fragment
 from roar_core.testing.analyzer import AnalyzerContract
+from roar_core.testing.backend import BackendContract
+from roar_core.testing.storage_proxy import StorageProxyContract
 from roar_core.testing.tracer import TracerContract
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,8 +58,9 @@ HOOKS = {
 }
 CLASSES = {
     name: cls
-    for name, cls in vars(hookspecs).items()
-    if inspect.isclass(cls) and cls.__module__ == hookspecs.__name__
+    for module in (hookspecs, fragment, fragments)
+    for name, cls in vars(module).items()
+    if inspect.isclass(cls) and cls.__module__ == module.__name__ and not name.startswith("_")
 }
 
 
@@ -83,8 +87,10 @@ def members(cls: type) -> Iterator[str]:
         for field in attrs.fields(cls):
             yield f"{field.name}: {field.type}{default(field)}"
         return
+    defaults = getattr(cls, "_field_defaults", {})  # of a NamedTuple
     for name, type_ in inspect.get_annotations(cls).items():
-        yield f"{name}: {type_}"
+        value = f" = {defaults[name]!r}" if name in defaults else ""
+        yield f"{name}: {getattr(type_, '__forward_arg__', type_)}{value}"
     for name, member in vars(cls).items():
         if isinstance(member, property):
             assert member.fget is not None
@@ -125,7 +131,7 @@ def test_the_skeleton_of_a_tracer_is_a_tracer() -> None:
 
 
 def test_the_promises_listed_are_those_of_the_kits() -> None:
-    kits = (AnalyzerContract, TracerContract)
+    kits = (AnalyzerContract, BackendContract, StorageProxyContract, TracerContract)
     promises = [name for kit in kits for name in vars(kit) if name.startswith("test_")]
     assert re.findall(r"^- `(test_\w+)`", page("plugins.md"), re.M) == promises
 

@@ -58,7 +58,14 @@ def test_without_any_file_the_built_in_values_hold(layout: Layout) -> None:
     config = layout.load()
     assert config.get("hash.preimage_max") == 64 << 20
     assert {setting.origin for setting in config.items()} == {"built-in"}
-    assert config.section("run") == {"fallback": True, "grace": 0.25, "tracer": "auto"}
+    assert config.section("run") == {
+        "backend": "auto",
+        "fallback": True,
+        "grace": 0.25,
+        "patience": 10.0,
+        "proxies": True,
+        "tracer": "auto",
+    }
     assert config.section("nobody") == {}
 
 

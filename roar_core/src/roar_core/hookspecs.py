@@ -6,8 +6,8 @@ entry-point group of its kind; a command loads only the groups it needs.
     group                   hook                        gives
     roar.tracers            roar_tracers()              Tracer
     roar.analyzers          roar_analyzers(config)      Analyzer
-    roar.storage_proxies    roar_storage_proxies(config)  StorageProxy     provisional
-    roar.backends           roar_backends(config)       ExecutionBackend   provisional
+    roar.storage_proxies    roar_storage_proxies(config)  StorageProxy
+    roar.backends           roar_backends(config)       ExecutionBackend
     roar.transfers          roar_transfers(config)      Transfer           provisional
     roar.composites         roar_composite_formats()    CompositeFormat
     roar.exporters          roar_exporters()            Exporter           provisional
@@ -29,14 +29,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import IO, Any, Literal, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import attrs
 import pluggy
 
 from roar_core.model.coverage import CoverageReason
-from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.tracker import TrackerReference
+
+if TYPE_CHECKING:
+    # Every run imports this module, and few runs have a task or an object.
+    from roar_core.model.fragment import ObservedObject, TaskCoverage, TaskFragment
 
 API_VERSION = 1
 PROJECT = "roar"
@@ -305,91 +308,145 @@ def roar_composite_formats() -> Iterable[CompositeFormat]:  # type: ignore[empty
     """Offer dataset layouts. Called once per run, after the command ended."""
 
 
-# --- storage proxies (provisional) ---------------------------------------------------------------
+# --- runs, as proxies and backends are told of them ----------------------------------------------
 
 
-@attrs.frozen
-class ObservedObject:
-    """An object of a store that the run read or wrote, e.g. `s3://bucket/key`.
+class RunContext(NamedTuple):
+    """One run, the same for the roar that carries it out and for a later one that recovers it.
 
-    `digests` maps algorithm to hex (`blake3` when the whole stream passed, else `etag` …).
+    `command` and `cwd` are what the user typed, and where. `folder` belongs to the object that is
+    called, for this run alone: it exists, only its owner may look inside, it outlives roar, and
+    roar deletes it when a proxy's objects are recorded, or `finalise` has succeeded. What a later
+    roar needs to know goes there, not into the object: the one that collects may be another one.
     """
 
-    url: str
-    direction: Literal["input", "output"]
-    size: int | None
-    digests: Mapping[str, str]
-    version: str | None = None
+    uid: str
+    command: tuple[str, ...]
+    cwd: Path
+    project: Path
+    folder: Path
+
+
+# --- storage proxies -----------------------------------------------------------------------------
 
 
 @runtime_checkable
 class StorageProxy(Protocol):
-    """Stands between a command and an object store for the length of one run."""
+    """Stands between a command and an object store for the length of one run.
+
+    The command talks to it, so it must not die with roar: listen in a process of its own, which
+    ends when `run.folder` is gone, and holds none of the command's descriptors. Every method is
+    called in a thread of roar's process in which signals are blocked: give what you start a mask of
+    its own, and /dev/null for the first three descriptors (`os.posix_spawn`).
+    """
 
     name: str
 
-    def start(self, run_uid: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Start listening on loopback; return the variables the child needs."""
+    def start(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
+        """Listen on loopback; return the variables to add to the command's environment.
 
-    def stop(self) -> tuple[Sequence[ObservedObject], Sequence[CoverageReason]]:
-        """Stop after the last byte; return what passed and what is known to be missing."""
+        Called once per run, before the command starts; `environ` is what it gets otherwise. Return
+        nothing, and start nothing, when no variable there concerns you. What this raises costs
+        coverage: the command then talks to its store directly.
+        """
+
+    def objects(self, run: RunContext) -> Iterable[ObservedObject]:
+        """Wait for the last byte of what is under way, then tell what passed, whole or cut short.
+
+        Called when the command has ended, however it did; again by a later roar, with another
+        object, when this one was killed, even after `stop`. An object read or written twice with
+        one content is one.
+        """
+
+    def stop(self, run: RunContext) -> Sequence[CoverageReason]:
+        """Stop listening and let go of everything; return what is known to have gone unseen.
+
+        Called after `objects`, also when that failed, and when the command could not be started.
+        Stopping twice is stopping once.
+        """
 
 
 @hookspec
 def roar_storage_proxies(config: PluginConfig) -> Iterable[StorageProxy]:  # type: ignore[empty-body]
-    """Offer storage proxies. Called once per run, before the command starts."""
+    """Offer storage proxies. Called once per run, before the command starts, and per recovery."""
 
 
-# --- execution backends (provisional) ------------------------------------------------------------
+# --- execution backends --------------------------------------------------------------------------
 
 
-@attrs.frozen
-class BackendPlan:
-    """How a backend wants a command run: the argv and the variables that replace the user's."""
+class Match(NamedTuple):
+    """That a command line is a backend's: how sure it is, from 1 to 100, and why in a few words."""
+
+    confidence: int
+    reason: str = ""
+
+
+class BackendPlan(NamedTuple):
+    """How a backend wants a command run: argv and environment that replace the user's."""
 
     argv: tuple[str, ...]
     environ: Mapping[str, str]
 
 
-@attrs.frozen
-class TaskFragment:
-    """What one remote attempt did.
-
-    `key` names the attempt, so that merging twice is merging once.
-    """
-
-    key: str
-    name: str
-    attempt: int
-    state: Literal["succeeded", "failed", "interrupted"]
-    read: tuple[tuple[str, Fingerprint | None, str | None], ...]
-    written: tuple[tuple[str, Fingerprint | None, str | None], ...]
-    coverage: tuple[CoverageReason, ...] = ()
-
-
 @runtime_checkable
 class ExecutionBackend(Protocol):
-    """A platform on which parts of a run happen out of this process tree."""
+    """A platform on which parts of a run happen out of roar's sight.
+
+    In one run, in roar's process and in this order: `detect`; then `plan` of the one backend that
+    is surest (equal ones by `priority`, lower first) and `adopt` of all others; the command runs as
+    a local process; `collect`, `coverage` and, when that is final, `finalise`. The last three come
+    again, from another object, when roar was killed or `roar collect` is called. A failure costs
+    coverage, never the command. Signals are blocked in the thread of a call, as for a proxy.
+
+    `collect_every_s`: also collect while the command runs, so often; 0: only afterwards.
+    """
 
     name: str
     priority: int
+    collect_every_s: float
 
-    def claims(self, argv: Sequence[str]) -> bool:
-        """Whether this command line submits to the platform."""
+    def detect(self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Match | None:
+        """Whether this command line hands its work to the platform.
 
-    def plan(self, argv: Sequence[str], environ: Mapping[str, str]) -> BackendPlan:
-        """Rewrite a claimed command so that its remote parts report back."""
+        Called for every run: pure, without a look at disk or network, without a heavy import.
+        """
 
-    def adopt(self, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Variables to add to a *local* run that may start the platform itself. Cheap."""
+    def plan(self, run: RunContext, environ: Mapping[str, str]) -> BackendPlan:
+        """Make the claimed command report back: called at most once, before it starts.
 
-    def collect(self, run_uid: str) -> Iterable[TaskFragment]:
-        """Bring back what remote parts reported; may be called again for the same run."""
+        The command must do what it would have done, with the same output and exit status. Keep the
+        user's own argv[0], unless it is found on the PATH of `environ`.
+        """
+
+    def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
+        """Variables to add to a command that may use the platform somewhere inside. Cheap.
+
+        Called once in every run that the backend does not plan. Start nothing.
+        """
+
+    def claims(self, run: RunContext, path: PurePath) -> bool:
+        """Whether `path` is the platform's own traffic, and so no input or output.
+
+        Called for every file that the command or a task was seen to touch.
+        """
+
+    def collect(self, run: RunContext) -> Iterable[TaskFragment]:
+        """Bring back what tasks have reported so far, from the beginning; empty when none did.
+
+        May be called again and again: what was merged is passed over. Give what there is before
+        raising. roar waits for each fragment as long as `run.patience` says.
+        """
+
+    def coverage(self, run: RunContext) -> TaskCoverage:
+        """Say how much should have come back. Called after each `collect`."""
+
+    def finalise(self, run: RunContext) -> None:
+        """Let go of everything the run holds on the platform. Finalising twice is once."""
 
 
 @hookspec
 def roar_backends(config: PluginConfig) -> Iterable[ExecutionBackend]:  # type: ignore[empty-body]
-    """Offer execution backends. Called once per run, before the command is planned."""
+    """Offer execution backends. Called once per run, before planning, and per recovery."""
 
 
 # --- transfers, exporters (provisional) ----------------------------------------------------------

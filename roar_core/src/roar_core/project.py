@@ -41,6 +41,10 @@ class Project(NamedTuple):
         return self.roar_dir / "objects"
 
     @property
+    def runs(self) -> Path:
+        return self.roar_dir / "runs"
+
+    @property
     def is_initialised(self) -> bool:
         return self.roar_dir.is_dir()
 

@@ -12,6 +12,7 @@ from roar_core.cli import output
 from roar_core.cli.opening import open_project
 from roar_core.garbage import collection_paused
 from roar_core.lineage.session import count_steps, find_session
+from roar_core.lineage.tasks import task_counts
 from roar_core.store.database import Database
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ def dag(show_artifacts: bool, everything: bool, session: int | None, as_json: bo
             uids = _outside_uids(db, nodes)
             jobs = _full_jobs(database, nodes) if show_artifacts else {}
             names = _producer_names(db, jobs)
+            tasks = task_counts(db)
         if as_json:
             output.data(_document(found, nodes, uids, jobs, project))
         elif nodes:
-            _draw(nodes, uids, jobs, names, project, hidden)
+            _draw(nodes, uids, jobs, names, tasks, project, hidden)
         else:
             where = f"session {found.number}" if found else "this project"
             output.note(f"nothing is recorded in {where} yet; start with: roar run <your command>")
@@ -140,6 +142,7 @@ def _draw(
     uids: dict[int, str],
     jobs: dict[str, Job],
     names: dict[str, str],
+    tasks: dict[str, int],
     project: Project,
     hidden: int,
 ) -> None:
@@ -148,7 +151,7 @@ def _draw(
 
     if hidden > 0:
         output.line(f"{output.symbol('…', '...')} {hidden:,} earlier: --all")
-    for node, text in zip(nodes, step_lines(nodes, uids), strict=True):
+    for node, text in zip(nodes, step_lines(nodes, uids, tasks), strict=True):
         output.line(text)
         job = jobs.get(node.shown.uid)
         if job is not None:

@@ -15,10 +15,12 @@ _SOURCE_LIMIT = 6
 _TITLE_WIDTH = 44
 
 
-def step_lines(nodes: Sequence[Node], uids: Mapping[int, str]) -> list[str]:
+def step_lines(
+    nodes: Sequence[Node], uids: Mapping[int, str], tasks: Mapping[str, int]
+) -> list[str]:
     """`✓ @2  train.py  2 in  1 out  ← @1` for each node, columns aligned.
 
-    `uids` names the sources of other sessions.
+    `uids` names the sources of other sessions, `tasks` counts those below a job, by its uid.
     """
     terminal = wording.columns()
     room = None if terminal is None else max(16, min(_TITLE_WIDTH, terminal - 40))
@@ -33,7 +35,8 @@ def step_lines(nodes: Sequence[Node], uids: Mapping[int, str]) -> list[str]:
         f"{wording.mark(node.shown.state)} {output.style(step.ljust(step_width), 'bold')}"
         f"  {wording.pad(title, title_width)}"
         f"  {node.shown.inputs:>3} in  {node.shown.outputs:>3} out"
-        f"{f'  {arrow} {_sources(node, uids)}' if node.sources else ''}{_remarks(node, uids)}"
+        f"{f'  {arrow} {_sources(node, uids)}' if node.sources else ''}"
+        f"{_remarks(node, uids, tasks.get(node.shown.uid, 0))}"
         for node, step, title in zip(nodes, steps, titles, strict=True)
     ]
 
@@ -58,9 +61,9 @@ def _short(source: Source, uids: Mapping[int, str]) -> str:
     return name if name.startswith("@") else wording.short_uid(name)
 
 
-def _remarks(node: Node, uids: Mapping[int, str]) -> str:
+def _remarks(node: Node, uids: Mapping[int, str], tasks: int) -> str:
     """What a reader must not miss about a step."""
-    remarks = []
+    remarks = [wording.count(tasks, "task")] if tasks else []
     if node.shown.state not in ("succeeded", "running"):
         remarks.append(wording.ending(node.shown.state, node.shown.exit_code, node.shown.signal))
     if not node.shown.is_complete:

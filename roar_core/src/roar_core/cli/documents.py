@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from roar_core.lineage.tasks import task_groups
+
 if TYPE_CHECKING:
     from roar_core.lineage.dag import Node, Source
     from roar_core.lineage.session import JobRow, Session
+    from roar_core.lineage.tasks import Family, TaskGroup, TaskRow
     from roar_core.model.composite import CompositeUse
     from roar_core.model.coverage import Coverage
     from roar_core.model.environment import Environment, GitState
@@ -31,7 +34,7 @@ def document(type_: str, **fields: Any) -> Document:
     return {"schema": SCHEMA, "type": type_, **fields}
 
 
-def job_document(job: Job, project: Project) -> Document:
+def job_document(job: Job, project: Project, family: Family) -> Document:
     """Everything recorded about one job."""
     fields = document(
         "job",
@@ -50,6 +53,9 @@ def job_document(job: Job, project: Project) -> Document:
         started_at=timestamp(job.started_at_ns),
         duration_s=job.duration_s,
         rerun_of=job.rerun_of,
+        parent=job.parent,
+        task=family.task and _task(family.task),
+        tasks=[_task_group(group) for group in task_groups(family.tasks)],
         tracer=job.tracer,
         coverage=coverage_document(job.coverage),
         inputs=[edge_document(edge, project) for edge in job.inputs],
@@ -97,6 +103,27 @@ def summary_document(job: JobRow) -> Document:
         "coverage": "complete" if job.is_complete else "partial",
         "input_count": job.inputs,
         "output_count": job.outputs,
+    }
+
+
+def _task(row: TaskRow) -> Document:
+    """Which attempt at which task a job is."""
+    return {
+        "backend": row.backend,
+        "task": text(row.task),
+        "attempt": row.attempt,
+        "where": row.where or None,
+    }
+
+
+def _task_group(group: TaskGroup) -> Document:
+    """Tasks of one name."""
+    return {
+        "name": text(group.name),
+        "count": group.number,
+        "attempts": group.attempts,
+        "states": group.states,
+        "jobs": [summary_document(row.job) | {"task": _task(row)} for row in group.rows],
     }
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from roar_core.cli import output, wording
 from roar_core.cli.edge_view import EDGE_LIMIT, edge_lines
+from roar_core.cli.task_view import family_facts, print_tasks
 
 if TYPE_CHECKING:
+    from roar_core.lineage.tasks import Family
     from roar_core.model.job import Edge, Job
     from roar_core.model.tracker import TrackerReference
     from roar_core.project import Project
@@ -16,8 +18,13 @@ if TYPE_CHECKING:
 _PACKAGE_LIMIT = 6
 
 
-def print_job(job: Job, project: Project, steps: Mapping[str, str], *, everything: bool) -> None:
-    """Print a job. `steps` names the producers of its inputs: uid -> `@3`; long lists are cut."""
+def print_job(
+    job: Job, project: Project, steps: Mapping[str, str], family: Family, *, everything: bool
+) -> None:
+    """Print a job. `steps` names its driver and the producers of its inputs: uid -> `@3`.
+
+    Long lists are cut, unless `everything` is to be told.
+    """
     place = f"{job.step}  " if job.step else ""
     terminal = wording.columns()
     room = None if terminal is None else max(16, terminal - 48)
@@ -27,9 +34,18 @@ def print_job(job: Job, project: Project, steps: Mapping[str, str], *, everythin
     )
     limit = None if everything else EDGE_LIMIT
     for label, value in facts(job, project, everything=everything):
-        output.line(f"  {output.style(f'{label:<9}', 'dim')} {output.printable(value)}")
+        print_fact(label, value)
+    for label, value in family_facts(family, steps):
+        print_fact(label, value)
     print_edges("inputs", job.inputs, edge_lines(job.inputs, project, steps, limit=limit))
     print_edges("outputs", job.outputs, edge_lines(job.outputs, project, steps, limit=limit))
+    if family.tasks:
+        print_tasks(family.tasks, limit)
+
+
+def print_fact(label: str, value: str) -> None:
+    """A label, and what is known."""
+    output.line(f"  {output.style(f'{label:<9}', 'dim')} {output.printable(value)}")
 
 
 def how_it_ended(job: Job) -> str:

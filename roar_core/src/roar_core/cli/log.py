@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from roar_core.cli import output, wording
 from roar_core.cli.documents import document, session_document, summary_document
 from roar_core.cli.opening import open_project
 from roar_core.lineage.session import JobRow, find_session, session_jobs
+from roar_core.lineage.tasks import task_counts
 from roar_core.store.database import Database
 
 _DEFAULT_LIMIT = 20
@@ -30,13 +33,15 @@ def log(limit: int | None, everything: bool, session: int | None, as_json: bool)
         found = find_session(db, session)
         jobs: list[JobRow] = []
         total = 0
+        tasks: dict[str, int] = {}
         if found is not None:
             jobs = session_jobs(db, found.number, with_undone=everything, limit=shown)
             undone = "" if everything else "AND undone_at_ns IS NULL"
             (total,) = db.execute(
-                f"SELECT count(*) FROM job WHERE session = ? {undone}",  # noqa: S608 - constants
+                f"SELECT count(*) FROM job WHERE session = ? AND parent IS NULL {undone}",  # noqa: S608 - constants
                 (found.number,),
             ).fetchone()
+            tasks = task_counts(db)
     if as_json:
         output.data(
             document(
@@ -51,14 +56,17 @@ def log(limit: int | None, everything: bool, session: int | None, as_json: bool)
         where = f"session {found.number}" if found else "this project"
         output.note(f"nothing is recorded in {where} yet; start with: roar run <your command>")
         return
-    for row in job_lines(jobs):
+    for row in job_lines(jobs, tasks):
         output.line(row)
     if len(jobs) < total:
         output.line(f"{output.symbol('…', '...')} and {total - len(jobs):,} older: --all")
 
 
-def job_lines(jobs: list[JobRow]) -> list[str]:
-    """A line for each job: mark, step, uid, when, how long, how it ended, what it was."""
+def job_lines(jobs: list[JobRow], tasks: Mapping[str, int]) -> list[str]:
+    """A line for each job: mark, step, uid, when, how long, how it ended, what it was.
+
+    `tasks` counts those below a job, by its uid.
+    """
     places = [job.label for job in jobs]
     durations = [
         wording.duration(job.duration_s) if job.duration_s is not None else "" for job in jobs
@@ -69,7 +77,7 @@ def job_lines(jobs: list[JobRow]) -> list[str]:
     lines = []
     for job, place, duration in zip(jobs, places, durations, strict=True):
         uid = output.style(wording.short_uid(job.uid), "dim")
-        remarks = "".join(f"  {remark}" for remark in _remarks(job))
+        remarks = "".join(f"  {remark}" for remark in _remarks(job, tasks.get(job.uid, 0)))
         used = width + longest + len(remarks) + 43
         room = None if terminal is None else max(16, terminal - used)
         title = wording.fit(wording.title(job.name, job.command), room)
@@ -81,8 +89,8 @@ def job_lines(jobs: list[JobRow]) -> list[str]:
     return lines
 
 
-def _remarks(job: JobRow) -> list[str]:
-    remarks = []
+def _remarks(job: JobRow, tasks: int) -> list[str]:
+    remarks = [wording.count(tasks, "task")] if tasks else []
     if job.state != "succeeded":
         remarks.append(wording.ending(job.state, job.exit_code, job.signal))
     if not job.is_complete:

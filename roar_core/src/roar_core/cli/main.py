@@ -16,6 +16,7 @@ COMMANDS = {
     "status": ("roar_core.cli.status:status", "Summarise the current session."),
     "log": ("roar_core.cli.log:log", "List the jobs of the session, newest first."),
     "show": ("roar_core.cli.show:show", "Show a job, an artifact, or the recipe of a file."),
+    "collect": ("roar_core.cli.collect:collect", "Bring in tasks that reported after their run."),
     "dag": ("roar_core.cli.dag:dag", "Draw the graph of the session."),
     "lineage": ("roar_core.cli.lineage:lineage", "Show every job that something came from."),
     "impact": ("roar_core.cli.lineage:impact", "Show everything that was made of something."),

@@ -63,7 +63,7 @@ def _recover(project: Project) -> None:
     from roar_core.store.writer import Store
 
     with Store.open(project.roar_dir) as store:
-        for job in recover_interrupted(project, store):
+        for job in recover_interrupted(project, store, output.warn):
             output.note(
                 f"{job.step or job.uid[:8]} is completed from its journal:"
                 " its roar ended without recording it"

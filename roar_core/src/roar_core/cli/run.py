@@ -25,6 +25,11 @@ _OPTIONS = (
     click.option("-n", "--name", metavar="NAME", help="A name for the job."),
     click.option("--tracer", metavar="auto|NAME", help="Observe with this one; see: roar tracer"),
     click.option(
+        "--backend",
+        metavar="auto|none|NAME",
+        help="The execution backend that plans the run; none: it runs here, unplanned.",
+    ),
+    click.option(
         "--no-fallback",
         is_flag=True,
         help="Only this tracer, or the first for auto: no other one takes over.",
@@ -80,6 +85,7 @@ def _record(
     verbose: int,
     name: str | None,
     tracer: str | None,
+    backend: str | None,
     no_fallback: bool,
     algorithms: tuple[str, ...],
     dirty: Dirty | None,
@@ -97,6 +103,7 @@ def _record(
             kind=kind,
             name=name,
             tracer=tracer,
+            backend=backend,
             algorithms=algorithms,
             dirty=dirty,
             verbosity=-1 if quiet else verbose,

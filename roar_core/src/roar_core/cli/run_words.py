@@ -12,6 +12,7 @@ _VALUED = {
     "-n": "name",
     "--name": "name",
     "--tracer": "tracer",
+    "--backend": "backend",
     "--hash": "hash",
     "--dirty": "dirty",
 }
@@ -50,6 +51,7 @@ def plain_run(arguments: list[str]) -> RunOptions | None:
         kind="build" if arguments[0] == "build" else "run",
         name=given.get("name"),
         tracer=given.get("tracer"),
+        backend=given.get("backend"),
         algorithms=tuple(algorithms),
         dirty=given.get("dirty"),  # type: ignore[arg-type]  # checked above
         verbosity=-1 if quiet else verbose,

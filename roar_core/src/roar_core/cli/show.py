@@ -12,6 +12,7 @@ from roar_core.cli import output
 from roar_core.cli.opening import open_project
 from roar_core.errors import NotFoundError
 from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session_jobs
+from roar_core.lineage.tasks import Family, family_of
 
 if TYPE_CHECKING:
     from roar_core.cli.documents import Document
@@ -64,16 +65,19 @@ def show(
             show_components(store, dataset, as_json=as_json)
             return 0
         uids = _uids_named_by(found)
+        told = _job_told_by(found)
         with store.reading() as db:
-            jobs = jobs_by_uid(db, uids)
+            family = family_of(db, told.uid) if told else Family()
+            parents = [family.parent] if family.parent else []
+            jobs = jobs_by_uid(db, (*uids, *parents))
     if isinstance(found, Job):
-        _show_job(found, project, jobs, everything=everything, as_json=as_json)
+        _show_job(found, project, jobs, family, everything=everything, as_json=as_json)
     elif isinstance(found, ArtifactInfo):
         _show_artifact(found, project, jobs, everything=everything, as_json=as_json)
     elif isinstance(found, MemberInfo):
         _show_member(found, project, jobs, as_json=as_json)
     else:
-        _show_recipe(found, project, jobs, everything=everything, as_json=as_json)
+        _show_recipe(found, project, jobs, family, everything=everything, as_json=as_json)
     return 0
 
 
@@ -146,18 +150,34 @@ def _uids_named_by(found: Job | ArtifactInfo | Recipe | MemberInfo) -> Iterable[
     return uids + ([] if found.producer is None else list(_uids_named_by(found.producer)))
 
 
+def _job_told_by(found: Job | ArtifactInfo | Recipe | MemberInfo) -> Job | None:
+    """The job of which everything is shown."""
+    from roar_core.lineage.recipe import Recipe
+    from roar_core.model.job import Job
+
+    if isinstance(found, Job):
+        return found
+    return found.producer if isinstance(found, Recipe) else None
+
+
 def _show_job(
-    job: Job, project: Project, jobs: dict[str, JobRow], *, everything: bool, as_json: bool
+    job: Job,
+    project: Project,
+    jobs: dict[str, JobRow],
+    family: Family,
+    *,
+    everything: bool,
+    as_json: bool,
 ) -> None:
     if as_json:
         from roar_core.cli.documents import job_document
 
-        output.data(job_document(job, project))
+        output.data(job_document(job, project, family))
         return
     from roar_core.cli.job_view import print_job
 
     steps = {uid: row.reference for uid, row in jobs.items()}
-    print_job(job, project, steps, everything=everything)
+    print_job(job, project, steps, family, everything=everything)
 
 
 def _show_artifact(
@@ -204,7 +224,13 @@ def _kind_of(artifact: ArtifactInfo) -> str:
 
 
 def _show_recipe(
-    recipe: Recipe, project: Project, jobs: dict[str, JobRow], *, everything: bool, as_json: bool
+    recipe: Recipe,
+    project: Project,
+    jobs: dict[str, JobRow],
+    family: Family,
+    *,
+    everything: bool,
+    as_json: bool,
 ) -> None:
     if not as_json:
         from roar_core.cli.recipe_view import print_recipe
@@ -220,7 +246,7 @@ def _show_recipe(
             now=recipe.now,
             recorded=recipe.recorded and edge_document(recipe.recorded, project),
             hash=recipe.hash,
-            producer=recipe.producer and job_document(recipe.producer, project),
+            producer=recipe.producer and job_document(recipe.producer, project, family),
             producers=_places(recipe.producers, project, jobs),
             consumers=_places(recipe.consumers, project, jobs),
         )

@@ -23,6 +23,12 @@ SECTIONS = (
         "run",
         (
             ConfigKey(
+                "backend",
+                "auto",
+                "The execution backend that plans a run: its name, auto (the one that knows the "
+                "command), or none: then backends do nothing at all.",
+            ),
+            ConfigKey(
                 "fallback",
                 True,
                 "Whether another tracer may take over where the first one does not work or see.",
@@ -32,6 +38,17 @@ SECTIONS = (
                 0.25,
                 "How long to wait for background processes that outlive the command.",
                 "seconds",
+            ),
+            ConfigKey(
+                "patience",
+                10.0,
+                "How long a backend or storage proxy may take to answer before the run goes on.",
+                "seconds",
+            ),
+            ConfigKey(
+                "proxies",
+                True,
+                "Whether storage proxies stand between commands and object stores.",
             ),
             ConfigKey(
                 "tracer",

@@ -14,6 +14,7 @@ from roar_core.lineage.session import (
     session_jobs,
     session_links,
 )
+from roar_core.lineage.tasks import folded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +24,7 @@ def whole_graph(db: sqlite3.Connection, session: int) -> list[Node]:
     """Every step of a session."""
     return session_graph(
         session_jobs(db, session, with_undone=True),
-        session_links(db, session),
+        folded(db, session_links(db, session)),
         partial(artifacts_written, db),
     )
 
@@ -32,7 +33,7 @@ def newest_graph(db: sqlite3.Connection, session: int, last: int) -> list[Node]:
     """The `last` steps and builds of a session: costs nothing for the steps before them."""
     jobs = newest_steps(db, session, last)
     window = {job.place.step for job in jobs if job.place}
-    links = [link for job in jobs for link in job_links(db, job.id)]
+    links = folded(db, [link for job in jobs for link in job_links(db, job.id)])
     known = {job.id for job in jobs}
     for producer in {producer for _, producer, _ in links}:
         if producer not in known:

@@ -137,12 +137,13 @@ _COLUMNS = (
 def session_jobs(
     db: sqlite3.Connection, session: int, *, with_undone: bool = False, limit: int = -1
 ) -> list[JobRow]:
-    """The newest `limit` jobs of a session, newest first; all when negative."""
+    """The newest `limit` jobs of a session, newest first, without tasks; all when negative."""
     undone = "" if with_undone else "AND undone_at_ns IS NULL"
     # `+` keeps SQLite from the index: walking the table is twice as fast as looking up every row.
     return _rows(
         db.execute(
-            f"SELECT {_COLUMNS} FROM job WHERE +session = ? {undone} ORDER BY id DESC LIMIT ?",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM job WHERE +session = ? AND parent IS NULL {undone}"  # noqa: S608
+            " ORDER BY id DESC LIMIT ?",
             (session, limit),
         )
     )
@@ -183,10 +184,11 @@ def count_steps(db: sqlite3.Connection, session: int) -> tuple[int, int]:
 
 
 def count_states(db: sqlite3.Connection, session: int) -> tuple[dict[str, int], int]:
-    """How many jobs of a session there are by state, and how many are seen in part only."""
+    """How many jobs there are by state, and how many are seen in part only; tasks not counted."""
     rows = db.execute(
         "SELECT CASE WHEN undone_at_ns IS NULL THEN state ELSE 'undone' END AS now, count(*),"
-        " sum(coverage <> '[]' AND undone_at_ns IS NULL) FROM job WHERE session = ? GROUP BY now",
+        " sum(coverage <> '[]' AND undone_at_ns IS NULL) FROM job"
+        " WHERE session = ? AND parent IS NULL GROUP BY now",
         (session,),
     ).fetchall()
     return {state: number for state, number, _ in rows}, sum(partial for _, _, partial in rows)
@@ -213,6 +215,12 @@ def jobs_by_id(db: sqlite3.Connection, ids: Iterable[int]) -> dict[int, JobRow]:
     return {job: found[job] for job in wanted if job in found}
 
 
+def child_rows(db: sqlite3.Connection, where: str, value: str) -> list[JobRow]:
+    """The rows of jobs that a condition of ours picks, in the order in which they started."""
+    query = f"SELECT {_COLUMNS} FROM job WHERE {where} ORDER BY started_at_ns, id"  # noqa: S608
+    return _rows(db.execute(query, (value,)))
+
+
 def uid_of(db: sqlite3.Connection, job: int) -> str:
     """The uid of the job with this id."""
     return str(db.execute("SELECT uid FROM job WHERE id = ?", (job,)).fetchone()[0])
@@ -233,17 +241,24 @@ def session_links(db: sqlite3.Connection, session: int) -> list[Link]:
 
 
 def job_links(db: sqlite3.Connection, job: int) -> list[Link]:
-    """What one job read that a recorded job wrote."""
+    """What one job and its tasks read that a recorded job wrote."""
     return db.execute(
-        "SELECT consumer, producer, artifact FROM passing WHERE consumer = ?",
-        (job,),
+        "SELECT consumer, producer, artifact FROM passing"  # noqa: S608
+        f" WHERE consumer IN ({_WITH_TASKS})",
+        {"job": job},
     ).fetchall()
 
 
 def artifacts_written(db: sqlite3.Connection, job: int) -> Collection[int]:
-    """The artifacts among a job's outputs."""
-    rows = db.execute("SELECT artifact FROM edge WHERE job = ? AND direction = 1", (job,))
+    """The artifacts among the outputs of a job and its tasks."""
+    rows = db.execute(
+        f"SELECT artifact FROM edge WHERE job IN ({_WITH_TASKS}) AND direction = 1",  # noqa: S608
+        {"job": job},
+    )
     return {artifact for (artifact,) in rows if artifact is not None}
+
+
+_WITH_TASKS = "SELECT :job UNION ALL SELECT job FROM task WHERE driver = :job"
 
 
 def _rows(rows: Iterable[tuple[Any, ...]]) -> list[JobRow]:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import attrs
 
 from roar_core.config.layers import Config
-from roar_core.hashing.cache import key_of
+from roar_core.hashing.cache import StatCache, key_of
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.job import Job
 from roar_core.project import Project
 from roar_core.run.code import Code
-from roar_core.store.writer import Store
+
+if TYPE_CHECKING:
+    from roar_core.model.composite import KnownDataset
+    from roar_core.store.composites import Datasets
+
+
+class JobStore(StatCache, Protocol):
+    """Where a job goes when it has ended, and what is known before: mostly the database."""
+
+    def dataset_of_version(self, version: bytes) -> KnownDataset | None:
+        """The dataset that files of these fingerprints are."""
+
+    def complete(self, job: Job, datasets: Datasets = ...) -> Job:
+        """Keep a job that has ended, and what its datasets are; return it as it is kept."""
 
 
 class BegunJob(NamedTuple):
@@ -20,7 +33,7 @@ class BegunJob(NamedTuple):
 
     project: Project
     config: Config
-    store: Store
+    store: JobStore
     job: Job
     code: Code
 

@@ -16,25 +16,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from roar_core.config.layers import Config, load
+from roar_core.discovery import find_plugins
 from roar_core.environment.git import GitProbe
-from roar_core.errors import PluginError, RefusedError, RoarError
-from roar_core.hookspecs import Launch, LaunchPlan, Tracer
-from roar_core.journal import Journal, private_directories
+from roar_core.errors import RoarError
+from roar_core.hookspecs import Tracer
 from roar_core.model.environment import GitState
 from roar_core.model.job import Job
 from roar_core.plugins import config_sections
 from roar_core.plugins import load as plugins_of
 from roar_core.project import Project, initialise, recordable_project, working_directory
 from roar_core.run.begun import BegunJob
-from roar_core.run.choose import ChosenTracer, choose_tracer
+from roar_core.run.beside import Alone, Company
+from roar_core.run.choose import choose_tracer
 from roar_core.run.code import code_of
 from roar_core.run.execution import Execution
-from roar_core.run.leftovers import remove_unclaimed_journals
+from roar_core.run.launching import make_journal, prepare_launch
+from roar_core.run.leftovers import remove_unclaimed_journals, remove_unclaimed_runs
 from roar_core.run.limits import require_descriptors
 from roar_core.run.options import RunOptions
+from roar_core.run.planned import Planned
 from roar_core.run.processes import age_of_this_process_s
 from roar_core.run.relay import Ended, SignalRelay
-from roar_core.run.spawn import find_program
+from roar_core.run.spawn import CannotStartError, find_program
 from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
 
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 T = TypeVar("T")
+
+# Plugins of these groups take part in runs besides the tracer.
+COMPANIONS = ("roar.backends", "roar.storage_proxies")
 
 
 class RunResult(NamedTuple):
@@ -76,30 +82,38 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
     with Store.open(project.roar_dir, create=True) as store:
         code = code_of(git, project, config, store, warn)
         job = _new_job(options, project, chosen.tracer, cwd, code.git)
-        journal = Journal.create(
-            project.journals / f"{job.uid}.jnl",
-            job.uid,
-            preimage_wait_ms=round(config.get("hash.preimage_wait") * 1000),
-            private_dirs=private_directories(os.environ),
-            successor=chosen.successor,
-        )
+        companions = _companions(project, config, job, warn)
+        journal = make_journal(project.journals / f"{job.uid}.jnl", job, chosen, config)
         with journal:
             try:
-                launch = _prepare(chosen, program, job, journal, config)
+                planned = companions.prepare(Planned(program, job.command, dict(os.environ)))
+                launch = prepare_launch(chosen, planned, job, journal, config)
                 job = store.begin(job, owner=Owner.current())
             except BaseException:
+                companions.abandon()
                 journal.remove()
                 raise
             begun = BegunJob(project, config, store, job, code)
             # Before any thread of ours exists: one that did not block SIGCHLD would swallow it.
             with SignalRelay() as relay:
-                execution = Execution(begun, chosen, journal, launch, warn)
-                started, ended, ended_at = execution.carry_out(program, relay)
-            duration_s = ended_at - started
-            recorded = _unless_it_fails(lambda: execution.record(ended, duration_s), warn)
+                companions.begin(begun, store)
+                execution = Execution(begun, planned, chosen, journal, launch, warn)
+                try:
+                    started, ended, ended_at = execution.carry_out(relay)
+                except CannotStartError:
+                    companions.abandon()
+                    raise
+
+            def record() -> Recorded:
+                beside = companions.finish(begun, store)
+                recorded = execution.record(ended, ended_at - started, beside)
+                companions.let_go()
+                return recorded
+
+            recorded = _unless_it_fails(record, warn)
         # One Ctrl-C may cut the recording short; more of them must not become how we end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _unless_it_fails(lambda: _recover_others(project, store), warn)
+        _unless_it_fails(lambda: _recover_others(project, store, warn), warn)
     added_s = (started - began) + (time.perf_counter() - ended_at)
     return RunResult(ended, recorded, added_s)
 
@@ -107,13 +121,15 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
 def configured(project: Project, options: RunOptions, warn: Tell) -> Config:
     """The configuration of this run: the project's, overridden by the options that were given."""
     flags: dict[str, object] = {
+        "run.backend": options.backend,
         "run.tracer": options.tracer,
         "run.fallback": options.fallback,
         "git.dirty": options.dirty,
     }
     if options.algorithms:
         flags["hash.algorithms"] = list(options.algorithms)
-    sections, failures = config_sections([plugins_of("roar.tracers")])
+    groups = ["roar.tracers", *COMPANIONS]
+    sections, failures = config_sections([plugins_of(group) for group in groups])
     for failure in failures:
         warn(str(failure))
     return load(project.root, project.roar_dir, os.environ, flags, sections)
@@ -136,33 +152,22 @@ def _new_job(
     )
 
 
-def _prepare(
-    chosen: ChosenTracer, program: str, job: Job, journal: Journal, config: Config
-) -> Launch:
-    """Have the tracer make ready; nothing has begun, so only here may its failure refuse."""
-    plan = LaunchPlan(
-        program=os.fsencode(os.path.join(job.cwd, program)),  # noqa: PTH118 - any bytes
-        argv=tuple(os.fsencode(word) for word in job.command),
-        environ=dict(os.environb),
-        cwd=Path(job.cwd),
-        journal=Path(journal.path),
-        run_uid=job.uid,
-        settings=config.section(chosen.tracer.name),
-        successor=chosen.successor,
-    )
-    try:
-        return chosen.call("preparing the run", chosen.tracer.launch, plan)
-    except PluginError as error:
-        raise RefusedError(str(error)) from error
+def _companions(project: Project, config: Config, job: Job, warn: Tell) -> Company:
+    if not find_plugins(COMPANIONS) and config.get("run.backend") in ("auto", "none"):
+        return Alone()
+    from roar_core.run.companions import companions_of
+
+    return companions_of(project, config, job, warn)
 
 
-def _recover_others(project: Project, store: Store) -> None:
+def _recover_others(project: Project, store: Store, warn: Tell) -> None:
     """Complete what killed roars left behind in this project."""
     if store.orphans():
         from roar_core.run.recovery import recover_interrupted
 
-        recover_interrupted(project, store)
+        recover_interrupted(project, store, warn)
     remove_unclaimed_journals(project, store)
+    remove_unclaimed_runs(project, store)
 
 
 def _unless_it_fails(record: Callable[[], T], warn: Tell) -> T | None:

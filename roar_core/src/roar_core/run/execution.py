@@ -21,11 +21,13 @@ from roar_core.observe.disk import look
 from roar_core.run.begun import BegunJob
 from roar_core.run.choose import ChosenTracer
 from roar_core.run.follow import Follower, input_candidates, mark_hashed
+from roar_core.run.planned import Planned
 from roar_core.run.processes import seconds_since_boot
 from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, start
 
 if TYPE_CHECKING:
+    from roar_core.run.beside import Beside
     from roar_core.run.extensions import Extensions
     from roar_core.run.record import Recorded
 
@@ -55,9 +57,16 @@ class Execution:
     """The part of a run between the job's first and last row."""
 
     def __init__(
-        self, begun: BegunJob, chosen: ChosenTracer, journal: Journal, launch: Launch, warn: Tell
+        self,
+        begun: BegunJob,
+        planned: Planned,
+        chosen: ChosenTracer,
+        journal: Journal,
+        launch: Launch,
+        warn: Tell,
     ) -> None:
         self._begun = begun
+        self._planned = planned
         self._journal = journal
         self._chosen = chosen
         self._launch = launch
@@ -73,14 +82,15 @@ class Execution:
         )
         self._follower = Follower(journal, self._hasher, input_candidates(begun.project))
 
-    def carry_out(self, program: str, relay: SignalRelay) -> tuple[float, Ended, float]:
+    def carry_out(self, relay: SignalRelay) -> tuple[float, Ended, float]:
         """Start the command; wait for it and, for a moment, for what it left in the background.
 
         Returns when it started, how it ended, and when (`time.perf_counter`).
         """
         launch, journal = self._launch, self._journal
-        is_the_users = launch.argv[0] == os.fsencode(self._begun.job.command[0])
-        if not is_the_users:
+        program = self._planned.program
+        is_the_command = launch.argv[0] == os.fsencode(self._planned.argv[0])
+        if not is_the_command:
             program = os.fsdecode(launch.argv[0])
         since_s = seconds_since_boot()
         started = time.perf_counter()
@@ -92,7 +102,7 @@ class Execution:
         # Start-up is over, and the command may run for days.
         gc.enable()
         journal.append(Kind.FORK, value=pid)
-        if is_the_users:
+        if is_the_command:
             self._report_program(program, pid)
         self._tell_tracer("following the command", lambda: launch.started(pid))
         # Half of our start-up is what recording needs: the command runs meanwhile.
@@ -167,7 +177,7 @@ class Execution:
                 return left
             time.sleep(min(0.01, remaining))
 
-    def record(self, ended: Ended, duration_s: float) -> Recorded:
+    def record(self, ended: Ended, duration_s: float, beside: Beside) -> Recorded:
         """Judge, hash and store what was seen, and let go of the journal."""
         from roar_core.run.record import Finished, record_job
 
@@ -190,6 +200,7 @@ class Execution:
             duration_s=duration_s,
             reasons=tuple(self._reasons),
             early=hasher.lookup,
+            beside=beside,
         )
         recorded = record_job(self._begun, finished, self._extensions)
         journal.remove()

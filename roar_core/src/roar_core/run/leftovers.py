@@ -1,8 +1,9 @@
-"""Delete journals that no job needs: their roar was killed just before its job was written."""
+"""Delete what no job needs: its roar was killed just before the job was written."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 from roar_core.journal_file import remove
@@ -11,6 +12,21 @@ from roar_core.store.writer import Store
 
 # A journal is made milliseconds before its job; the rest is for clocks that are set meanwhile.
 _CLAIMED_WITHIN_S = 60.0
+
+
+def remove_unclaimed_runs(project: Project, store: Store) -> None:
+    """Delete folders of companions that have lain there for a minute and belong to no job.
+
+    A storage proxy that was started for the run ends with its folder.
+    """
+    before = time.time() - _CLAIMED_WITHIN_S
+    try:
+        old = [entry for entry in os.scandir(project.runs) if entry.stat().st_mtime < before]
+    except OSError:  # mostly there is none
+        return
+    for entry in old:
+        if not store.has_job(entry.name):
+            shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def remove_unclaimed_journals(project: Project, store: Store) -> None:

@@ -17,6 +17,7 @@ class RunOptions(NamedTuple):
     kind: Literal["run", "build"] = "run"
     name: str | None = None
     tracer: str | None = None
+    backend: str | None = None
     algorithms: tuple[str, ...] = ()
     dirty: Dirty | None = None
     verbosity: int = 0

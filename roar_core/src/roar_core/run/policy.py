@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from roar_core.config.layers import Config
 from roar_core.environment.packages import system_packages
@@ -28,6 +28,16 @@ def named_in(command: Iterable[str], cwd: str) -> frozenset[str]:
     )
 
 
+def all_paths_in(records: Iterable[Record]) -> Iterator[str]:
+    """Every path that the journal names."""
+    return (
+        os.fsdecode(name)
+        for record in records
+        for name in record.strings[:2]
+        if name.startswith(b"/")
+    )
+
+
 def paths_in(records: Iterable[Record], project: Project) -> frozenset[str]:
     """Every path of the project that the journal names: all that the filters may be asked about."""
     inside = os.fsencode(f"{project.root}/")
@@ -48,7 +58,8 @@ def filters_for(
 ) -> Filters:
     """The filters of one run.
 
-    `tracked` holds the files that commit or snapshot stand for; `claims` is what analyzers say.
+    `tracked` holds the files that commit or snapshot stand for; `claims` is what analyzers and
+    backends say.
     """
     settings = config.section("filters")
     return Filters(
@@ -61,8 +72,8 @@ def filters_for(
             source_suffixes=frozenset(settings["source_suffixes"]),
             enabled={name: settings[name] for name in CLASSES if name in settings},
             ignore=tuple(settings["ignore"]),
-            claims=claims,
             opt_owned=_owned_below_opt,
+            claims=claims,
             cache_home=os.environ.get("XDG_CACHE_HOME"),
         )
     )

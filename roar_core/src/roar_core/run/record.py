@@ -24,10 +24,11 @@ from roar_core.model.observation import Observation
 from roar_core.observe.disk import list_files, look
 from roar_core.observe.judge import judge
 from roar_core.run.begun import BegunJob
+from roar_core.run.beside import Beside
 from roar_core.run.datasets import DatasetMaker
 from roar_core.run.edges import Hasher, make_edges
 from roar_core.run.extensions import Extensions
-from roar_core.run.policy import filters_for, paths_in
+from roar_core.run.policy import all_paths_in, filters_for, paths_in
 from roar_core.run.relay import Ended
 from roar_core.store.composites import Datasets
 
@@ -48,6 +49,7 @@ class Finished(NamedTuple):
     lost: int = 0
     unreadable_bytes: int = 0
     reasons: tuple[CoverageReason, ...] = ()
+    beside: Beside = Beside()
 
 
 class Recorded(NamedTuple):
@@ -61,10 +63,15 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
     """Judge the journal, hash what it names, and complete the job in one transaction."""
     records, config = finished.records, begun.config
     tracked = begun.code.holds(paths_in(records, begun.project))
+    is_traffic = finished.beside.claims(all_paths_in(records))
+
+    def claims(path: str) -> bool:
+        return extensions.analysis.claims(path) or is_traffic(path)
+
     observation = judge(
         records,
         look,
-        filters_for(begun.project, config, begun.job, tracked, extensions.analysis.claims),
+        filters_for(begun.project, config, begun.job, tracked, claims),
         list_files=list_files,
         clock=finished.clock_ns,
         lost=finished.lost,
@@ -88,8 +95,8 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
         exit_code=finished.ended.exit_code if finished.ended else None,
         signal=finished.ended.signal if finished.ended else None,
         duration_s=finished.duration_s,
-        inputs=edges.inputs,
-        outputs=edges.outputs,
+        inputs=(*edges.inputs, *finished.beside.inputs),
+        outputs=(*edges.outputs, *finished.beside.outputs),
         packages=packages_used(
             observation.packages | observation.code,
             observation.system & observation.code,
@@ -99,6 +106,7 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
     )
     trackers = extensions.analysis.references(job, observation)
     known = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
+    known += finished.beside.reasons()
     job = attrs.evolve(job, trackers=trackers, coverage=Coverage((*known, *extensions.reasons())))
     datasets = Datasets(edges.datasets, config.get("composites.components_max"))
     return Recorded(begun.store.complete(job, datasets), observation)

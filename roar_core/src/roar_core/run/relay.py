@@ -28,7 +28,8 @@ _RELAYED = frozenset(
         signal.SIGCONT,
     }
 )
-_WAITED = _RELAYED | {signal.SIGCHLD}
+# What nothing but the relay may receive while a command runs.
+WAITED = _RELAYED | {signal.SIGCHLD}
 # A command stopped by SIGSTOP was stopped from outside and will be continued alone.
 _MIRRORED_STOPS = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 
@@ -64,7 +65,7 @@ class SignalRelay:
     def __enter__(self) -> SignalRelay:
         # An inherited SIG_IGN for SIGCHLD would make the kernel reap the command behind our back.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, WAITED)
         self.mask = frozenset(signal.Signals(number) for number in before)
         return self
 
@@ -75,14 +76,14 @@ class SignalRelay:
         trace: TracebackType | None,
     ) -> None:
         # What is still pending was meant for a command that is gone.
-        while signal.sigtimedwait(_WAITED, 0) is not None:
+        while signal.sigtimedwait(WAITED, 0) is not None:
             continue
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
 
     def wait(self, child: int) -> Ended:
         """Relay signals until `child` has ended, and reap it."""
         while True:
-            info = signal.sigwaitinfo(_WAITED)
+            info = signal.sigwaitinfo(WAITED)
             if info.si_signo == signal.SIGCHLD:
                 status = _reap(child)
                 if status is not None:

@@ -88,6 +88,31 @@ def resolve_late(db: sqlite3.Connection, job_id: int) -> None:
         )
 
 
+# The job that wrote the bytes of an input row `edge` to this very path, among a driver and its
+# tasks: those bytes were made in this run, though an older one may have made the same. Of two tasks
+# only the one that started later can have read from the other; a driver may read from any.
+_IN_FAMILY = """(
+    SELECT made.job FROM edge made JOIN job maker ON maker.id = made.job
+    WHERE made.path = edge.path AND made.direction = 1 AND made.artifact = edge.artifact
+    AND made.job <> edge.job AND maker.undone_at_ns IS NULL
+    AND (maker.id = :driver OR maker.parent = (SELECT uid FROM job WHERE id = :driver))
+    AND (edge.job = :driver OR (maker.started_at_ns, maker.id) <
+         (SELECT started_at_ns, id FROM job WHERE id = edge.job))
+    ORDER BY maker.started_at_ns DESC, maker.id DESC LIMIT 1)"""
+
+
+def resolve_in_family(db: sqlite3.Connection, driver: int) -> None:
+    """Tie what a driver and its tasks read to what they themselves wrote; nothing without tasks."""
+    tasks = "SELECT id FROM job WHERE parent = (SELECT uid FROM job WHERE id = :driver)"
+    if db.execute(f"{tasks} LIMIT 1", {"driver": driver}).fetchone() is None:
+        return
+    db.execute(
+        f"UPDATE edge SET producer = coalesce({_IN_FAMILY}, producer) "  # noqa: S608 (constants)
+        f"WHERE direction = 0 AND artifact IS NOT NULL AND (job = :driver OR job IN ({tasks}))",
+        {"driver": driver},
+    )
+
+
 def resolve_again(db: sqlite3.Connection, job_id: int) -> None:
     """Find other producers for what was read from a job that has been undone."""
     db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE producer = ?", (job_id,))  # noqa: S608

@@ -35,10 +35,15 @@ class Jobs(Database):
     def job(self, uid: str) -> Job:
         """Return the job with this full uid, edges and all. Raises NotFoundError."""
         with self.snapshot() as db:
-            jobs = _full_jobs(db, "job.uid = ?", uid)
+            jobs = full_jobs(db, "job.uid = ?", uid)
         if not jobs:
             raise NotFoundError(f"no job {uid} is recorded here")
         return jobs[0]
+
+    def has_job(self, uid: str) -> bool:
+        """Whether a job with this full uid is recorded, in whatever state."""
+        with self.reading() as db:
+            return db.execute("SELECT 1 FROM job WHERE uid = ?", (uid,)).fetchone() is not None
 
     def jobs_of_session(
         self, session: int | None = None, *, include_undone: bool = False
@@ -47,7 +52,7 @@ class Jobs(Database):
         with self.snapshot() as db:
             session = active_session(db) if session is None else session
             where = "job.session = ?" if include_undone else f"job.session = ? AND {_STANDING}"
-            return _full_jobs(db, where, session)
+            return full_jobs(db, where, session)
 
     def summaries(
         self, session: int | None = None, *, include_undone: bool = False, limit: int = -1
@@ -111,7 +116,8 @@ def summaries_where(db: sqlite3.Connection, where: str, *values: Any) -> list[Jo
     return [JobSummary(job_from_row(row[2:]), row[0], row[1]) for row in rows]
 
 
-def _full_jobs(db: sqlite3.Connection, where: str, value: Any) -> list[Job]:
+def full_jobs(db: sqlite3.Connection, where: str, value: Any) -> list[Job]:
+    """Return the jobs that an SQL condition of ours picks, with everything, oldest first."""
     rows = db.execute(
         f"SELECT job.id, package_set.content, environment.content, {JOB_COLUMNS} FROM job "  # noqa: S608
         "LEFT JOIN package_set ON package_set.id = job.package_set "

@@ -61,8 +61,21 @@ def members_as_columns(db: sqlite3.Connection) -> None:
     )
 
 
+def add_tasks(db: sqlite3.Connection) -> None:
+    """A child job tells which attempt at which task it is, and what of that is merged."""
+    db.execute(
+        "CREATE TABLE task (job INTEGER PRIMARY KEY REFERENCES job (id), "
+        "driver INTEGER NOT NULL REFERENCES job (id), backend TEXT NOT NULL, task TEXT NOT NULL, "
+        "attempt INTEGER NOT NULL, place TEXT NOT NULL, UNIQUE (driver, backend, task, attempt))"
+    )
+    db.execute(
+        "CREATE TABLE task_part (job INTEGER NOT NULL REFERENCES task (job), "
+        "part TEXT NOT NULL, PRIMARY KEY (job, part)) WITHOUT ROWID"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
-UPGRADES: tuple[Upgrade, ...] = (references_of_servers, members_as_columns)
+UPGRADES: tuple[Upgrade, ...] = (references_of_servers, members_as_columns, add_tasks)
 SCHEMA_VERSION = 1 + len(UPGRADES)
 
 

@@ -14,9 +14,9 @@ from roar_core.store.migrations import refuse_newer, version_of
 # Parents before children. The stat cache is left out: what it knew is hashed again.
 _BY_ROWID = (
     "session", "package_set", "environment", "job", "artifact", "edge", "composite",
-    "composite_use", "tag_event", "tracker_reference",
+    "composite_use", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
-_BY_KEY = ("digest", "composite_source", "label")
+_BY_KEY = ("digest", "composite_source", "label", "task_part")
 
 # Where to stop looking when the end of a table is unreadable itself, and after how many failures.
 _END_UNKNOWN = 2**40
@@ -153,6 +153,12 @@ _REPAIRS = (
     ("", "DELETE FROM tag_event WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "UPDATE tag_event SET job = NULL WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM tracker_reference WHERE job NOT IN (SELECT id FROM job)"),
+    (
+        "",
+        "DELETE FROM task WHERE job NOT IN (SELECT id FROM job) "
+        "OR driver NOT IN (SELECT id FROM job)",
+    ),
+    ("", "DELETE FROM task_part WHERE job NOT IN (SELECT job FROM task)"),
 )
 
 

@@ -161,6 +161,25 @@ CREATE VIEW passing (consumer, producer, artifact, edge) AS
     SELECT edge.job, source.job, edge.artifact, edge.id
     FROM composite_source source JOIN edge ON edge.id = source.edge;
 
+-- === Tasks: what execution backends bring back (store/tasks.py) ===
+-- A job below the one that drove it: one attempt at one task, in its backend's own words.
+CREATE TABLE task (
+    job     INTEGER PRIMARY KEY REFERENCES job (id),
+    driver  INTEGER NOT NULL REFERENCES job (id),
+    backend TEXT NOT NULL,
+    task    TEXT NOT NULL,
+    attempt INTEGER NOT NULL,             -- from 1
+    place   TEXT NOT NULL,                -- host or node, '' when it is not known
+    UNIQUE (driver, backend, task, attempt)
+);
+-- Which parts of an attempt are merged: each is merged once, however often it is collected.
+CREATE TABLE task_part (
+    job  INTEGER NOT NULL REFERENCES task (job),
+    part TEXT NOT NULL,                   -- '' for an attempt that came in one piece
+    PRIMARY KEY (job, part)
+) WITHOUT ROWID;
+-- === end of tasks ===
+
 -- Documents users attach. Append-only: the newest version counts.
 CREATE TABLE label (
     entity_type TEXT NOT NULL CHECK (entity_type IN ('session', 'job', 'artifact')),

@@ -14,7 +14,13 @@ from roar_core.model.environment import Packages
 from roar_core.model.job import Job, Step
 from roar_core.store.composites import Datasets, insert_datasets
 from roar_core.store.connection import shown
-from roar_core.store.edges import insert_edges, producers_of, resolve_again, resolve_late
+from roar_core.store.edges import (
+    insert_edges,
+    producers_of,
+    resolve_again,
+    resolve_in_family,
+    resolve_late,
+)
 from roar_core.store.labels import write_labels
 from roar_core.store.owner import Owner
 from roar_core.store.queries import Queries
@@ -55,25 +61,12 @@ class Store(Queries, StatCache):
             session = _active_session(db, job.started_at_ns)
             step, rerun_of = assign_step(db, job, session, rerun_of_step)
             job = attrs.evolve(job, state="running", session=session, step=step, rerun_of=rerun_of)
-            columns: dict[str, Any] = {
-                "uid": job.uid,
-                "session": session,
-                "step_number": step.number if step else None,
-                "step_is_build": step.is_build if step else False,
-                "attempt": step.attempt if step else None,
-                "step_key": step_key(job),
-                "rerun_of": rerun_of,
-                "parent": job.parent,
-                "kind": job.kind,
-                "command": command_to_json(job.command),
-                "project": to_sql(job.project),
-                "cwd": to_sql(job.cwd),
-                "started_at_ns": job.started_at_ns,
+            columns = {
+                **job_columns(db, job),
                 "owner_pid": owner.pid,
                 "owner_start_ticks": owner.start_ticks,
                 "owner_boot_id": owner.boot_id,
                 "owner_pid_namespace": owner.pid_namespace,
-                **_outcome_columns(db, job),
             }
             # Names are literals of this module; values are bound.
             names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -95,15 +88,16 @@ class Store(Queries, StatCache):
         if self.is_deleted():
             raise DatabaseError(f"database {shown(self.path)} was deleted while the command ran")
         with self.writing() as db:
-            job_id, state = _row_of(db, job.uid)
+            job_id, state = row_of(db, job.uid)
             if state == "running":
-                columns = {"hash": unhex(digest), **_outcome_columns(db, job)}
+                columns = {"hash": unhex(digest), **outcome_columns(db, job)}
                 counts = insert_edges(db, job_id, job)
                 columns["input_count"], columns["output_count"] = counts
                 settings = ", ".join(f"{name} = ?" for name in columns)
                 db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
                 insert_datasets(db, job_id, job, datasets)
                 resolve_late(db, job_id)
+                resolve_in_family(db, job_id)
                 tie_inputs(db, job_id)
                 db.executemany(
                     "INSERT INTO tracker_reference "
@@ -140,22 +134,27 @@ class Store(Queries, StatCache):
         return session
 
     def mark_undone(self, uid: str, now_ns: int) -> None:
-        """Hide a job that has ended: its step and its bytes are those of the jobs that remain.
+        """Hide a job that has ended, and its tasks: its step and its bytes are other jobs' now.
 
         Raises NotFoundError when there is no such job, RoarError while it runs.
         """
         with self.writing() as db:
-            job_id, state = _row_of(db, uid)
+            job_id, state = row_of(db, uid)
             if state == "running":
                 raise RoarError(f"job {uid[:8]} is still running; stop it before undoing it")
-            db.execute(
+            tasks = db.execute("SELECT id FROM job WHERE parent = ?", (uid,)).fetchall()
+            hidden = [job_id, *(task for (task,) in tasks)]
+            db.executemany(
                 "UPDATE job SET undone_at_ns = ? WHERE id = ? AND undone_at_ns IS NULL",
-                (now_ns, job_id),
+                [(now_ns, job) for job in hidden],
             )
+            marks = ", ".join("?" * len(hidden))
             readers = db.execute(
-                "SELECT DISTINCT consumer FROM passing WHERE producer = ?", (job_id,)
+                f"SELECT DISTINCT consumer FROM passing WHERE producer IN ({marks})",  # noqa: S608
+                hidden,
             ).fetchall()
-            resolve_again(db, job_id)
+            for job in hidden:
+                resolve_again(db, job)
             for (reader,) in readers:
                 tie_inputs(db, reader)
 
@@ -171,14 +170,36 @@ def _new_session(db: sqlite3.Connection, now_ns: int) -> int:
     return session
 
 
-def _row_of(db: sqlite3.Connection, uid: str) -> tuple[int, str]:
+def row_of(db: sqlite3.Connection, uid: str) -> tuple[int, str]:
+    """Return a job's id and state. Raises NotFoundError when there is no such job."""
     row = db.execute("SELECT id, state FROM job WHERE uid = ?", (uid,)).fetchone()
     if row is None:
         raise NotFoundError(f"no job {uid} in this database")
     return row[0], row[1]
 
 
-def _outcome_columns(db: sqlite3.Connection, job: Job) -> dict[str, Any]:
+def job_columns(db: sqlite3.Connection, job: Job) -> dict[str, Any]:
+    """Return all that a job's row holds, but for its hash, its edges' numbers and its owner."""
+    step = job.step
+    return {
+        "uid": job.uid,
+        "session": job.session,
+        "step_number": step.number if step else None,
+        "step_is_build": step.is_build if step else False,
+        "attempt": step.attempt if step else None,
+        "step_key": step_key(job),
+        "rerun_of": job.rerun_of,
+        "parent": job.parent,
+        "kind": job.kind,
+        "command": command_to_json(job.command),
+        "project": to_sql(job.project),
+        "cwd": to_sql(job.cwd),
+        "started_at_ns": job.started_at_ns,
+        **outcome_columns(db, job),
+    }
+
+
+def outcome_columns(db: sqlite3.Connection, job: Job) -> dict[str, Any]:
     """Return what is known better, or only, when the job has ended."""
     packages = None if job.packages == Packages() else packages_json(job.packages)
     environment = None if job.environment is None else environment_json(job.environment)

@@ -4,5 +4,9 @@ import pytest
 
 # A failing promise shows what was promised and what was found.
 pytest.register_assert_rewrite(
-    "roar_core.testing.analyzer", "roar_core.testing.projects", "roar_core.testing.tracer"
+    "roar_core.testing.analyzer",
+    "roar_core.testing.backend",
+    "roar_core.testing.projects",
+    "roar_core.testing.storage_proxy",
+    "roar_core.testing.tracer",
 )

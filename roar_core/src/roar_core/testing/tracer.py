@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ import pytest
 from roar_core.hookspecs import LaunchPlan, Preflight, Tracer, TracerAbilities
 from roar_core.journal import Journal
 from roar_core.model.coverage import CoverageReason
+from roar_core.testing.audit import started_processes
 from roar_core.testing.needs import leave_out, missing, require_usable
 from roar_core.testing.programs import PROGRAMS
 from roar_core.testing.programs.building import Workshop
@@ -66,7 +66,7 @@ class TracerContract:
         assert isinstance(tracer.abilities, TracerAbilities)
 
     def test_preflight_starts_no_process(self, tracer: Tracer) -> None:
-        with _started_processes() as started:
+        with started_processes() as started:
             tracer.preflight()
         assert not started
 
@@ -192,28 +192,3 @@ def _journal(folder: Path) -> Iterator[Journal]:
         yield journal
     finally:
         journal.remove()
-
-
-_listeners: list[list[str]] = []
-
-
-@contextmanager
-def _started_processes() -> Iterator[list[str]]:
-    """What starts a process meanwhile, by Python's audit events."""
-    if not _listeners:
-        # A hook cannot be taken away again, so one serves for good, mostly with nobody to tell.
-        sys.addaudithook(_tell_listeners)
-        _listeners.append([])
-    started: list[str] = []
-    _listeners.append(started)
-    try:
-        yield started
-    finally:
-        _listeners.remove(started)
-
-
-def _tell_listeners(event: str, arguments: object) -> None:
-    # Python's "Audit events table" names these.
-    if event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"):
-        for listener in _listeners:
-            listener.append(f"{event}{arguments}")

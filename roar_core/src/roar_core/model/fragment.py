@@ -1,0 +1,97 @@
+"""What storage proxies and execution backends report of a run: objects, and tasks in fragments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from roar_core.model.coverage import CoverageReason
+from roar_core.model.environment import Environment, Packages
+from roar_core.model.fingerprint import Fingerprint
+
+TASK_STATES = ("succeeded", "failed", "interrupted")
+_TEXT = attrs.validators.instance_of(str)
+
+
+@attrs.frozen
+class ObservedObject:
+    """An object of a store that a job read or wrote, e.g. `s3://bucket/key`.
+
+    `digests` maps algorithm to value: `blake3` when all its bytes passed, else what the store calls
+    them (`etag` …). Objects with one digest and one size are the same bytes, so that whoever wrote
+    them is the producer. `size` is 0 where the store does not tell.
+    """
+
+    url: str
+    direction: Literal["input", "output"]
+    size: int
+    digests: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class TaskFile:
+    """A file that a task read or wrote, as it was then.
+
+    `path` is absolute and resolved, in the driver's terms: translate a container's paths. `digests`
+    maps algorithm to lower-case hex. Without `blake3`, roar hashes the file itself if it still is
+    the version of `fingerprint`, else its hash is unknown. `is_changed`: the task replaced these
+    bytes after reading them. `is_code`: it executed or imported the file.
+    """
+
+    path: str
+    size: int
+    digests: Mapping[str, str] = attrs.field(factory=dict)
+    fingerprint: Fingerprint | None = None
+    is_changed: bool = False
+    is_code: bool = False
+
+
+@attrs.frozen
+class TaskFragment:
+    """What one attempt at one task did, or a part of that.
+
+    `task` names the task in the platform's words and `name` what it is an instance of: a function,
+    a class, a script; tasks are grouped by it. Attempts count from 1. An attempt may come in many
+    parts, each with a `part` of its own, such as `stream@offset`: together they make one job, in
+    whatever order and however often they come, for a part is merged once. Its state is
+    `interrupted` until some part says `succeeded` or `failed`.
+
+    `command` is empty for what is no command. `where` is the host or node. Times are nanoseconds
+    since the epoch, `duration_s` None when nobody saw the end. `coverage` tells what is missing.
+    """
+
+    task: str = attrs.field(validator=attrs.validators.and_(_TEXT, attrs.validators.min_len(1)))
+    name: str = attrs.field(validator=_TEXT)
+    state: Literal["succeeded", "failed", "interrupted"] = attrs.field(
+        validator=attrs.validators.in_(TASK_STATES)
+    )
+    started_at_ns: int = attrs.field(validator=attrs.validators.instance_of(int))
+    attempt: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+    part: str = attrs.field(default="", validator=_TEXT)
+    command: tuple[str, ...] = ()
+    cwd: str | None = None
+    where: str = ""
+    duration_s: float | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    tracer: str | None = None
+    read: tuple[TaskFile, ...] = ()
+    written: tuple[TaskFile, ...] = ()
+    objects: tuple[ObservedObject, ...] = ()
+    coverage: tuple[CoverageReason, ...] = ()
+    packages: Packages = Packages()
+    environment: Environment | None = None
+
+
+@attrs.frozen
+class TaskCoverage:
+    """How many tasks the platform knows of, None where it cannot tell, and what else is missing.
+
+    `is_final` says that nothing more will come: roar then calls `finalise` and never asks again.
+    """
+
+    known: int | None
+    is_final: bool = True
+    reasons: tuple[CoverageReason, ...] = ()

@@ -1,0 +1,88 @@
+"""Fragments survive the way from a worker, and what is none is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roar_core.fragments import Attempt, from_json, is_running, recover, to_json
+from roar_core.model.coverage import CoverageReason
+from roar_core.model.environment import Environment, Gpu, Packages
+from roar_core.model.fingerprint import Fingerprint
+from roar_core.model.fragment import ObservedObject, TaskFile, TaskFragment
+
+NAMES = st.binary(max_size=20).map(os.fsdecode)
+FILES = st.builds(
+    TaskFile,
+    path=NAMES,
+    size=st.integers(0, 2**63),
+    digests=st.dictionaries(st.sampled_from(["blake3", "md5"]), st.text("0123456789abcdef")),
+    fingerprint=st.none() | st.builds(Fingerprint, *[st.integers(0, 2**64)] * 7),
+    is_changed=st.booleans(),
+    is_code=st.booleans(),
+)
+FRAGMENTS = st.builds(
+    TaskFragment,
+    task=st.text(min_size=1),
+    name=NAMES,
+    state=st.sampled_from(["succeeded", "failed", "interrupted"]),
+    started_at_ns=st.integers(0, 2**63),
+    attempt=st.integers(1, 9),
+    part=st.text(),
+    command=st.lists(NAMES).map(tuple),
+    read=st.lists(FILES, max_size=3).map(tuple),
+    written=st.lists(FILES, max_size=3).map(tuple),
+    objects=st.just((ObservedObject("s3://b/k", "input", 1, {"etag": '"x"'}),)),
+    coverage=st.just((CoverageReason("lost", 2, "here"),)),
+    packages=st.just(Packages({"numpy": "2"}, {})),
+    environment=st.none() | st.just(Environment("linux", "x86_64", gpus=(Gpu("a", 1),))),
+)
+
+
+@given(FRAGMENTS)
+def test_a_fragment_comes_back_as_it_was(fragment: TaskFragment) -> None:
+    data = to_json(fragment)
+    assert data.isascii()
+    assert data.count(b"\n") == 1
+    assert from_json(data) == fragment
+
+
+def test_unknown_fields_are_passed_over_and_missing_ones_have_defaults() -> None:
+    least = {"roar_fragment": 1, "task": "t", "name": "n", "state": "failed", "started_at_ns": 1}
+    fragment = from_json(json.dumps(least | {"colour": "red"}).encode())
+    assert fragment == TaskFragment("t", "n", "failed", 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"roar_fragment": 2}',
+        b'{"roar_fragment": 1, "task": "t"}',
+        b'{"roar_fragment": 1, "task": "", "name": "", "state": "failed", "started_at_ns": 1}',
+        b'{"roar_fragment": 1, "task": "t", "name": "", "state": "fine", "started_at_ns": 1}',
+        b'{"roar_fragment": 1, "task": "t", "name": "", "state": "failed", "started_at_ns": "1"}',
+    ],
+)
+def test_what_is_no_fragment_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        from_json(data)
+
+
+def test_an_attempt_without_a_journal_is_told_as_such(tmp_path: Path) -> None:
+    attempt = Attempt("t", ("sh", "task.sh"), os.fspath(tmp_path))
+    delivered: list[TaskFragment] = []
+    journal = tmp_path / "none.jnl"
+    assert not is_running(journal)
+    fragment = recover(attempt, journal, delivered.append, cwd=tmp_path)
+    assert delivered == [fragment]
+    assert (fragment.state, fragment.name) == ("interrupted", "sh")
+    assert "journal_lost" in {reason.code for reason in fragment.coverage}
