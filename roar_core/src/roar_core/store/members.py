@@ -11,12 +11,12 @@ from roar_core.identity import BloomFilter, portable_name
 from roar_core.model.job import Step
 from roar_core.store.artifacts import Artifacts, artifacts_by_digest
 from roar_core.store.composites import members_of
-from roar_core.store.found import Answer, MemberInfo, Membership, Use
 from roar_core.store.member_lists import MemberList, is_set
 from roar_core.store.rows import INPUT, from_sql, path_from_sql, path_to_sql
 
 if TYPE_CHECKING:
     from roar_core.model.composite import Component
+    from roar_core.store.found import Answer, MemberInfo, Use
 
 
 class Members(Artifacts):
@@ -35,6 +35,8 @@ class Members(Artifacts):
 
         Raises NotFoundError when there is no such dataset.
         """
+        from roar_core.store.found import Answer
+
         with self.snapshot() as db:
             members = members_of(db, _artifact(db, dataset))
             if members is not None:
@@ -107,6 +109,8 @@ def _members(db: sqlite3.Connection, dataset: str) -> MemberList:
 
 
 def _member_info(db: sqlite3.Connection, digest: str) -> MemberInfo:
+    from roar_core.store.found import MemberInfo, Membership
+
     raw = bytes.fromhex(digest)
     memberships: list[Membership] = []
     size = 0
@@ -137,6 +141,8 @@ def _member_info(db: sqlite3.Connection, digest: str) -> MemberInfo:
 
 def _uses(db: sqlite3.Connection, artifact: int, index: int) -> Iterator[tuple[bool, Use]]:
     """Jobs that touched one member of a dataset, newest first, and whether they read it."""
+    from roar_core.store.found import Use
+
     for direction, bitmap, uid, session, number, is_build, attempt, project, path in db.execute(
         "SELECT edge.direction, used.bitmap, job.uid, job.session, job.step_number, "
         "job.step_is_build, job.attempt, job.project, edge.path FROM edge "
