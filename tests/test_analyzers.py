@@ -91,6 +91,21 @@ def test_a_file_the_command_line_names_is_an_input_whoever_wrote_it(
     assert result.job["trackers"] == []
 
 
+def test_all_that_a_job_did_lies_between_its_start_and_its_end(
+    project: ProjectUnderTest, install_plugin: InstalledPlugins
+) -> None:
+    """Databases that several jobs share tell by the time which entries are a job's."""
+    window = LOGBOOK.replace("path.parent.name", 'f"{run.started_at_ns} {run.ended_at_ns}"')
+    install_plugin("logbook", window, group="roar.analyzers")
+    tell = "import os, time; first = time.time_ns(); os.mkdir('logbook')\n"
+    tell += "open('logbook/id.txt', 'w').close(); print(first, time.time_ns())"
+    result = project.run(sys.executable, "-c", tell)
+    first, last = map(int, result.stdout.split())
+    assert result.job is not None
+    started, ended = map(int, result.job["trackers"][0]["run_id"].split())
+    assert started <= first <= last <= ended
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -129,10 +144,10 @@ def test_a_misspelled_switch_is_told_and_one_of_an_absent_plugin_is_not_wrong(
     run = logging_project.run("sh", "-c", LOG)
     assert run.exit_code == 0
     assert "did you mean analyzers.experiment_trackers.logbook?" in run.stderr
-    logging_project.write("roar.toml", "[analyzers.experiment_trackers]\nwandb = false\n")
+    logging_project.write("roar.toml", "[analyzers.experiment_trackers]\nguild = false\n")
     listed = logging_project.roar("config", "list")
     assert listed.exit_code == 0
-    assert "analyzers.experiment_trackers.wandb belongs to no plugin in use" in listed.stderr
+    assert "analyzers.experiment_trackers.guild belongs to no plugin in use" in listed.stderr
 
 
 def test_an_environment_variable_switches_one_analyzer_off(

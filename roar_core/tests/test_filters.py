@@ -146,6 +146,21 @@ def test_git_is_not_asked_about_data() -> None:
 # --- interpreters --------------------------------------------------------------------------------
 
 
+def test_the_names_above_a_project_do_not_count_for_what_is_in_it() -> None:
+    claims = compile_patterns(["wandb/", "~/wandb/caches/"], "/home/u/wandb/p", "/home/u")
+    assert claims is not None
+    assert not claims("/home/u/wandb/p/data.csv")
+    assert claims("/home/u/wandb/p/wandb/run-1/x")
+    assert claims("/home/u/wandb/caches/x")
+    assert claims("/home/u/.cache/wandb/x")
+
+
+def test_the_base_of_a_copied_interpreter_is_known_by_its_standard_library() -> None:
+    read = ["/home/u/.pyenv/versions/3.11.7/lib/python3.11/encodings/__init__.py", "/p/encodings/x"]
+    found = interpreter_prefixes(["/p/venv/bin/python"], read)
+    assert found == {"/p/venv", "/home/u/.pyenv/versions/3.11.7", "/home/u/.pyenv"}
+
+
 def test_interpreters_are_known_by_program_and_by_pyvenv_cfg() -> None:
     programs = [
         "/usr/bin/python3.11",
@@ -212,6 +227,8 @@ def test_prefixes_are_added_without_touching_the_policy() -> None:
         ("out/**", "/p/output/x", False),
         ("run[0-9].txt", "/p/run7.txt", True),
         ("run[!0-9].txt", "/p/run7.txt", False),
+        ("a[[]1].txt", "/p/a[1].txt", True),
+        ("a[[]1].txt", "/p/a1.txt", False),
         ("a+b(1).txt", "/p/a+b(1).txt", True),
         ("[", "/p/[", True),
         ("?.txt", "/p/é.txt", True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 
+import attrs
 import pytest
 
 from roar_core.journal import Intent, Kind, RenameFlag
@@ -413,6 +414,18 @@ def test_created_and_gone_is_scratch(tree: ModelTree) -> None:
     tree.unlink("/p/tmp")
     observation = observe(tree)
     assert (observation.inputs, observation.outputs, observation.scratch) == ((), (), 1)
+
+
+def test_a_claimed_file_is_told_to_its_analyzer_even_when_it_is_gone(tree: ModelTree) -> None:
+    tree.write("/p/log/part")
+    tree.rename("/p/log/part", "/p/log/run-1")
+    tree.unlink("/p/log/run-1")
+    tree.write("/p/tmp")
+    tree.unlink("/p/tmp")
+    claiming = Filters(attrs.evolve(FILTERS.policy, claims=lambda path: "/log/" in path))
+    observation = judge(tree.records, tree.look, claiming, list_files=tree.list_files)
+    assert observation.claimed_outputs == {"/p/log/run-1"}
+    assert (observation.outputs, observation.scratch) == ((), 2)
 
 
 def test_a_reused_inode_number_is_another_file(tree: ModelTree) -> None:

@@ -33,9 +33,9 @@ GOOD = ANALYZER + "@hookimpl\ndef roar_analyzers(config):\n    return [Analyzer_
 
 @pytest.fixture
 def install(install_plugin: InstalledPlugins, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Puts plugins on the path of this process, for one test."""
+    """Puts plugins on the path of this process, for one test, beside none of a checkout's own."""
     monkeypatch.syspath_prepend(str(install_plugin.folder))
-    monkeypatch.delenv("ROAR_DISABLE_PLUGINS", raising=False)
+    monkeypatch.setenv("ROAR_DISABLE_PLUGINS", "roar-analyzer-trackers")
     plugins._load.cache_clear()
     before = set(sys.modules)
 

@@ -209,9 +209,9 @@ class ObservedRun:
     """What an analyzer sees of a run that has ended.
 
     `read` and `written` are the absolute paths that match its patterns, and no others: what a job
-    has written it may also have read. `packages` are the Python distributions that the job's
-    programs imported, name to version. `environ` is as in `PluginConfig`. Times are nanoseconds
-    since the epoch.
+    has written it may also have read, or removed again. `packages` are the Python distributions
+    that the job's programs imported, name to version. `environ` is as in `PluginConfig`. Times are
+    nanoseconds since the epoch.
     """
 
     project: Path

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import pluggy
@@ -286,10 +287,20 @@ def _imported(value: str) -> tuple[Any, int]:
 def _registered(ref: PluginRef, module: Any) -> Any:
     """A hook caller for this plugin alone, so that nothing it does can stop another."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(_specifications())
     manager.register(module, name=ref.name)
     manager.check_pending()
     return manager.hook
+
+
+@functools.cache
+def _specifications() -> ModuleType:
+    """The hookspecs alone: pluggy examines every name of a module, and it does so per plugin."""
+    found = ModuleType(hookspecs.__name__)
+    for name, value in vars(hookspecs).items():
+        if name.startswith("roar_"):
+            setattr(found, name, value)
+    return found
 
 
 def _objects(plugin: Plugin, contract: Contract, arguments: Mapping[str, Any]) -> list[Offer]:

@@ -18,7 +18,8 @@ class FileHistory:
 
     `before` is the version before the tree first opened it for writing, `latest` the newest one
     reported. `names` maps the present names to how they are known, `found` holds those under which
-    it was there before the tree acted, and `read_as` those under which it was used.
+    it was there before the tree acted, and `read_as` those under which it was used. `last_name` is
+    the one that was taken away last, empty when none was.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class FileHistory:
         "is_replaced",
         "is_touched",
         "is_written",
+        "last_name",
         "latest",
         "names",
         "read_as",
@@ -44,6 +46,7 @@ class FileHistory:
         self.names: dict[str, int] = {}
         self.found: tuple[str, ...] = ()
         self.read_as: tuple[str, ...] = ()
+        self.last_name = ""
         self.is_created = False
         self.is_replaced = False  # of what it held before the run, nothing is left
         self.is_dead = False  # its last name is gone, so its number may be another file's

@@ -111,6 +111,9 @@ class _Verdict:
                     self._outputs.append(output)
             if file.is_created and not exists:
                 self._scratch += 1
+                if file.last_name and self._filters.policy.claims(file.last_name):
+                    # A tool that uploads its files removes them; their names tell what it logged.
+                    self._claimed["output"].add(file.last_name)
         self._sources = [read for read in self._history.names.sources if read.file in self._named]
 
     def judge_moved_directories(self, list_files: ListFiles) -> None:

@@ -168,6 +168,7 @@ class Names:
                 _lose(held, fingerprint)
         if file is not None:
             file.names.pop(path, None)
+            file.last_name = path
             same = fingerprint is not None and fingerprint[:2] == file.identity
             _lose(file, fingerprint if same else None)
 

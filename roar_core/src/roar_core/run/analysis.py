@@ -41,13 +41,9 @@ class Analysis:
         self.failures = list(failures)
         self._project = project
         self._environ = environ
-        self._offers: list[tuple[Offer, Matcher]] = []
-        patterns: list[str] = []
-        for offer in offers:
-            match = compile_patterns(offer.value.patterns, os.fspath(project), home)
-            self._offers.append((offer, match or _nothing))
-            patterns += offer.value.patterns
-        self.claims = compile_patterns(patterns, os.fspath(project), home) or _nothing
+        self._home = home
+        self._offers = tuple(offers)
+        self.claims = self._matcher(self._offers)
 
     @classmethod
     def prepare(cls, project: Project, config: Config, environ: Mapping[str, str]) -> Analysis:
@@ -72,11 +68,12 @@ class Analysis:
         told += [str(failure) for failure in found.failures]
         return cls(project.root, home, environ, found.offers, told)
 
-    def references(self, job: Job, observation: Observation) -> tuple[TrackerReference, ...]:
+    def references(
+        self, job: Job, observation: Observation, ended_at_ns: int
+    ) -> tuple[TrackerReference, ...]:
         """Every tracker run that the job logged, each once; adds to `failures`."""
         written = {file.path for file in observation.outputs} | observation.claimed_outputs
         read = {file.path for file in observation.inputs} | observation.claimed_inputs
-        ended_at_ns = job.started_at_ns + round((job.duration_s or 0) * 1e9)
         run = ObservedRun(
             project=self._project,
             cwd=Path(job.cwd),
@@ -87,7 +84,9 @@ class Analysis:
         )
         matching = {path for path in written | read if self.claims(path)}
         found: dict[tuple[Any, ...], TrackerReference] = {}
-        for offer, match in self._offers:
+        for offer in self._offers:
+            # Most runs have nothing of any tool: nine matchers would cost them a millisecond.
+            match = self._matcher((offer,)) if matching else _nothing
             of_tool = {path for path in matching if match(path)}
             seen = attrs.evolve(run, read=_paths(of_tool & read), written=_paths(of_tool & written))
             try:
@@ -100,6 +99,11 @@ class Analysis:
             for reference in references:
                 found.setdefault((reference.tracker, reference.run_id, reference.host), reference)
         return tuple(found.values())
+
+    def _matcher(self, offers: Iterable[Offer]) -> Matcher:
+        """What says whether any of these analyzers claims a path."""
+        patterns = [pattern for offer in offers for pattern in offer.value.patterns]
+        return compile_patterns(patterns, os.fspath(self._project), self._home) or _nothing
 
 
 def _paths(paths: Iterable[str]) -> frozenset[PurePath]:

@@ -104,7 +104,7 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
         ),
         environment=environment(programs, config.get("environment.variables")),
     )
-    trackers = extensions.analysis.references(job, observation)
+    trackers = extensions.analysis.references(job, observation, _ended_at_ns(job, finished))
     known = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
     known += finished.beside.reasons()
     job = attrs.evolve(job, trackers=trackers, coverage=Coverage((*known, *extensions.reasons())))
@@ -126,6 +126,15 @@ def _datasets(
         untouched_max=begun.config.get("composites.untouched_max"),
         started_at_ns=begun.job.started_at_ns,
     )
+
+
+def _ended_at_ns(job: Job, finished: Finished) -> int:
+    """When the command ended. A job starts a moment before its command, whose time is measured."""
+    known = job.started_at_ns + round((job.duration_s or 0) * 1e9)
+    if finished.records:
+        # The journal's own EXIT, or what came after it.
+        return max(known, finished.records[-1].time_ns + finished.clock_ns)
+    return known
 
 
 def _state(ended: Ended | None) -> JobState:

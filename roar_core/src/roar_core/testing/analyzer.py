@@ -46,7 +46,7 @@ class AnalyzerContract:
     def test_its_patterns_take_what_its_tool_writes_and_nothing_ordinary(
         self, analyzer: Analyzer, relevant_run: ObservedRun
     ) -> None:
-        claims = _claims(analyzer, relevant_run)
+        claims = claims_of(analyzer, relevant_run.project)
         for path in relevant_run.written:
             assert claims(str(path)), f"{path} is in the run but matches no pattern"
         for name in ORDINARY:
@@ -55,7 +55,7 @@ class AnalyzerContract:
     def test_its_patterns_match_whole_names(
         self, analyzer: Analyzer, relevant_run: ObservedRun
     ) -> None:
-        claims = _claims(analyzer, relevant_run)
+        claims = claims_of(analyzer, relevant_run.project)
         for pattern in analyzer.patterns:
             name = pattern.rstrip("/").rpartition("/")[2]
             if "*" not in name:
@@ -85,9 +85,9 @@ class AnalyzerContract:
         assert not list(analyzer.references(read_only))
 
 
-def _claims(analyzer: Analyzer, run: ObservedRun) -> Matcher:
-    """What roar makes of the patterns, in a run of this project and this user."""
+def claims_of(analyzer: Analyzer, project: Path) -> Matcher:
+    """What roar makes of the patterns: says of a path whether they take it, for this user."""
     assert isinstance(analyzer.patterns, tuple)
-    found = compile_patterns(analyzer.patterns, str(run.project), str(Path.home()))
+    found = compile_patterns(analyzer.patterns, str(project), str(Path.home()))
     assert found is not None, "no pattern at all"
     return found
