@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
+from importlib.metadata import Distribution, PathDistribution, distribution
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from roar_core.plugins import tracers
 from roar_core.testing.needs import require_usable
 from roar_core.testing.projects import ProjectUnderTest
 
+ROOT = Path(__file__).resolve().parents[1]
 TRACERS = ("preload", "ptrace", "ebpf")
 
 
@@ -44,3 +53,68 @@ def collector_socket() -> Iterator[str]:
     collector = OwnCollector.start()
     yield collector.socket
     collector.let_go()
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels of every distribution of ours and of all they depend on, made without a network.
+
+    Built once for all the processes of pytest-xdist, in the folder that they share.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "wheelhouse"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".complete").exists():
+            _build_ours(folder)
+            _repack_others(folder)
+            (folder / ".complete").touch()
+    return folder
+
+
+def _build_ours(target: Path) -> None:
+    """From a copy: a build in the checkout would replace libraries that other tests have loaded."""
+    copy = target / "checkout"
+    members = ["roar_core", *(f"plugins/{p.name}" for p in (ROOT / "plugins").glob("[!_]*"))]
+    leave_out = shutil.ignore_patterns("_native", "__pycache__", "tests")
+    for member in members:
+        shutil.copytree(ROOT / member, copy / member, ignore=leave_out)
+    pip = (sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "wheel", "-q")
+    where = ("--no-deps", "--no-index", "--no-build-isolation", "-w", str(target))
+    command = (*pip, *where, *(str(copy / member) for member in members))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _repack_others(target: Path) -> None:
+    """What ours depend on, as wheels again, of the files that are installed for these tests."""
+    for found in _dependencies(list(map(_described, target.glob("*.whl")))):
+        lines = (found.read_text("WHEEL") or "").splitlines()
+        tag = next(line[5:] for line in lines if line.startswith("Tag: "))
+        name = found.metadata["Name"].replace("-", "_")
+        with zipfile.ZipFile(target / f"{name}-{found.version}-{tag}.whl", "w") as wheel:
+            for file in found.files or ():
+                if ".." not in file.parts and file.suffix != ".pyc":
+                    wheel.write(file.locate(), str(file))
+
+
+def _described(wheel: Path) -> Distribution:
+    """What a wheel says of itself."""
+    name, version, *_ = wheel.name.split("-")
+    return PathDistribution(zipfile.Path(wheel, f"{name}-{version}.dist-info/"))
+
+
+def _dependencies(ours: list[Distribution]) -> list[Distribution]:
+    """The installed distributions, of others, that `ours` stand on."""
+    found: dict[str, Distribution] = {}
+    waiting = ours
+    while waiting:
+        for text in waiting.pop().requires or ():
+            wanted = Requirement(text)
+            name = wanted.name.lower()
+            needed = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+            if needed and name not in found and not name.startswith("roar-"):
+                found[name] = distribution(name)
+                waiting.append(found[name])
+    return list(found.values())

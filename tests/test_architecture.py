@@ -31,7 +31,7 @@ LAYERS = (
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
-    ("run", "lineage", "registry", "transfer", "reproduce", "export"),
+    ("run", "lineage", "registry", "transfer", "reproduce", "export", "scaffold", "promises"),
     ("fragments",),
     ("cli",),
     ("__main__", "testing"),

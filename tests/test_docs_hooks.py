@@ -16,14 +16,21 @@ from roar_core import fragments, hookspecs
 from roar_core.config.layers import load
 from roar_core.config.schema import SECTIONS
 from roar_core.config.values import kind_of, shown
-from roar_core.contracts import CONTRACTS, misfit
+from roar_core.contracts import CONTRACTS
 from roar_core.discovery import KINDS
 from roar_core.hookspecs import ConfigKey
 from roar_core.model import fragment
+from roar_core.scaffold.kinds import KINDS as KINDS_TO_MAKE
+from roar_core.scaffold.kinds import Kind
+from roar_core.scaffold.naming import checked_name
+from roar_core.scaffold.packages import package_files
 from roar_core.testing.analyzer import AnalyzerContract
 from roar_core.testing.backend import BackendContract
+from roar_core.testing.composite import CompositeContract
+from roar_core.testing.exporter import ExporterContract
 from roar_core.testing.storage_proxy import StorageProxyContract
 from roar_core.testing.tracer import TracerContract
+from roar_core.testing.transfer import TransferContract
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "plugins" / "_template"
@@ -113,25 +120,30 @@ def test_the_table_of_groups_is_complete() -> None:
     assert rows == [(group, kind, hooks.get(group, "none")) for group, kind in KINDS.items()]
 
 
-def test_the_worked_example_is_the_template() -> None:
+@pytest.mark.parametrize("kind", KINDS_TO_MAKE, ids=lambda kind: kind.word)
+def test_the_code_of_each_kind_is_what_plugins_new_writes(kind: Kind) -> None:
+    """Which tests/test_plugins_new.py installs, type-checks and runs."""
+    files = package_files(checked_name(kind, "logbook"))
+    shown = blocks(page("plugins.md"), "python")
+    missing = [n for n, text in files.items() if '"""' in text and text not in shown]
+    assert missing == ["tests/conftest.py"]
+
+
+def test_the_metadata_of_the_worked_example_is_the_template() -> None:
     text = page("plugins.md")
-    for name in ("src/roar_analyzer_logbook/__init__.py", "tests/test_logbook.py"):
-        assert (TEMPLATE / name).read_text(encoding="utf-8") in blocks(text, "python"), name
     assert (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8") in blocks(text, "toml")
 
 
-def test_the_skeleton_of_a_tracer_is_a_tracer() -> None:
-    [code] = [block for block in blocks(page("plugins.md"), "python") if "roar_tracers" in block]
-    module: dict[str, Any] = {"__name__": "skeleton"}
-    exec(compile(code, "docs/plugins.md", "exec"), module)
-    [tracer] = module["roar_tracers"]()
-    assert misfit(tracer, CONTRACTS["roar.tracers"]) == ""
-    assert tracer.preflight().ok is False  # its helper is made up, and it says so
-    assert tracer.preflight().remedy
-
-
 def test_the_promises_listed_are_those_of_the_kits() -> None:
-    kits = (AnalyzerContract, BackendContract, StorageProxyContract, TracerContract)
+    kits = (
+        AnalyzerContract,
+        TracerContract,
+        BackendContract,
+        StorageProxyContract,
+        CompositeContract,
+        ExporterContract,
+        TransferContract,
+    )
     promises = [name for kit in kits for name in vars(kit) if name.startswith("test_")]
     assert re.findall(r"^- `(test_\w+)`", page("plugins.md"), re.M) == promises
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from roar_core.promises.graphs import EMPTY, EXAMPLE
 from roar_core.testing.projects import ProjectUnderTest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,6 +121,7 @@ COMMANDS = {
     "config get run.grace": "setting",
     "filter list": "filters",
     "plugins": "plugins",
+    "plugins check": "plugins_check",
     "tracer": "tracers",
     "tracer check": "tracer_check",
     "db": "database",
@@ -165,6 +167,11 @@ def test_what_the_commands_print_is_what_the_schema_says(recorded: ProjectUnderT
     for command, name in COMMANDS.items():
         validate(recorded.json(*command.split()), name)
     validate(recorded.json("show", ODD), "file")
+
+
+@pytest.mark.parametrize("graph", [EMPTY, EXAMPLE], ids=["empty", "example"])
+def test_the_graphs_that_exporters_are_tried_with_are_documents(graph: dict[str, Any]) -> None:
+    validate(graph, "dag")
 
 
 def test_what_is_printed_of_datasets_is_what_the_schema_says(project: ProjectUnderTest) -> None:

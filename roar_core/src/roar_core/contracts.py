@@ -64,7 +64,7 @@ def misfit(candidate: Any, contract: Contract) -> str:
     lacks = [n for n in sorted(members) if n[0] != "_" and not hasattr(candidate, n)]
     if lacks:
         return f"lacks {', '.join(lacks)}, which every {protocol.__name__} has"
-    names = _names(candidate, contract)
+    names = names_of(candidate, contract)
     if not names or not all(isinstance(name, str) and name for name in names):
         return f"has no text as its {contract.identity}"
     if not isinstance(getattr(candidate, "priority", 0), int):
@@ -78,7 +78,7 @@ def without_clashes(
     """Offers by priority, then name; of several under one name none, lest one win in silence."""
     named: dict[str, list[Offer]] = {}
     for offer in offers:
-        for name in _names(offer.value, contract):
+        for name in names_of(offer.value, contract):
             named.setdefault(name, []).append(offer)
     clashes: list[Clash] = []
     out: set[int] = set()
@@ -88,10 +88,11 @@ def without_clashes(
             owners = sorted({offer.ref.distribution for offer in same})
             clashes.append(Clash(same[0].ref, name, tuple(owners)))
     kept = [offer for offer in offers if id(offer.value) not in out]
-    kept.sort(key=lambda o: (getattr(o.value, "priority", 0), _names(o.value, contract)))
+    kept.sort(key=lambda o: (getattr(o.value, "priority", 0), names_of(o.value, contract)))
     return tuple(kept), clashes
 
 
-def _names(candidate: Any, contract: Contract) -> tuple[str, ...]:
+def names_of(candidate: Any, contract: Contract) -> tuple[str, ...]:
+    """What an object is called: one name, or the several it gives, as a transfer its schemes."""
     name = getattr(candidate, contract.identity)
     return name if isinstance(name, tuple) else (name,)

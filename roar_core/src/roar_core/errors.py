@@ -6,7 +6,7 @@
     ├── ConfigError           a configuration file or value is wrong
     ├── DatabaseError         the session database is unreadable, too new or too busy
     ├── JournalError          a trace journal is not one, or of a version we do not speak
-    ├── NotFoundError         no job, artifact or path answers to this reference
+    ├── NotFoundError         no job, artifact, path or URL answers to this reference
     ├── TracerError           a tracer cannot be used or failed
     └── PluginError           a plugin could not be loaded, or failed
 
@@ -47,7 +47,7 @@ class JournalError(RoarError):
 
 
 class NotFoundError(RoarError):
-    """A reference (`@N`, uid, hash prefix, path) names nothing recorded here."""
+    """A reference (`@N`, uid, hash prefix, path) names nothing recorded here, a URL no object."""
 
 
 class TracerError(RoarError):

@@ -464,18 +464,31 @@ class RemoteObject:
 
 @runtime_checkable
 class Transfer(Protocol):
-    """Moves bytes for the URL schemes it names."""
+    """Moves bytes for the URL schemes it names, in pieces: memory does not grow with an object.
 
-    schemes: tuple[str, ...]
+    No URL holds a secret: credentials are found where the store's own tools look for them. What
+    cannot be done is a `RoarError` with a remedy, `NotFoundError` where nothing is at a URL.
+    """
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """What its URLs start with, in lower case: `("s3",)`; a class attribute does."""
 
     def list(self, url: str) -> Iterator[RemoteObject]:
-        """Every object at or below `url`."""
+        """Every object at `url`, or below it as a folder, once and in the order of their URLs."""
 
     def get(self, source: RemoteObject, target: IO[bytes]) -> None:
-        """Write the object's bytes to `target`."""
+        """Write the object's bytes to `target`, in order, and leave it open.
+
+        Bytes of the version or etag that `source` names, and of no other: when they are gone, raise
+        `RoarError`. What was written before an error is thrown away.
+        """
 
     def put(self, source: Path, url: str) -> RemoteObject:
-        """Upload one file; return what the store now holds."""
+        """Upload one file, in the place of what is at `url`; return what the store now holds.
+
+        Whole or not at all. The same file put again adds nothing.
+        """
 
 
 @hookspec
@@ -490,7 +503,11 @@ class Exporter(Protocol):
     format: str
 
     def write(self, graph: Mapping[str, Any], target: IO[bytes]) -> None:
-        """Write `graph`, the document of `roar dag --json`, to `target`."""
+        """Write `graph`, the document of `roar dag --json --show-artifacts`, to `target`.
+
+        In order, as into a pipe, and leave it open. The same graph gives the same bytes, and one
+        without steps is a graph too. What the format cannot say is a `RoarError` with a remedy.
+        """
 
 
 @hookspec

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import pluggy
 
 from roar_core import hookspecs
-from roar_core.contracts import CONTRACTS, Contract, Offer, misfit, without_clashes
+from roar_core.contracts import CONTRACTS, Offer, misfit, without_clashes
 from roar_core.discovery import (
     DISABLE,
     KINDS,
@@ -116,12 +116,8 @@ def offered(
     offers: list[Offer] = []
     failures = list(loaded.failures)
     for plugin in usable_plugins(loaded):
-        arguments: dict[str, Any] = {}
-        if contract.config is not None:
-            settings = section(plugin.ref.name) if section else {}
-            arguments["config"] = contract.config(project or Path.cwd(), settings, variables or {})
         try:
-            offers += _objects(plugin, contract, arguments)
+            offers += objects_of(plugin, project, section, variables)
         except PluginError as error:
             failures.append(error)
     kept, clashes = without_clashes(offers, contract)
@@ -147,15 +143,58 @@ def usable_plugins(loaded: Loaded) -> list[Plugin]:
     return [plugin for plugin in loaded.plugins if plugin.state == "ok"]
 
 
+def objects_of(
+    plugin: Plugin,
+    project: Path | None,
+    section: Section | None,
+    variables: Mapping[str, str] | None = None,
+) -> list[Offer]:
+    """Ask one plugin for its objects; PluginError when it fails or one does not fit."""
+    contract = CONTRACTS[plugin.ref.group]
+    arguments: dict[str, Any] = {}
+    if contract.config is not None:
+        settings = section(plugin.ref.name) if section else {}
+        arguments["config"] = contract.config(project or Path.cwd(), settings, variables or {})
+
+    def ask() -> list[Offer]:
+        answers = getattr(plugin.hooks, contract.hook)(**arguments)
+        objects = [candidate for answer in answers for candidate in answer]
+        for candidate in objects:
+            if problem := misfit(candidate, contract):
+                raise TypeError(f"{type(candidate).__name__} {problem}")
+        return [Offer(plugin.ref, candidate) for candidate in objects]
+
+    return call_object(plugin.ref, f"offering its {plugin.ref.kind}", ask)
+
+
+def sections_of(plugin: Plugin) -> list[ConfigSection]:
+    """The configuration sections of one plugin; PluginError when it fails or one is none."""
+
+    def ask() -> list[ConfigSection]:
+        answers = plugin.hooks.roar_config_sections()
+        sections = [section for answer in answers for section in answer]
+        for section in sections:
+            if not _is_section(section):
+                raise TypeError(f"{section!r} is no ConfigSection of ConfigKeys")
+        return sections
+
+    return call_object(plugin.ref, "naming its configuration", ask)
+
+
+def capability_answers(plugin: Plugin) -> list[Any]:
+    """What one plugin answers to roar_capabilities, as it is; PluginError when it fails."""
+    return call_object(
+        plugin.ref, "naming its capabilities", lambda: list(plugin.hooks.roar_capabilities())
+    )
+
+
 def config_sections(loaded: Sequence[Loaded]) -> tuple[list[ConfigSection], list[PluginError]]:
     """The configuration sections that loaded plugins own, and what went wrong asking for them."""
     sections: list[ConfigSection] = []
     failures: list[PluginError] = []
     for plugin in (p for group in loaded for p in usable_plugins(group)):
         try:
-            sections += call_object(
-                plugin.ref, "naming its configuration", _sections_of, plugin.hooks
-            )
+            sections += sections_of(plugin)
         except PluginError as error:
             failures.append(error)
     return sections, failures
@@ -166,9 +205,7 @@ def capabilities(loaded: Sequence[Loaded]) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for plugin in (p for group in loaded for p in usable_plugins(group)):
         try:
-            for answer in call_object(
-                plugin.ref, "naming its capabilities", plugin.hooks.roar_capabilities
-            ):
+            for answer in capability_answers(plugin):
                 found |= {n: v for n, v in dict(answer).items() if isinstance(v, bool)}
         except (PluginError, TypeError, ValueError):
             continue
@@ -303,30 +340,8 @@ def _specifications() -> ModuleType:
     return found
 
 
-def _objects(plugin: Plugin, contract: Contract, arguments: Mapping[str, Any]) -> list[Offer]:
-    """Ask one plugin for its objects; PluginError when it fails or one does not fit."""
-
-    def ask() -> list[Offer]:
-        answers = getattr(plugin.hooks, contract.hook)(**arguments)
-        objects = [candidate for answer in answers for candidate in answer]
-        for candidate in objects:
-            if problem := misfit(candidate, contract):
-                raise TypeError(f"{type(candidate).__name__} {problem}")
-        return [Offer(plugin.ref, candidate) for candidate in objects]
-
-    return call_object(plugin.ref, f"offering its {plugin.ref.kind}", ask)
-
-
 def _failure(ref: PluginRef, reason: str, owners: str | None = None) -> PluginError:
     return PluginError(owners or ref.distribution, f"loading {ref.kind} {ref.name}", reason)
-
-
-def _sections_of(hooks: Any) -> list[ConfigSection]:
-    sections = [section for answer in hooks.roar_config_sections() for section in answer]
-    for section in sections:
-        if not _is_section(section):
-            raise TypeError(f"{section!r} is no ConfigSection of ConfigKeys")
-    return sections
 
 
 def _is_section(candidate: object) -> bool:
@@ -351,12 +366,9 @@ def _asked(plugin: Plugin, project: Path, section: Section) -> Plugin:
         if _is_command(plugin.hooks):
             return plugin
         return Plugin(plugin.ref, "broken", f"{plugin.ref.value} is no click command")
-    arguments: dict[str, Any] = {}
-    if contract.config is not None:
-        arguments["config"] = contract.config(project, section(plugin.ref.name))
     try:
-        _objects(plugin, contract, arguments)
-        call_object(plugin.ref, "naming its configuration", _sections_of, plugin.hooks)
+        objects_of(plugin, project, section)
+        sections_of(plugin)
     except PluginError as error:
         return Plugin(plugin.ref, "broken", f"{error.doing}: {error.cause}")
     return plugin

@@ -27,7 +27,7 @@ COMMANDS = {
     "config": ("roar_core.cli.config:config", "List, read and change settings."),
     "filter": ("roar_core.cli.filter:filters", "Keep paths out of lineage."),
     "tracer": ("roar_core.cli.tracer:tracer", "List, choose and check tracers."),
-    "plugins": ("roar_core.cli.plugins:plugins", "List plugins, and why one is unusable."),
+    "plugins": ("roar_core.cli.plugins:plugins", "List, make and check plugins."),
     "db": ("roar_core.cli.db:db", "Check and recover the session database."),
     "completion": ("roar_core.cli.completion:completion", "Print shell completion."),
 }

@@ -138,10 +138,12 @@ def _check_section(section: ConfigSection, owned: set[str], known: Mapping[str, 
     if close := near(head, CORE_SECTIONS):
         raise ConfigError(f"it is, or looks like, roar's own [{close}]")
     for key in section.keys:
+        kind_of(key)
         if key.default is not None:
-            checked(key, key.default)
-        else:
-            kind_of(key)
+            try:
+                checked(key, key.default)
+            except ConfigError as error:
+                raise ConfigError(f"the default of {key.name}: {error}") from error
 
 
 class _Layers:

@@ -3,10 +3,8 @@
 import pytest
 
 # A failing promise shows what was promised and what was found.
-pytest.register_assert_rewrite(
-    "roar_core.testing.analyzer",
-    "roar_core.testing.backend",
-    "roar_core.testing.projects",
-    "roar_core.testing.storage_proxy",
-    "roar_core.testing.tracer",
-)
+for _module in (
+    *("analyzer", "backend", "composite", "exporter", "projects", "storage_proxy", "tracer"),
+    "transfer",
+):
+    pytest.register_assert_rewrite(f"roar_core.testing.{_module}")

@@ -17,10 +17,8 @@ import pytest
 
 from roar_core.hookspecs import Analyzer, ObservedRun
 from roar_core.model.tracker import TrackerReference
-from roar_core.observe.patterns import Matcher, compile_patterns
-
-# What every project has, and no tracker's analyzer may take out of lineage.
-ORDINARY = ("data.csv", "train.py", "model.pkl", "params.yaml", "report/index.html")
+from roar_core.observe.patterns import Matcher
+from roar_core.promises import analyzer as promises
 
 
 class AnalyzerContract:
@@ -40,26 +38,19 @@ class AnalyzerContract:
         assert isinstance(analyzer, Analyzer)
         assert isinstance(analyzer.name, str)
         assert analyzer.name
-        assert isinstance(analyzer.title, str)
-        assert analyzer.title
+        assert not promises.has_a_title.complaints(analyzer)
 
     def test_its_patterns_take_what_its_tool_writes_and_nothing_ordinary(
         self, analyzer: Analyzer, relevant_run: ObservedRun
     ) -> None:
-        claims = claims_of(analyzer, relevant_run.project)
+        assert not promises.has_patterns.complaints(analyzer)
+        claims = promises.claimed_by(analyzer, str(relevant_run.project), str(Path.home()))
         for path in relevant_run.written:
             assert claims(str(path)), f"{path} is in the run but matches no pattern"
-        for name in ORDINARY:
-            assert not claims(str(relevant_run.project / name)), name
+        assert not promises.claims_nothing_ordinary.complaints(analyzer)
 
-    def test_its_patterns_match_whole_names(
-        self, analyzer: Analyzer, relevant_run: ObservedRun
-    ) -> None:
-        claims = claims_of(analyzer, relevant_run.project)
-        for pattern in analyzer.patterns:
-            name = pattern.rstrip("/").rpartition("/")[2]
-            if "*" not in name:
-                assert not claims(str(relevant_run.project / f"my-{name}-notes" / "data.csv"))
+    def test_its_patterns_match_whole_names(self, analyzer: Analyzer) -> None:
+        assert not promises.matches_whole_names.complaints(analyzer)
 
     def test_references_name_the_tracker_and_each_run_once(
         self, analyzer: Analyzer, relevant_run: ObservedRun
@@ -83,11 +74,9 @@ class AnalyzerContract:
         read = relevant_run.read | relevant_run.written
         read_only = attrs.evolve(relevant_run, read=read, written=frozenset())
         assert not list(analyzer.references(read_only))
+        assert not promises.names_nothing_of_nothing.complaints(analyzer)
 
 
 def claims_of(analyzer: Analyzer, project: Path) -> Matcher:
     """What roar makes of the patterns: says of a path whether they take it, for this user."""
-    assert isinstance(analyzer.patterns, tuple)
-    found = compile_patterns(analyzer.patterns, str(project), str(Path.home()))
-    assert found is not None, "no pattern at all"
-    return found
+    return promises.claimed_by(analyzer, str(project), str(Path.home()))

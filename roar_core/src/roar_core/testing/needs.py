@@ -39,6 +39,14 @@ def require_usable(tracer: Tracer) -> None:
         leave_out(f"tracer {tracer.name}: {verdict.reason}; {verdict.remedy}")
 
 
+def require_any_tracer() -> None:
+    """Leave the running test out where no installed tracer works."""
+    from roar_core.plugins import tracers
+
+    if not any(tracer.preflight().ok for tracer in tracers().usable):
+        leave_out("no tracer works here; see: roar tracer check")
+
+
 def missing(need: str) -> str | None:
     """Why `need` cannot be met on this machine, with the remedy; None when it can.
 

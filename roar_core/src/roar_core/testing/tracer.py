@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pytest
 
-from roar_core.hookspecs import LaunchPlan, Preflight, Tracer, TracerAbilities
+from roar_core.hookspecs import LaunchPlan, Tracer
 from roar_core.journal import Journal
 from roar_core.model.coverage import CoverageReason
-from roar_core.testing.audit import started_processes
+from roar_core.promises import tracer as promises
 from roar_core.testing.needs import leave_out, missing, require_usable
 from roar_core.testing.programs import PROGRAMS
 from roar_core.testing.programs.building import Workshop
@@ -61,28 +61,16 @@ class TracerContract:
         assert isinstance(tracer, Tracer)
         assert isinstance(tracer.name, str)
         assert tracer.name.isprintable()
-        assert tracer.name not in ("", "auto")
+        assert tracer.name
         assert isinstance(tracer.priority, int)
-        assert isinstance(tracer.abilities, TracerAbilities)
+        assert not promises.has_a_name_of_its_own.complaints(tracer)
+        assert not promises.tells_its_abilities.complaints(tracer)
 
     def test_preflight_starts_no_process(self, tracer: Tracer) -> None:
-        with started_processes() as started:
-            tracer.preflight()
-        assert not started
+        assert not promises.starts_no_process.complaints(tracer)
 
-    def test_preflight_gives_a_reason_exactly_when_it_says_no(
-        self, tracer: Tracer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        verdicts = [tracer.preflight()]
-        monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.delenv("HOME", raising=False)
-        verdicts.append(tracer.preflight())
-        for verdict in verdicts:
-            assert isinstance(verdict, Preflight)
-            assert bool(verdict.reason) is not verdict.ok, verdict
-            assert "\n" not in verdict.reason + verdict.remedy
-            assert all(len(check) == 3 for check in verdict.checks)
-            assert not verdict.ok or all(passed for _, passed, _ in verdict.checks), verdict
+    def test_preflight_gives_a_reason_exactly_when_it_says_no(self, tracer: Tracer) -> None:
+        assert not promises.explains_itself.complaints(tracer)
 
     def test_launch_keeps_the_command_and_adds_only_what_it_declares(
         self, usable: Tracer, tmp_path: Path

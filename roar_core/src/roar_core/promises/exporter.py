@@ -1,0 +1,74 @@
+"""What roar relies on of an exporter."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from roar_core.hookspecs import Exporter
+from roar_core.promises.graphs import EMPTY, EXAMPLE
+from roar_core.promises.pipe import Pipe
+from roar_core.promises.promise import Complaint, promise
+
+_FORMAT = re.compile(r"[a-z][a-z0-9.+-]*", re.ASCII)
+
+
+@promise("its format is a word that a shell takes as it is")
+def format_is_a_word(exporter: Exporter) -> Iterator[Complaint]:
+    if not _FORMAT.fullmatch(exporter.format):
+        yield Complaint(
+            f"its format is {exporter.format!r}", "use lower-case letters, digits, '.', '+' and '-'"
+        )
+
+
+@promise("it writes every graph, one without steps too")
+def writes_every_graph(exporter: Exporter) -> Iterator[Complaint]:
+    for graph, which in ((EMPTY, "a graph without steps"), (EXAMPLE, "a graph of three steps")):
+        if not written(exporter, graph):
+            yield Complaint(f"it writes nothing of {which}", "write a document of its format")
+
+
+@promise("the same graph gives the same bytes")
+def writes_the_same_twice(exporter: Exporter) -> Iterator[Complaint]:
+    if written(exporter, EXAMPLE) != written(exporter, EXAMPLE):
+        yield Complaint(
+            "it writes other bytes of the same graph",
+            "add no clock, no random number, and nothing in the order of a set",
+        )
+
+
+@promise("the graph stays as it is")
+def leaves_the_graph_alone(exporter: Exporter) -> Iterator[Complaint]:
+    graph = copy.deepcopy(EXAMPLE)
+    exporter.write(graph, Pipe())
+    if graph != EXAMPLE:
+        yield Complaint("it changes the graph it is given", "build what you write anew")
+
+
+@promise("the target is written in order, and stays open")
+def only_writes(exporter: Exporter) -> Iterator[Complaint]:
+    pipe = Pipe()
+    exporter.write(copy.deepcopy(EXAMPLE), pipe)
+    for deed in pipe.misdeeds:
+        yield Complaint(
+            f"it calls {deed} of its target",
+            "only write; of an io.TextIOWrapper, detach() the target again",
+        )
+
+
+PROMISES = (
+    format_is_a_word,
+    writes_every_graph,
+    writes_the_same_twice,
+    leaves_the_graph_alone,
+    only_writes,
+)
+
+
+def written(exporter: Exporter, graph: dict[str, Any]) -> bytes:
+    """What `exporter` makes of `graph`."""
+    pipe = Pipe()
+    exporter.write(copy.deepcopy(graph), pipe)
+    return pipe.content
