@@ -114,6 +114,7 @@ COMMANDS = {
     "why in.txt last.txt": "why",
     "dag": "dag",
     "dag --show-artifacts": "dag",
+    "dag --expanded --show-artifacts": "dag",
     "collect": "collection",
     "session hash --session 1": "session_hash",
     "reset": "reset",

@@ -101,6 +101,7 @@ def test_a_wheel_is_built_from_its_sdist_where_no_roar_is_installed(
     [wheel] = tmp_path.glob("*.whl")
     contents = contents_of_sdist(sdist) | contents_of_wheel(wheel)
     assert contents
+    assert sources_of(folder) <= contents_of_wheel(wheel).keys(), "scripts and schemas too"
     for path, content in contents.items():
         assert str(ROOT).encode() not in content, f"{path} tells where it was built"
         assert not path.endswith((".pyc", ".db", ".jnl")), path
@@ -108,6 +109,17 @@ def test_a_wheel_is_built_from_its_sdist_where_no_roar_is_installed(
         assert "-py3-none-linux_" in wheel.name
         assert any("/_native/" in path for path in contents_of_wheel(wheel))
         assert not any("/_native/" in path for path in contents_of_sdist(sdist))
+
+
+def sources_of(folder: Path) -> set[str]:
+    """Every file of a distribution's packages that is not made from the others."""
+    made = {"__pycache__", "_native"}
+    files = [path.relative_to(folder / "src") for path in (folder / "src").rglob("*.*")]
+    return {
+        str(path)
+        for path in files
+        if (folder / "src" / path).is_file() and not made & set(path.parts)
+    }
 
 
 def succeed(*argv: str | Path) -> None:

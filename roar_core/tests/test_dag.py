@@ -132,3 +132,39 @@ def test_every_step_that_stands_is_one_node_and_no_node_reads_itself(
         assert node.shown.id not in {source.job for source in node.sources}
         read = sum(1 for reader, maker, _ in links if reader == node.shown.id != maker)
         assert sum(source.artifacts for source in node.sources) == read
+
+
+def expanded(
+    rows: list[JobRow], links: list[Link], written: dict[int, set[int]] | None = None
+) -> dict[str, Node]:
+    def written_by(job: int) -> Collection[int]:
+        return (written or {}).get(job, set())
+
+    nodes = session_graph(rows, links, written_by, expanded=True)
+    return {node.shown.place.exact: node for node in nodes if node.shown.place}
+
+
+def test_expanded_every_attempt_is_a_node_in_order() -> None:
+    rows = [row(4, 2), row(3, 1, 3, "failed"), row(1, 1, 1), row(2, 1, 2), row(5, 1, 4, "undone")]
+    nodes = expanded(rows, [])
+    assert list(nodes) == ["@1.1", "@1.2", "@1.3", "@2.1"]
+    assert [nodes["@1.1"].attempts, nodes["@1.1"].newest.id] == [3, 3]
+
+
+def test_expanded_a_source_is_the_attempt_that_was_really_read() -> None:
+    rows = [row(1, 1, 1), row(2, 1, 2), row(3, 2, 1), row(4, 2, 2)]
+    nodes = expanded(rows, [(3, 1, 7), (4, 2, 7)], {1: {7}, 2: {7}})
+    assert [source.job for source in nodes["@2.1"].sources] == [1]
+    assert [source.job for source in nodes["@2.2"].sources] == [2]
+    assert not nodes["@2.1"].sources[0].is_superseded
+
+
+def test_expanded_bytes_that_a_rerun_changed_are_superseded() -> None:
+    rows = [row(1, 1, 1), row(2, 1, 2), row(3, 2)]
+    (source,) = expanded(rows, [(3, 1, 7)], {1: {7}, 2: {8}})["@2.1"].sources
+    assert (source.job, source.is_superseded) == (1, True)
+
+
+def test_expanded_a_source_outside_of_the_session_supersedes_nothing() -> None:
+    (source,) = expanded([row(2, 1)], [(2, 1, 7)])["@1.1"].sources
+    assert (source.job, source.place, source.is_superseded) == (1, None, False)

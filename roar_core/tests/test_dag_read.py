@@ -40,6 +40,16 @@ def test_the_newest_steps_are_those_of_the_whole_graph(chain: Store, last: int) 
         assert newest_graph(db, 1, last) == whole_graph(db, 1)[-last:]
 
 
+@pytest.mark.parametrize("last", [1, 3, 29])
+def test_the_newest_attempts_are_those_of_the_whole_expanded_graph(chain: Store, last: int) -> None:
+    with chain.reading() as db:
+        newest = newest_graph(db, 1, last, expanded=True)
+        whole = whole_graph(db, 1, expanded=True)
+    assert newest == whole[-len(newest) :]
+    assert len(whole) == 32
+    assert len({str(node.shown.place) for node in newest}) == last
+
+
 def test_a_rerun_step_is_superseded_only_where_its_bytes_changed(chain: Store) -> None:
     with chain.reading() as db:
         nodes = {str(node.shown.place): node for node in whole_graph(db, 1)}

@@ -55,7 +55,7 @@ def job_document(job: Job, project: Project, family: Family) -> Document:
         rerun_of=job.rerun_of,
         parent=job.parent,
         task=family.task and _task(family.task),
-        tasks=[_task_group(group) for group in task_groups(family.tasks)],
+        tasks=[task_group_document(group) for group in task_groups(family.tasks)],
         tracer=job.tracer,
         coverage=coverage_document(job.coverage),
         inputs=[edge_document(edge, project) for edge in job.inputs],
@@ -116,7 +116,7 @@ def _task(row: TaskRow) -> Document:
     }
 
 
-def _task_group(group: TaskGroup) -> Document:
+def task_group_document(group: TaskGroup) -> Document:
     """Tasks of one name."""
     return {
         "name": text(group.name),
@@ -144,9 +144,19 @@ def step_document(node: Node) -> Document:
     return fields
 
 
-def link_documents(nodes: Sequence[Node], call: Callable[[Source], str]) -> list[Document]:
-    """The edges of the graph; `call` says how `roar show` calls the job that bytes came from."""
-    standing = {node.shown.id: str(node.shown.place) for node in nodes}
+def link_documents(
+    nodes: Sequence[Node], call: Callable[[Source], str], *, exact: bool = False
+) -> list[Document]:
+    """The edges of the graph; `call` says how `roar show` calls the job that bytes came from.
+
+    `exact` names attempts.
+    """
+    standing = {
+        node.shown.id: node.shown.place.exact
+        if exact and node.shown.place
+        else str(node.shown.place)
+        for node in nodes
+    }
     return [
         {
             "from": standing.get(source.job) or call(source),

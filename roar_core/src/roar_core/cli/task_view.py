@@ -30,7 +30,7 @@ def print_tasks(tasks: Sequence[TaskRow], limit: int | None) -> None:
     output.line(f"  {output.style('tasks', 'dim')}  {total:,}")
     shown = groups if limit is None or len(groups) <= limit + 1 else groups[:limit]
     for group in shown:
-        output.line(f"    {_summary(group)}")
+        output.line(f"    {group_line(group)}")
         for row in group.rows if limit is None else ():
             output.line(f"      {_attempt(row)}")
     if len(shown) < len(groups):
@@ -38,15 +38,24 @@ def print_tasks(tasks: Sequence[TaskRow], limit: int | None) -> None:
         output.line(f"    {output.symbol('…', '...')} and {left:,} more names: --all")
 
 
-def _summary(group: TaskGroup) -> str:
+def group_line(group: TaskGroup) -> str:
     """`✓ work ×12  10 succeeded, 2 failed  3 retries`."""
-    worst = next(s for s in ("failed", "interrupted", *group.states) if s in group.states)
     times = output.symbol("×", "x")
+    name = output.printable(group.name)
+    mark = wording.mark(worst_state(group))
+    return f"{mark} {name} {times}{group.number:,}  {group_states(group)}"
+
+
+def group_states(group: TaskGroup) -> str:
+    """`10 succeeded, 2 failed  3 retries`."""
     states = ", ".join(f"{number:,} {state}" for state, number in sorted(group.states.items()))
     retries = group.attempts - group.number
-    more = f"  {wording.count(retries, 'retry', 'retries')}" if retries else ""
-    name = output.printable(group.name)
-    return f"{wording.mark(worst)} {name} {times}{group.number:,}  {states}{more}"
+    return states + (f"  {wording.count(retries, 'retry', 'retries')}" if retries else "")
+
+
+def worst_state(group: TaskGroup) -> str:
+    """The state that a reader must not miss: failed, else interrupted, else any."""
+    return next(s for s in ("failed", "interrupted", *group.states) if s in group.states)
 
 
 def _attempt(row: TaskRow) -> str:

@@ -3,7 +3,8 @@
 A step shows its newest succeeded attempt, else its newest. A source is the job whose bytes a step
 read: the attempt shown for the producing step when that wrote the same bytes, else the recorded
 producer, and then the source is *superseded*: that step has been run again since with another
-result, or was undone. Pure, and linear in jobs and links: sessions have 10,000 jobs.
+result, or was undone. Expanded, every attempt is a node of its own, and a source is always the
+recorded producer. Pure, and linear in jobs and links: sessions have 10,000 jobs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class Source(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A step: the attempt that stands for it, the newest, how many there are, its sources."""
+    """A step: the attempt that stands for it, the newest, how many there are, its sources.
+
+    In an expanded graph `shown` is any attempt at its step.
+    """
 
     shown: JobRow
     newest: JobRow
@@ -34,9 +38,13 @@ class Node(NamedTuple):
 
 
 def session_graph(
-    jobs: Iterable[JobRow], links: Iterable[Link], written_by: Callable[[int], Collection[int]]
+    jobs: Iterable[JobRow],
+    links: Iterable[Link],
+    written_by: Callable[[int], Collection[int]],
+    *,
+    expanded: bool = False,
 ) -> list[Node]:
-    """The steps of a session, builds first, in the order of their numbers.
+    """The steps of a session, builds first, in the order of their numbers; or all their attempts.
 
     `jobs` are the session's in any order; undone ones can be sources but are no nodes. `links` may
     name jobs outside the session. `written_by(job)` gives the artifacts a job wrote; it is asked
@@ -49,6 +57,7 @@ def session_graph(
             groups[job.place.step].append(job)
     shown = {step: _representative(group) for step, group in groups.items()}
     standing = {job.id for job in shown.values()}
+    drawn = {job.id for group in groups.values() for job in group} if expanded else standing
     written: dict[int, frozenset[int]] = {}
 
     def source_of(consumer: int, producer: int, artifact: int) -> int:
@@ -70,27 +79,27 @@ def session_graph(
         return written[job]
 
     counts: dict[int, dict[int, int]] = {}
+    replaced: set[tuple[int, int]] = set()
     for consumer, producer, artifact in links:
-        if consumer in standing and consumer != producer:
+        if consumer in drawn and consumer != producer:
             sources = counts.setdefault(consumer, {})
             source = producer if producer in standing else source_of(consumer, producer, artifact)
+            if source not in standing:
+                replaced.add((consumer, source))
+            source = producer if expanded else source
             sources[source] = sources.get(source, 0) + 1
 
     def sources_of(consumer: int) -> tuple[Source, ...]:
         sources = [
-            Source(job, place_of.get(job), number, job in place_of and job not in standing)
+            Source(job, place_of.get(job), number, job in place_of and (consumer, job) in replaced)
             for job, number in counts.get(consumer, {}).items()
         ]
         return tuple(sorted(sources, key=_source_order)) if len(sources) > 1 else tuple(sources)
 
     return [
-        Node(
-            shown[step],
-            max(groups[step], key=_attempt),
-            len(groups[step]),
-            sources_of(shown[step].id),
-        )
+        Node(job, max(groups[step], key=_attempt), len(groups[step]), sources_of(job.id))
         for step in sorted(groups)
+        for job in (sorted(groups[step], key=_attempt) if expanded else (shown[step],))
     ]
 
 

@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     import sqlite3
 
 
-def whole_graph(db: sqlite3.Connection, session: int) -> list[Node]:
-    """Every step of a session."""
+def whole_graph(db: sqlite3.Connection, session: int, *, expanded: bool = False) -> list[Node]:
+    """Every step of a session; expanded, every attempt at every step."""
     return session_graph(
         session_jobs(db, session, with_undone=True),
         folded(db, session_links(db, session)),
         partial(artifacts_written, db),
+        expanded=expanded,
     )
 
 
-def newest_graph(db: sqlite3.Connection, session: int, last: int) -> list[Node]:
+def newest_graph(
+    db: sqlite3.Connection, session: int, last: int, *, expanded: bool = False
+) -> list[Node]:
     """The `last` steps and builds of a session: costs nothing for the steps before them."""
     jobs = newest_steps(db, session, last)
     window = {job.place.step for job in jobs if job.place}
@@ -41,5 +44,5 @@ def newest_graph(db: sqlite3.Connection, session: int, last: int) -> list[Node]:
             beside = attempts_beside(db, producer, session)
             jobs += [job for job in beside if job.id not in known]
             known |= {job.id for job in beside}
-    graph = session_graph(jobs, links, partial(artifacts_written, db))
+    graph = session_graph(jobs, links, partial(artifacts_written, db), expanded=expanded)
     return [node for node in graph if node.shown.place and node.shown.place.step in window]

@@ -5,6 +5,7 @@ A session of one job may have 10,000 tasks; lists and graphs therefore show jobs
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,6 +68,12 @@ def task_counts(db: sqlite3.Connection) -> dict[str, int]:
         " JOIN job driver ON driver.id = task.driver GROUP BY task.driver"
     )
     return dict(rows.fetchall())
+
+
+def drivers_of(db: sqlite3.Connection, tasks: Iterable[int]) -> dict[int, int]:
+    """The job that drove each of these tasks; both are ids."""
+    query = "SELECT job, driver FROM task WHERE job IN (SELECT value FROM json_each(?))"
+    return dict(db.execute(query, (json.dumps(list(tasks)),)).fetchall())
 
 
 def folded(db: sqlite3.Connection, links: list[Link]) -> list[Link]:

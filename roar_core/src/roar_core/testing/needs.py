@@ -12,6 +12,8 @@ from roar_core.hookspecs import Tracer
 _PROGRAMS = {
     "b3sum": (("b3sum",), "apt install b3sum"),
     "cc": (("cc",), "apt install gcc libc6-dev"),
+    "chromium": (("chromium", "chromedriver"), "apt install chromium chromium-driver"),
+    "dot": (("dot",), "apt install graphviz"),
     "gdb": (("gdb",), "apt install gdb"),
     "git": (("git",), "apt install git"),
     "go": (("go",), "apt install golang-go"),

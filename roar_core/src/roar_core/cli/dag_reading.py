@@ -1,0 +1,149 @@
+"""What `roar dag` shows, read from the database: no more of it than the form asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from roar_core.lineage.session import count_steps, find_session, jobs_by_id, jobs_by_uid
+from roar_core.lineage.tasks import drivers_of, family_of, task_counts, task_groups
+from roar_core.store.database import Database
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from roar_core.lineage.dag import Node
+    from roar_core.lineage.session import JobRow, Session
+    from roar_core.lineage.tasks import TaskGroup
+    from roar_core.model.job import Job
+    from roar_core.project import Project
+
+DEFAULT_LIMIT = 50
+
+
+class Wanted(NamedTuple):
+    """How much is to be read: every step, their edges, the tasks below them, every attempt."""
+
+    whole: bool
+    in_full: bool
+    with_tasks: bool
+    expanded: bool
+
+
+class View(NamedTuple):
+    """What is shown of a session: its steps, or attempts, in order.
+
+    `others` are the jobs that were read from and are no node, by id; `hidden` earlier steps are
+    left out. `task_counts` and `groups` tell of the tasks below a job, by its uid. Where jobs are
+    wanted in full, `jobs` has the nodes and `task_jobs` the tasks below them, by uid, and
+    `producers` the jobs that wrote their inputs; in the place of a task stands its driver.
+    """
+
+    project: Project
+    session: Session | None
+    nodes: list[Node]
+    others: dict[int, JobRow]
+    hidden: int
+    task_counts: dict[str, int]
+    groups: dict[str, list[TaskGroup]]
+    jobs: dict[str, Job]
+    task_jobs: dict[str, Job]
+    producers: dict[str, JobRow]
+    is_expanded: bool
+
+    @property
+    def noun(self) -> str:
+        """What a node is called."""
+        return "attempt" if self.is_expanded else "step"
+
+
+def face(wanted: Wanted) -> type[Database]:
+    """How much of the store is needed: edges come with whole jobs."""
+    if not wanted.in_full:
+        return Database
+    from roar_core.store.queries import Queries
+
+    return Queries
+
+
+def read_view(store: Database, project: Project, number: int | None, wanted: Wanted) -> View:
+    """What is to be shown of a session; None is the active one.
+
+    Raises `NotFoundError` when there is no session of this number.
+    """
+    with store.reading() as db:
+        session = find_session(db, number)
+        nodes, hidden = _nodes(db, session, wanted)
+        shown = {node.shown.id for node in nodes}
+        sources = {source.job for node in nodes for source in node.sources}
+        counts = task_counts(db)
+        groups = _groups(db, nodes, counts) if wanted.with_tasks else {}
+        jobs, tasks = _full_jobs(store, session, nodes, groups, wanted)
+        return View(
+            project,
+            session,
+            nodes,
+            jobs_by_id(db, sorted(sources - shown)),
+            hidden,
+            counts,
+            groups,
+            jobs,
+            tasks,
+            _producers(db, (*jobs.values(), *tasks.values())),
+            wanted.expanded,
+        )
+
+
+def _nodes(
+    db: sqlite3.Connection, session: Session | None, wanted: Wanted
+) -> tuple[list[Node], int]:
+    """The nodes to show, and how many earlier steps are not among them."""
+    from roar_core.lineage.read import newest_graph, whole_graph
+
+    if session is None:
+        return [], 0
+    if wanted.whole:
+        return whole_graph(db, session.number, expanded=wanted.expanded), 0
+    nodes = newest_graph(db, session.number, DEFAULT_LIMIT, expanded=wanted.expanded)
+    steps = {node.shown.place.step for node in nodes if node.shown.place}
+    return nodes, sum(count_steps(db, session.number)) - len(steps)
+
+
+def _groups(
+    db: sqlite3.Connection, nodes: Sequence[Node], counts: dict[str, int]
+) -> dict[str, list[TaskGroup]]:
+    drivers = [node.shown.uid for node in nodes if node.shown.uid in counts]
+    return {uid: task_groups(family_of(db, uid).tasks) for uid in drivers}
+
+
+def _full_jobs(
+    store: Database,
+    session: Session | None,
+    nodes: Sequence[Node],
+    groups: dict[str, list[TaskGroup]],
+    wanted: Wanted,
+) -> tuple[dict[str, Job], dict[str, Job]]:
+    """The nodes and their tasks with everything, where that is wanted."""
+    if not wanted.in_full or session is None:
+        return {}, {}
+    from roar_core.store.queries import Queries
+
+    assert isinstance(store, Queries)
+    shown = [node.shown.uid for node in nodes]
+    if not wanted.whole:
+        return {uid: store.job(uid) for uid in shown}, {}
+    # One question for all of them: three times as fast as one for each.
+    jobs = {job.uid: job for job in store.jobs_of_session(session.number, include_undone=True)}
+    tasks = [row.job.uid for family in groups.values() for group in family for row in group.rows]
+    return {uid: jobs[uid] for uid in shown}, {uid: jobs[uid] for uid in tasks}
+
+
+def _producers(db: sqlite3.Connection, jobs: Sequence[Job]) -> dict[str, JobRow]:
+    """The jobs that wrote what these read, by uid; in the place of a task stands its driver."""
+    edges = [edge for job in jobs for edge in job.inputs]
+    rows = jobs_by_uid(
+        db, (uid for edge in edges for uid in (edge.producer, *edge.further_producers) if uid)
+    )
+    driver_of = drivers_of(db, [row.id for row in rows.values() if row.kind == "task"])
+    drivers = jobs_by_id(db, sorted(set(driver_of.values())))
+    return {uid: drivers.get(driver_of.get(row.id, row.id), row) for uid, row in rows.items()}
