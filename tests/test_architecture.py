@@ -27,7 +27,7 @@ PUBLIC = ("hookspecs", "model", "journal", "fragments", "identity", "errors", "t
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.
 LAYERS = (
     ("model", "errors", "version"),
-    ("hookspecs", "identity", "futex", "garbage"),
+    ("hookspecs", "identity", "futex", "garbage", "spelling", "redaction"),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),

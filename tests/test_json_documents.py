@@ -125,6 +125,7 @@ COMMANDS = {
     "plugins check": "plugins_check",
     "tracer": "tracers",
     "tracer check": "tracer_check",
+    "export --list": "formats",
     "db": "database",
     "db integrity": "integrity",
     "db recover": "recovery",
@@ -172,7 +173,7 @@ def test_what_the_commands_print_is_what_the_schema_says(recorded: ProjectUnderT
 
 @pytest.mark.parametrize("graph", [EMPTY, EXAMPLE], ids=["empty", "example"])
 def test_the_graphs_that_exporters_are_tried_with_are_documents(graph: dict[str, Any]) -> None:
-    validate(graph, "dag")
+    validate(graph, "graph")
 
 
 def test_what_is_printed_of_datasets_is_what_the_schema_says(project: ProjectUnderTest) -> None:
@@ -187,3 +188,16 @@ def test_what_is_printed_of_datasets_is_what_the_schema_says(project: ProjectUnd
     validate(project.json("show", "table", "--components"), "components")
     validate(project.json("show", "table", "--contains", "table/a.parquet"), "membership")
     validate(project.json("show", "table/a.parquet"), "member")
+
+
+def test_exported_graphs_are_what_the_schema_says(
+    recorded: ProjectUnderTest, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        recorded.write(f"table/{name}.parquet", name)
+    recorded.run("sh", "-c", "cat table/a.parquet table/b.parquet > all; cp -r table copy")
+    for arguments in ((), ("@1",), ("out.txt",), ("--absolute-paths", "--with-secrets")):
+        result = recorded.roar("export", *arguments)
+        validate(json.loads(result.stdout), "graph")
+    (tmp_path / "graph.json").write_text(recorded.roar("export").stdout)
+    validate(recorded.json("import", str(tmp_path / "graph.json")), "import")

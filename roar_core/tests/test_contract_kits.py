@@ -42,7 +42,7 @@ WRONG = {
         ('    format = "logbook"', '    format = "Log Book"', "with_a_format"),
         ('b"}\\n"', 'b"%d\\n" % __import__("time").perf_counter_ns()', "same_bytes"),
         ('target.write(b"}', 'target.close(); target.write(b"}', "stays_open"),
-        ('in graph["edges"]:', 'in graph.pop("edges"):  # type: ignore', "as_it_is"),
+        ('in graph["jobs"]:', 'in graph.pop("jobs"):  # type: ignore', "as_it_is"),
     ],
     "tracer": [
         ("return Preflight(False, f", "return Preflight(False, '' and f", "gives_a_reason"),

@@ -449,7 +449,7 @@ def roar_backends(config: PluginConfig) -> Iterable[ExecutionBackend]:  # type: 
     """Offer execution backends. Called once per run, before planning, and per recovery."""
 
 
-# --- transfers, exporters (provisional) ----------------------------------------------------------
+# --- transfers (provisional), exporters ----------------------------------------------------------
 
 
 @attrs.frozen
@@ -503,10 +503,13 @@ class Exporter(Protocol):
     format: str
 
     def write(self, graph: Mapping[str, Any], target: IO[bytes]) -> None:
-        """Write `graph`, the document of `roar dag --json --show-artifacts`, to `target`.
+        """Write `graph`, the document "graph" of docs/json.md, to `target`.
 
         In order, as into a pipe, and leave it open. The same graph gives the same bytes, and one
-        without steps is a graph too. What the format cannot say is a `RoarError` with a remedy.
+        without jobs is a graph too. Its `jobs`, `artifacts` and a dataset's `components` are
+        sequences that are read from the database each time one goes through them: go through them
+        instead of keeping them, and memory does not grow with the graph. `json.dumps(graph,
+        default=list)` takes them. What the format cannot say is a `RoarError` with a remedy.
         """
 
 

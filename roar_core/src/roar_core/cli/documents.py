@@ -7,12 +7,13 @@ not UTF-8 the text has U+FFFD in their place and `raw` holds the bytes in base64
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roar_core.lineage.tasks import task_groups
+from roar_core.spelling import base64_of, is_text
+from roar_core.spelling import text as text
+from roar_core.spelling import timestamp as timestamp
 
 if TYPE_CHECKING:
     from roar_core.lineage.dag import Node, Source
@@ -80,6 +81,7 @@ def job_document(job: Job, project: Project, family: Family) -> Document:
             for reference in job.trackers
         ],
         labels=dict(job.labels),
+        imported=job.is_imported,
     )
     return fields | _raw_of_job(job)
 
@@ -200,8 +202,8 @@ def path_fields(path: str, project: Project) -> Document:
     """`path`, `relative` (None outside the project) and, when the name is not UTF-8, `raw`."""
     relative = project.relative(path)
     fields: Document = {"path": text(path), "relative": relative and text(relative)}
-    if not _is_utf8(path):
-        fields["raw"] = _base64(path)
+    if not is_text(path):
+        fields["raw"] = base64_of(path)
     return fields
 
 
@@ -214,19 +216,6 @@ def coverage_document(coverage: Coverage) -> Document:
             for reason in coverage.reasons
         ],
     }
-
-
-def timestamp(ns: int) -> str:
-    """Nanoseconds since the epoch as RFC 3339 UTC, to the microsecond."""
-    seconds, fraction = divmod(ns, 1_000_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction // 1000:06d}Z"
-
-
-def text(name: str) -> str:
-    """`name` as text that every JSON reader accepts: undecodable bytes become U+FFFD."""
-    if _is_utf8(name):
-        return name
-    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _git(git: GitState) -> Document:
@@ -259,28 +248,12 @@ def _environment(environment: Environment) -> Document:
 def _raw_of_job(job: Job) -> Document:
     """The exact bytes of the command and the working directory, where either is not UTF-8."""
     raw: Document = {}
-    if not all(map(_is_utf8, job.command)):
-        raw["command"] = [_base64(argument) for argument in job.command]
-    if not _is_utf8(job.cwd):
-        raw["cwd"] = _base64(job.cwd)
+    if not all(map(is_text, job.command)):
+        raw["command"] = [base64_of(argument) for argument in job.command]
+    if not is_text(job.cwd):
+        raw["cwd"] = base64_of(job.cwd)
     return {"raw": raw} if raw else {}
 
 
 def _texts(mapping: Mapping[str, str]) -> dict[str, str]:
     return {text(name): text(mapping[name]) for name in sorted(mapping)}
-
-
-def _is_utf8(name: str) -> bool:
-    if name.isascii():
-        return True
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _base64(name: str) -> str:
-    from base64 import b64encode
-
-    return b64encode(os.fsencode(name)).decode("ascii")

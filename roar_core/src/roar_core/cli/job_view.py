@@ -59,6 +59,8 @@ def facts(job: Job, project: Project, *, everything: bool) -> Iterator[tuple[str
     yield "command", wording.command_line(job.command)
     if job.cwd != str(project.root):
         yield "in", project.relative(job.cwd) or job.cwd
+    if job.is_imported:
+        yield "imported", f"recorded in another project; here it is of session:{job.session}"
     yield "when", wording.local_time(job.started_at_ns)
     attempt = f", attempt {job.step.attempt}" if job.step and job.step.attempt > 1 else ""
     yield "job", f"{wording.short_uid(job.uid)}  {_hash_if_any(job.hash)}{attempt}".rstrip()

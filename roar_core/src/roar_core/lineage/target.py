@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roar_core.store.found import ArtifactInfo, MemberInfo, PathHistory
     from roar_core.store.writer import Store
 
-_SESSION = re.compile(r"session:(?P<number>[0-9]{1,9}|current)")
+_SESSION = re.compile(r"session:(?P<number>-?[0-9]{1,9}|current)")
 
 
 class Target(NamedTuple):

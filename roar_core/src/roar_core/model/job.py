@@ -94,3 +94,8 @@ class Job:
     environment: Environment | None = None
     trackers: tuple[TrackerReference, ...] = ()
     labels: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it was recorded elsewhere: imported sessions have negative numbers."""
+        return self.session is not None and self.session < 0

@@ -49,7 +49,7 @@ def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, in
         for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs))
         for edge in side
     }
-    artifacts = _artifacts(db, list(edges.values()), job.started_at_ns)
+    artifacts = artifacts_of(db, list(edges.values()), job.started_at_ns)
     db.executemany(
         "INSERT INTO edge (job, direction, path, artifact, size, kind, hash_state) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -118,6 +118,25 @@ def resolve_again(db: sqlite3.Connection, job_id: int) -> None:
     db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE producer = ?", (job_id,))  # noqa: S608
 
 
+def resolve_missing(db: sqlite3.Connection, where: str, *values: object) -> None:
+    """Find who made the inputs without a producer among the edges that `where` (ours) picks.
+
+    A job that started only after the reader had ended made nothing of what that one read.
+    """
+    edges = db.execute(
+        f"SELECT id FROM edge WHERE direction = 0 AND producer IS NULL AND {where}",  # noqa: S608
+        values,
+    ).fetchall()
+    for row in edges:
+        db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE id = ?", row)  # noqa: S608
+    db.executemany(
+        "UPDATE edge SET producer = NULL WHERE id = ? AND "
+        "(SELECT started_at_ns FROM job WHERE id = edge.producer) > "
+        "(SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 FROM job WHERE id = edge.job)",
+        edges,
+    )
+
+
 def producers_of(
     db: sqlite3.Connection, job_id: int, inputs: Sequence[Edge], project: str
 ) -> tuple[Edge, ...]:
@@ -150,7 +169,7 @@ def producers_of(
     return tuple(with_producer(edge) for edge in inputs)
 
 
-def _artifacts(db: sqlite3.Connection, edges: Sequence[Edge], now_ns: int) -> list[int | None]:
+def artifacts_of(db: sqlite3.Connection, edges: Sequence[Edge], now_ns: int) -> list[int | None]:
     """Return the artifact of every edge, made where it is new; None where no digest is known."""
     digests = [_blake3(edge) for edge in edges]
     db.executemany(

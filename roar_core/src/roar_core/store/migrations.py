@@ -74,8 +74,21 @@ def add_tasks(db: sqlite3.Connection) -> None:
     )
 
 
+def sessions_from_elsewhere(db: sqlite3.Connection) -> None:
+    """Sessions may have been imported."""
+    db.execute(
+        "CREATE TABLE imported_session (session INTEGER PRIMARY KEY REFERENCES session (id), "
+        "origin TEXT NOT NULL UNIQUE, number INTEGER NOT NULL, imported_at_ns INTEGER NOT NULL)"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
-UPGRADES: tuple[Upgrade, ...] = (references_of_servers, members_as_columns, add_tasks)
+UPGRADES: tuple[Upgrade, ...] = (
+    references_of_servers,
+    members_as_columns,
+    add_tasks,
+    sessions_from_elsewhere,
+)
 SCHEMA_VERSION = 1 + len(UPGRADES)
 
 

@@ -13,8 +13,8 @@ from roar_core.store.migrations import refuse_newer, version_of
 
 # Parents before children. The stat cache is left out: what it knew is hashed again.
 _BY_ROWID = (
-    "session", "package_set", "environment", "job", "artifact", "edge", "composite",
-    "composite_use", "tag_event", "tracker_reference", "task",
+    "session", "imported_session", "package_set", "environment", "job", "artifact", "edge",
+    "composite", "composite_use", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
 _BY_KEY = ("digest", "composite_source", "label", "task_part")
 
@@ -91,7 +91,12 @@ def _by_rowid(
         last = (old.execute(f"{select} ORDER BY rowid DESC LIMIT 1").fetchone() or (0,))[0]
     except sqlite3.DatabaseError:
         last = _END_UNKNOWN
-    ranges, failures = [(1, last)], 0
+    # What was imported has negative numbers.
+    try:
+        first = (old.execute(f"{select} ORDER BY rowid LIMIT 1").fetchone() or (1,))[0]
+    except sqlite3.DatabaseError:
+        first = 1
+    ranges, failures = [(min(first, 1), last)], 0
     while ranges and failures < _MAX_FAILURES:
         low, high = ranges.pop()
         try:

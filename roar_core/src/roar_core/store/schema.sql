@@ -19,6 +19,15 @@ CREATE TABLE session (
     started_at_ns INTEGER NOT NULL
 );
 
+-- Sessions that `roar import` brought. Their numbers, and those of their jobs and edges, are negative:
+-- what was recorded here is newer, and the active session stays the newest one.
+CREATE TABLE imported_session (
+    session        INTEGER PRIMARY KEY REFERENCES session (id),
+    origin         TEXT NOT NULL UNIQUE,  -- what every graph calls it
+    number         INTEGER NOT NULL,      -- in the project where it was recorded
+    imported_at_ns INTEGER NOT NULL
+);
+
 -- What the programs of a job used, {"python": {name: version}, "system": {...}}. Shared by jobs.
 CREATE TABLE package_set (
     id      INTEGER PRIMARY KEY,

@@ -1,0 +1,258 @@
+"""The lineage graph as one document: all that some jobs came from, told without their machine.
+
+Every exporter gets it, and `--format json` writes it as it is (docs/json.md, "graph"). Jobs,
+artifacts and members of datasets are sequences that are read from the database while one goes
+through them, so that memory does not grow with the graph.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+from blake3 import blake3
+
+from roar_core.errors import NotFoundError, RoarError
+from roar_core.export.told import Telling, name_of, tell_job
+from roar_core.identity import BloomFilter
+from roar_core.lineage.closure import upstream
+from roar_core.spelling import base64_of, exact_timestamp, is_text, text
+from roar_core.store.composites import members_of
+from roar_core.store.labels import read_labels
+from roar_core.store.rows import OUTPUT
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from roar_core.lineage.target import Target
+    from roar_core.model.composite import Component
+    from roar_core.store.writer import Store
+
+Document = dict[str, Any]
+
+
+class Options(NamedTuple):
+    """What is told: paths outside the project and host names as they are; secrets as they are."""
+
+    absolute_paths: bool = False
+    with_secrets: bool = False
+
+
+class Loaded(Sequence[Document]):
+    """Documents that are read when one goes through them, each time anew; none is kept."""
+
+    def __init__(self, count: int, read: Callable[[], Iterator[Document]]) -> None:
+        self._count = count
+        self._read = read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Document]:
+        return self._read()
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Document]: ...
+    def __getitem__(self, index: int | slice) -> Document | list[Document]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        place = index + self._count if index < 0 else index
+        if not 0 <= place < self._count:
+            raise IndexError(index)
+        return next(islice(self._read(), place, None))
+
+
+def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Options) -> Document:
+    """The graph of all that `target` came from. `db` must show one state while it is written.
+
+    Raises RoarError for a job that is running or was undone.
+    """
+    _refuse_unfinished(db, target)
+    ids = sorted(upstream(db, target.jobs).distances)
+    rows = db.execute(
+        "SELECT id, uid, session FROM job WHERE id IN (SELECT value FROM json_each(?)) "
+        "AND state <> 'running' AND undone_at_ns IS NULL ORDER BY started_at_ns, id",
+        (json.dumps(ids),),
+    ).fetchall()
+    sessions = {number: _session(db, number) for number in dict.fromkeys(row[2] for row in rows)}
+    host = "" if options.absolute_paths else socket.gethostname()
+    uids = frozenset(row[1] for row in rows)
+    telling = Telling(sessions, uids, host, options.absolute_paths, options.with_secrets)
+
+    def jobs() -> Iterator[Document]:
+        for job, uid, _ in rows:
+            yield tell_job(store.job(uid), telling, _bits(db, job)) | {
+                "task": _task(db, job, options)
+            }
+
+    return {
+        "schema": 1,
+        "type": "graph",
+        "root": _root(db, target, sessions),
+        "absolute_paths": options.absolute_paths,
+        "secrets": options.with_secrets,
+        "sessions": list(sessions.values()),
+        "artifacts": _artifacts(db, [row[0] for row in rows], target),
+        "jobs": Loaded(len(rows), jobs),
+    }
+
+
+def _refuse_unfinished(db: sqlite3.Connection, target: Target) -> None:
+    if target.kind != "job":
+        return
+    for job in target.jobs:
+        state, undone = db.execute(
+            "SELECT state, undone_at_ns FROM job WHERE id = ?", (job,)
+        ).fetchone()
+        if state == "running":
+            raise RoarError(f"{target.name} is still running; export it when it has ended")
+        if undone is not None:
+            raise RoarError(f"{target.name} was undone; export the attempt that stands")
+
+
+def _root(db: sqlite3.Connection, target: Target, sessions: dict[int, Document]) -> Document:
+    if target.kind == "artifact":
+        return {"kind": "artifact", "id": target.hash}
+    if target.kind == "job":
+        uid = db.execute("SELECT uid FROM job WHERE id = ?", target.jobs).fetchone()[0]
+        return {"kind": "job", "id": uid}
+    row = None
+    if target.jobs:
+        row = db.execute("SELECT session FROM job WHERE id = ?", target.jobs[:1]).fetchone()
+    if row is None or row[0] not in sessions:
+        raise NotFoundError(
+            f"nothing has ended in {target.name} yet, so there is nothing to export"
+        )
+    return {"kind": "session", "id": sessions[row[0]]["id"]}
+
+
+def _session(db: sqlite3.Connection, number: int) -> Document:
+    """A session, by a name that is the same in every project it is imported into."""
+    imported = db.execute(
+        "SELECT origin, number FROM imported_session WHERE session = ?", (number,)
+    ).fetchone()
+    if imported is None:
+        first = db.execute(
+            "SELECT uid FROM job WHERE session = ? ORDER BY id LIMIT 1", (number,)
+        ).fetchone()[0]
+        imported = (blake3(f"roar:session:v1\0{first}".encode()).hexdigest()[:32], number)
+    started = db.execute("SELECT started_at_ns FROM session WHERE id = ?", (number,)).fetchone()[0]
+    return {"id": imported[0], "number": imported[1], "started_at": exact_timestamp(started)}
+
+
+def _task(db: sqlite3.Connection, job: int, options: Options) -> Document | None:
+    """Which attempt at which task a job is; where it ran is the name of a host."""
+    row = db.execute(
+        "SELECT backend, task, attempt, place FROM task WHERE job = ?", (job,)
+    ).fetchone()
+    if row is None:
+        return None
+    backend, task, attempt, place = row
+    where = place or None if options.absolute_paths else None
+    return {"backend": backend, "task": task, "attempt": attempt, "where": where}
+
+
+def _bits(db: sqlite3.Connection, job: int) -> dict[tuple[bool, str], bytes]:
+    """Which members of a dataset were touched, by direction and hash, where it was not all."""
+    import zlib
+
+    return {
+        (direction == OUTPUT, f"{algorithm}:{value}"): zlib.decompress(bitmap)
+        for direction, algorithm, value, bitmap in db.execute(
+            "SELECT edge.direction, digest.algorithm, digest.value, used.bitmap FROM edge "
+            "JOIN composite_use used ON used.edge = edge.id JOIN digest "
+            "ON digest.artifact = edge.artifact AND digest.algorithm LIKE 'composite-%' "
+            "WHERE edge.job = ? AND used.bitmap IS NOT NULL",
+            (job,),
+        )
+    }
+
+
+def _artifacts(db: sqlite3.Connection, jobs: list[int], target: Target) -> Loaded:
+    ids = {
+        row[0]
+        for row in db.execute(
+            "SELECT DISTINCT artifact FROM edge WHERE artifact IS NOT NULL "
+            "AND job IN (SELECT value FROM json_each(?))",
+            (json.dumps(jobs),),
+        )
+    }
+    if target.kind == "artifact":
+        ids.update(target.artifacts)
+    # By name: the same graph is the same document in every project.
+    named = sorted((_name(db, artifact), artifact) for artifact in ids)
+    return Loaded(len(named), lambda: (_artifact(db, artifact) for _, artifact in named))
+
+
+def _digests(db: sqlite3.Connection, artifact: int) -> dict[str, str]:
+    blake = db.execute("SELECT blake3 FROM artifact WHERE id = ?", (artifact,)).fetchone()[0]
+    digests = {} if blake is None else {"blake3": blake.hex()}
+    query = "SELECT algorithm, value FROM digest WHERE artifact = ? ORDER BY algorithm, value"
+    return digests | dict(db.execute(query, (artifact,)))
+
+
+def _name(db: sqlite3.Connection, artifact: int) -> str:
+    blake = db.execute("SELECT blake3 FROM artifact WHERE id = ?", (artifact,)).fetchone()[0]
+    return f"blake3:{blake.hex()}" if blake is not None else name_of(_digests(db, artifact))
+
+
+def _artifact(db: sqlite3.Connection, artifact: int) -> Document:
+    digests = _digests(db, artifact)
+    size, first_seen_ns = db.execute(
+        "SELECT size, first_seen_ns FROM artifact WHERE id = ?", (artifact,)
+    ).fetchone()
+    kinds = {
+        row[0]
+        for row in db.execute("SELECT DISTINCT kind FROM edge WHERE artifact = ?", (artifact,))
+    }
+    dataset = _dataset(db, artifact)
+    kind = "composite" if dataset else "object" if kinds == {"object"} else "file"
+    return {
+        "hash": name_of(digests),
+        "size": size,
+        "kind": kind,
+        "digests": digests,
+        "first_seen_at": exact_timestamp(first_seen_ns),
+        "composite": dataset,
+        "labels": read_labels(db, "artifact", artifact),
+    }
+
+
+def _dataset(db: sqlite3.Connection, artifact: int) -> Document | None:
+    row = db.execute(
+        "SELECT layout, member_count, bloom_bits, bloom_hashes, bloom FROM composite "
+        "WHERE artifact = ?",
+        (artifact,),
+    ).fetchone()
+    if row is None:
+        return None
+    layout, count, *bloom = row
+    members = members_of(db, artifact)
+    return {
+        "layout": layout,
+        "members": count,
+        "listed": members is not None,
+        "components": None
+        if members is None
+        else Loaded(count, lambda: map(_tell_component, members)),
+        "filter": None if bloom[2] is None else BloomFilter(*bloom).to_wire(),
+    }
+
+
+def _tell_component(component: Component) -> Document:
+    """A member of a dataset."""
+    algorithm = "composite-blake3" if component.kind == "composite" else "blake3"
+    document = {
+        "path": text(component.path),
+        "hash": f"{algorithm}:{component.digest}",
+        "size": component.size,
+        "kind": component.kind,
+    }
+    if not is_text(component.path):
+        document["raw"] = base64_of(component.path)
+    return document

@@ -1,0 +1,42 @@
+"""How names and times are spelt in documents: JSON has text only, and file names hold any bytes."""
+
+from __future__ import annotations
+
+import os
+import time
+
+
+def text(name: str) -> str:
+    """`name` as text that every JSON reader accepts: undecodable bytes become U+FFFD."""
+    if is_text(name):
+        return name
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def is_text(name: str) -> bool:
+    """Whether `name` is UTF-8, so that `text` says all of it."""
+    if name.isascii():
+        return True
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def base64_of(name: str) -> str:
+    """The exact bytes of a name, in base64."""
+    from base64 import b64encode
+
+    return b64encode(os.fsencode(name)).decode("ascii")
+
+
+def timestamp(ns: int) -> str:
+    """Nanoseconds since the epoch as RFC 3339 UTC, to the microsecond."""
+    return f"{exact_timestamp(ns)[:-4]}Z"
+
+
+def exact_timestamp(ns: int) -> str:
+    """Nanoseconds since the epoch as RFC 3339 UTC, every digit of them."""
+    seconds, fraction = divmod(ns, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:09d}Z"

@@ -1,0 +1,350 @@
+"""Bring jobs that were recorded elsewhere into the session database. Importing twice adds nothing.
+
+Imported sessions, jobs and edges have negative ids: whatever asks for the newest finds what was
+recorded here first, and a job here that read what an imported one wrote has it as a producer. A
+job known already, by its uid, stays as it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import attrs
+
+from roar_core.errors import RoarError
+from roar_core.identity import BloomFilter, Leaf, portable_name, tree_hash
+from roar_core.model.composite import Component, in_order
+from roar_core.model.job import Edge, Job
+from roar_core.store.edges import artifacts_of, insert_edges, resolve_missing
+from roar_core.store.labels import read_labels, write_labels
+from roar_core.store.member_lists import MemberList
+from roar_core.store.rows import INPUT, OUTPUT, path_to_sql, to_sql, unhex
+from roar_core.store.ties import tie_inputs
+from roar_core.store.writer import job_columns
+
+if TYPE_CHECKING:
+    from roar_core.store.writer import Store
+
+
+class ForeignSession(NamedTuple):
+    """A session by its name in every graph, its number where it was recorded, and its start."""
+
+    origin: str
+    number: int
+    started_at_ns: int
+
+
+class ForeignArtifact(NamedTuple):
+    """Bytes; of a dataset its layout, and its members or, where only that is kept, a filter."""
+
+    digests: Mapping[str, str]
+    size: int
+    first_seen_ns: int
+    labels: Mapping[str, Any]
+    layout: str | None = None
+    member_count: int = 0
+    members: tuple[Component, ...] | None = None
+    bloom: BloomFilter | None = None
+
+
+class ForeignJob(NamedTuple):
+    """A job with the origin of its session, and, of datasets it touched in part, which members.
+
+    `bits` maps (is output, path) to a bit for each member, lowest first. `task` is, of a child job,
+    its backend, task, attempt and place.
+    """
+
+    job: Job
+    origin: str
+    bits: Mapping[tuple[bool, str], bytes]
+    task: tuple[str, str, int, str] | None = None
+
+
+class Imported(NamedTuple):
+    """How much was new, how many jobs were known, and the numbers of the new sessions."""
+
+    jobs: int
+    known: int
+    artifacts: int
+    sessions: tuple[int, ...]
+
+
+class Importer:
+    """One import, inside one transaction of `db`."""
+
+    def __init__(
+        self, db: sqlite3.Connection, now_ns: int, uids: Iterable[str], edges: int
+    ) -> None:
+        """`uids` are those of all jobs to come, `edges` how many edges they have at most."""
+        self._db = db
+        self._now_ns = now_ns
+        # The active session is the newest one: it must be one of this project.
+        if not db.execute("SELECT 1 FROM session WHERE id > 0").fetchone():
+            db.execute("INSERT INTO session (id, started_at_ns) VALUES (1, ?)", (now_ns,))
+        known = {uid for uid in uids if self._id_of(uid) is not None}
+        self._is_known = known.__contains__
+        self._known = len(known)
+        new = len(set(uids)) - len(known)
+        self._first = self._lowest("job") - new
+        self._next_job = self._first
+        self._next_edge = self._lowest("edge") - edges
+        self._artifacts = 0
+        self._sessions: list[int] = []
+        self._brings_datasets = False
+
+    def add_artifact(self, artifact: ForeignArtifact) -> None:
+        """Bytes that jobs to come read or wrote. Raises RoarError when a dataset is another."""
+        newest = self._db.execute("SELECT max(id) FROM artifact").fetchone()[0] or 0
+        edge = Edge("", artifact.size, artifact.digests)
+        [row] = artifacts_of(self._db, [edge], artifact.first_seen_ns)
+        assert row is not None
+        self._artifacts += row > newest
+        if artifact.layout is not None:
+            self._add_dataset(row, artifact)
+        if artifact.labels and not read_labels(self._db, "artifact", row):
+            write_labels(self._db, "artifact", row, artifact.labels, self._now_ns)
+
+    def add_job(self, foreign: ForeignJob, session: ForeignSession) -> None:
+        """A job; what it read and wrote is known. One that is known already is passed over."""
+        job = foreign.job
+        if self._id_of(job.uid) is not None:
+            return
+        db, job_id = self._db, self._next_job
+        self._next_job += 1
+        number = self._session(session)
+        has_place = job.step is not None and self._is_free(number, job)
+        columns = job_columns(
+            db,
+            attrs.evolve(
+                job,
+                session=number,
+                step=job.step if has_place else None,
+                rerun_of=self._if_known(job.rerun_of),
+                parent=self._if_known(job.parent),
+            ),
+        ) | {"id": job_id, "hash": unhex(job.hash)}
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        db.execute(f"INSERT INTO job ({names}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
+        inputs, outputs = insert_edges(db, job_id, job)
+        db.execute(
+            "UPDATE job SET input_count = ?, output_count = ? WHERE id = ?",
+            (inputs, outputs, job_id),
+        )
+        self._renumber_edges(job_id, inputs + outputs)
+        self._add_edges_of_datasets(job_id, foreign)
+        self._add_producers(job_id, job)
+        db.executemany(
+            "INSERT INTO tracker_reference (job, tracker, run_id, project, entity, name, url, host,"
+            " title) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(job_id, *map(to_sql, attrs.astuple(reference))) for reference in job.trackers],
+        )
+        write_labels(db, "job", job_id, job.labels, self._now_ns)
+        driver = self._id_of(job.parent) if job.parent else None
+        if foreign.task is not None and driver is not None:
+            db.execute(
+                "INSERT OR IGNORE INTO task VALUES (?, ?, ?, ?, ?, ?)",
+                (job_id, driver, *foreign.task),
+            )
+
+    def finish(self) -> Imported:
+        """Tie what was here to what has come, and say what that is."""
+        last = self._next_job - 1
+        if last >= self._first:
+            resolve_missing(
+                self._db,
+                "artifact IN (SELECT artifact FROM edge made WHERE made.direction = 1 "
+                "AND made.job BETWEEN ? AND ? AND made.artifact IS NOT NULL)",
+                *(self._first, last),
+            )
+            if self._brings_datasets:
+                self._tie_members()
+        return Imported(last - self._first + 1, self._known, self._artifacts, tuple(self._sessions))
+
+    def _tie_members(self) -> None:
+        """Datasets here, or files, of which members were made elsewhere."""
+        readers = self._db.execute(
+            "SELECT DISTINCT job FROM edge JOIN job ON job.id = edge.job WHERE edge.direction = 0 "
+            "AND edge.producer IS NULL AND edge.artifact IS NOT NULL AND edge.job > 0 "
+            "AND job.undone_at_ns IS NULL"
+        ).fetchall()
+        for (reader,) in readers:
+            tie_inputs(self._db, reader)
+
+    def _session(self, session: ForeignSession) -> int:
+        row = self._db.execute(
+            "SELECT session FROM imported_session WHERE origin = ?", (session.origin,)
+        ).fetchone()
+        if row is not None:
+            return int(row[0])
+        number = self._lowest("session") - 1
+        self._db.execute("INSERT INTO session VALUES (?, ?)", (number, session.started_at_ns))
+        self._db.execute(
+            "INSERT INTO imported_session VALUES (?, ?, ?, ?)",
+            (number, session.origin, session.number, self._now_ns),
+        )
+        self._sessions.append(number)
+        return number
+
+    def _lowest(self, table: str) -> int:
+        """The lowest id of a table, 0 when none is negative."""
+        lowest = self._db.execute(f"SELECT min(id) FROM {table}").fetchone()[0]  # noqa: S608
+        return min(0, lowest or 0)
+
+    def _if_known(self, uid: str | None) -> str | None:
+        return uid if uid is not None and self._id_of(uid) is not None else None
+
+    def _id_of(self, uid: str) -> int | None:
+        row = self._db.execute("SELECT id FROM job WHERE uid = ?", (uid,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _is_free(self, session: int, job: Job) -> bool:
+        assert job.step is not None
+        row = self._db.execute(
+            "SELECT 1 FROM job WHERE session = ? AND step_is_build = ? AND step_number = ? "
+            "AND attempt = ?",
+            (session, job.step.is_build, job.step.number, job.step.attempt),
+        ).fetchone()
+        return row is None
+
+    def _renumber_edges(self, job_id: int, count: int) -> None:
+        if not count:
+            return
+        first = self._db.execute("SELECT min(id) FROM edge WHERE job = ?", (job_id,)).fetchone()[0]
+        self._db.execute(
+            "UPDATE edge SET id = id + ? WHERE job = ?", (self._next_edge - first, job_id)
+        )
+        self._next_edge += count
+
+    def _add_dataset(self, artifact: int, foreign: ForeignArtifact) -> None:
+        self._brings_datasets = True
+        if self._db.execute("SELECT 1 FROM composite WHERE artifact = ?", (artifact,)).fetchone():
+            return
+        columns: tuple[bytes | None, ...] = (None, None, None, None)
+        bloom: tuple[int | bytes | None, ...] = (None, None, None)
+        if foreign.members is not None:
+            members = sorted(foreign.members, key=in_order)
+            _refuse_another(members, foreign.digests)
+            columns = MemberList.columns_of(members)
+        elif foreign.bloom is not None:
+            bloom = (foreign.bloom.bits, foreign.bloom.hashes, foreign.bloom.data)
+        self._db.execute(
+            "INSERT INTO composite (artifact, layout, member_count, paths, digests, sizes, kinds, "
+            "bloom_bits, bloom_hashes, bloom) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (artifact, foreign.layout, foreign.member_count, *columns, *bloom),
+        )
+
+    def _add_edges_of_datasets(self, job_id: int, foreign: ForeignJob) -> None:
+        import zlib
+
+        job = foreign.job
+        for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs)):
+            for edge in side:
+                if edge.composite is None:
+                    continue
+                row = self._db.execute(
+                    "SELECT edge.id, composite.member_count FROM edge JOIN composite "
+                    "ON composite.artifact = edge.artifact "
+                    "WHERE job = ? AND direction = ? AND path = ?",
+                    (job_id, direction, path_to_sql(edge.path, job.project)),
+                ).fetchone()
+                if row is None:
+                    raise RoarError(f"the graph does not say what the dataset {edge.hash} is")
+                bits = foreign.bits.get((direction == OUTPUT, edge.path))
+                if bits is not None and len(bits) != (row[1] + 7) // 8:
+                    raise RoarError(f"the graph miscounts the members of {edge.hash}")
+                use = edge.composite
+                self._db.execute(
+                    "INSERT OR IGNORE INTO composite_use VALUES (?, ?, ?, ?, ?)",
+                    (
+                        *(row[0], use.members, use.touched, use.is_whole),
+                        None if bits is None else zlib.compress(bits, 1),
+                    ),
+                )
+
+    def _add_producers(self, job_id: int, job: Job) -> None:
+        """The producers that the graph names, where they are known; else those known here."""
+        self._db.execute(
+            "UPDATE edge SET producer = NULL WHERE job = ? AND direction = 0", (job_id,)
+        )
+        for edge in job.inputs:
+            makers = [self._id_of(uid) for uid in (edge.producer, *edge.further_producers) if uid]
+            known = [maker for maker in makers if maker is not None and maker != job_id]
+            if not known:
+                continue
+            path = path_to_sql(edge.path, job.project, is_object=edge.kind == "object")
+            rows = self._db.execute(
+                "SELECT edge.id FROM edge LEFT JOIN artifact ON artifact.id = edge.artifact "
+                "WHERE edge.job = ? AND direction = 0 AND path = ? AND blake3 IS ?",
+                (job_id, path, _blake3(edge)),
+            ).fetchall()
+            for (row,) in rows:
+                self._db.execute("UPDATE edge SET producer = ? WHERE id = ?", (known[0], row))
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO composite_source VALUES (?, ?)",
+                    [(row, maker) for maker in known[1:]],
+                )
+        resolve_missing(self._db, "job = ?", job_id)
+
+
+def import_jobs(
+    store: Store,
+    sessions: Mapping[str, ForeignSession],
+    artifacts: Iterable[ForeignArtifact],
+    jobs: Iterable[ForeignJob],
+    *,
+    uids: Iterable[str],
+    edges: int,
+    now_ns: int,
+) -> Imported:
+    """Import artifacts, then jobs, each after those it names; all of it or nothing.
+
+    Raises RoarError for what contradicts itself.
+    """
+    with store.writing() as db:
+        importer = Importer(db, now_ns, list(uids), edges)
+        for artifact in artifacts:
+            importer.add_artifact(artifact)
+        for job in jobs:
+            session = sessions.get(job.origin)
+            if session is None:
+                raise RoarError(f"the graph does not say what the session {job.origin!r} is")
+            importer.add_job(job, session)
+        return importer.finish()
+
+
+def _refuse_another(members: list[Component], digests: Mapping[str, str]) -> None:
+    tree = tree_hash(
+        Leaf(c.path, "composite-blake3" if c.kind == "composite" else "blake3", c.digest)
+        for c in members
+    )
+    named = {digests.get("composite-blake3"), digests.get("composite-sha256")} - {None}
+    if tree.root not in named and tree.algorithm == "composite-blake3":
+        told = ", ".join(f"{name}:{value[:12]}" for name, value in digests.items())
+        raise RoarError(
+            f"the members that the graph gives of the dataset {told} are those of another"
+            f" ({tree.algorithm}:{tree.root[:12]}); nothing is imported"
+        )
+
+
+def _blake3(edge: Edge) -> bytes | None:
+    value = edge.digests.get("blake3")
+    return None if value is None else bytes.fromhex(value)
+
+
+def members_from(rows: Iterable[tuple[str, str, int, Any]]) -> tuple[Component, ...]:
+    """Members from (name, hash, size, kind)."""
+    return tuple(
+        Component(portable_name(path), name.rpartition(":")[2], size, kind)
+        for path, name, size, kind in rows
+    )
+
+
+def bits_from(encoded: str) -> bytes:
+    """The bits of a dataset's touched members from base64. Raises RoarError."""
+    try:
+        return b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise RoarError(f"{encoded[:40]!r} in the graph is no base64") from error
