@@ -7,6 +7,7 @@
     ├── DatabaseError         the session database is unreadable, too new or too busy
     ├── JournalError          a trace journal is not one, or of a version we do not speak
     ├── NotFoundError         no job, artifact, path or URL answers to this reference
+    ├── UnreproducibleError   what was recorded cannot be run again here; exit code 3
     ├── TracerError           a tracer cannot be used or failed
     └── PluginError           a plugin could not be loaded, or failed
 
@@ -48,6 +49,12 @@ class JournalError(RoarError):
 
 class NotFoundError(RoarError):
     """A reference (`@N`, uid, hash prefix, path) names nothing recorded here, a URL no object."""
+
+
+class UnreproducibleError(RoarError):
+    """A recorded job cannot be run again here, or an input of it cannot be had."""
+
+    exit_code = 3
 
 
 class TracerError(RoarError):

@@ -25,6 +25,10 @@ COMMANDS = {
     "export": ("roar_core.cli.export:export", "Write lineage in an open format."),
     "import": ("roar_core.cli.importing:import_", "Add lineage that was recorded elsewhere."),
     "workflow": ("roar_core.cli.workflow:workflow", "Make a workflow file of what was run."),
+    "reproduce": (
+        "roar_core.cli.reproduce:reproduce",
+        "Make recorded bytes again elsewhere, and compare them.",
+    ),
     "session": ("roar_core.cli.session:session", "Ask about the session: its hash."),
     "reset": ("roar_core.cli.session:reset", "Begin a new session; nothing is deleted."),
     "config": ("roar_core.cli.config:config", "List, read and change settings."),

@@ -83,6 +83,15 @@ def data(document: Mapping[str, Any]) -> None:
     _write_result(json.dumps(document, indent=indent, check_circular=False))
 
 
+def raw(content: bytes) -> None:
+    """Bytes as they are on stdout, such as a script that is to be piped on."""
+    if sys.stdout is None:
+        raise RoarError("cannot write the result: standard output is closed")
+    with _told_when_lost():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+
+
 def table(rows: Iterable[Sequence[str]], header: Sequence[str] | None = None) -> None:
     """Left-aligned columns on stdout, two spaces apart; the last column is not padded."""
     body = [[printable(cell) for cell in row] for row in rows]

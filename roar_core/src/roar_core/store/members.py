@@ -30,6 +30,21 @@ class Members(Artifacts):
         with self.snapshot() as db:
             return tuple(_members(db, dataset))
 
+    def touched_members(self, uid: str, path: str, project: str) -> frozenset[str] | None:
+        """The names of a dataset's members that a job read at `path`; None: all, or not known."""
+        with self.snapshot() as db:
+            row = db.execute(
+                "SELECT edge.artifact, used.bitmap FROM edge JOIN job ON job.id = edge.job "
+                "JOIN composite_use used ON used.edge = edge.id "
+                "WHERE job.uid = ? AND edge.direction = ? AND edge.path = ?",
+                (uid, INPUT, path_to_sql(path, project)),
+            ).fetchone()
+            members = None if row is None else members_of(db, row[0])
+            if row is None or row[1] is None or members is None:
+                return None
+            names = (name for name, _ in members.pairs(row[1]))
+            return frozenset(name.decode("utf-8", "surrogateescape") for name in names)
+
     def contains(self, dataset: str, digest: str) -> Answer:
         """Whether bytes of this BLAKE3 digest (hex) are a member of a dataset.
 
