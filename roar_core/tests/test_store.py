@@ -52,6 +52,7 @@ def test_everything_about_a_job_comes_back(store: Store, jobs: Any) -> None:
             jobs.edge(f"{ODD}/{ODD}", b"odd"),
         ),
         git=GitState("c" * 40, ODD, "https://example.org/x.git", True, "blake3:" + "d" * 64),
+        sources={"train.py": "e" * 64, ODD: None},
         packages=Packages({"numpy": "2.0"}, {"libc6": "2.36"}),
         environment=Environment(
             "Debian 12",

@@ -10,6 +10,7 @@ import click
 from roar_core.cli import output, wording
 from roar_core.cli.dag_reading import DEFAULT_LIMIT, Wanted, face, read_view
 from roar_core.cli.opening import open_project
+from roar_core.cli.staleness import keep_learnt, tell_open
 from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ DRAWN = ("html", "mermaid", "dot")
 @click.option(
     "--all", "everything", is_flag=True, help=f"Every step, not the newest {DEFAULT_LIMIT}."
 )
+@click.option("--stale-only", is_flag=True, help="Only steps that are stale, with every reason.")
 @click.option("--session", type=click.IntRange(1), help="A session before the current one.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document, of every step.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart, of every step.")
@@ -40,6 +42,7 @@ def dag(
     show_artifacts: bool,
     expanded: bool,
     everything: bool,
+    stale_only: bool,
     session: int | None,
     as_json: bool,
     mermaid: bool,
@@ -49,30 +52,40 @@ def dag(
     """Draw the graph of the session: a line for each step, and after the arrow what it read from.
 
     A step shows its newest succeeded attempt. `@1.1` after the arrow: it read what the first
-    attempt at @1 wrote, and @1 has been run again since with another result.
+    attempt at @1 wrote, and @1 has been run again since with another result. A step is stale when
+    what it read, files, code or another step's result, is not what it would read today; of many
+    steps only the newest are looked at unless --stale-only asks for all.
 
-    Examples: roar dag --show-artifacts; roar dag --html dag.html
+    Examples: roar dag --show-artifacts; roar dag --stale-only; roar dag --html dag.html
     """
     form = _form(json=as_json, mermaid=mermaid, dot=dot, html=html is not None)
+    if stale_only and expanded:
+        raise click.UsageError("--stale-only is about steps, --expanded about attempts; choose one")
     wanted = Wanted(
-        whole=everything or form != "text",
+        whole=everything or form != "text" or stale_only,
         in_full=show_artifacts or form == "html",
         with_tasks=expanded or form in DRAWN,
         expanded=expanded,
+        stale_only=stale_only,
     )
     with collection_paused(), open_project(face(wanted)) as (project, database):
         view = read_view(database, project, session, wanted)
+        keep_learnt(project, view.stale.learnt)
         if form == "json":
             output.data(_document(view))
+        elif view.judged and not view.nodes:
+            output.note(f"no step is stale, of {len(view.judged):,}")
         elif not view.nodes:
             where = f"session {view.session.number}" if view.session else "this project"
             output.note(f"nothing is recorded in {where} yet; start with: roar run <your command>")
         elif form == "text":
-            _draw(view)
+            _draw(view, with_reasons=stale_only)
         elif html is not None:
             _write_page(view, html, with_artifacts=show_artifacts)
         else:
             _print_drawing(view, form, with_artifacts=show_artifacts)
+        if stale_only and form != "json":
+            tell_open(view.judged, view.stale.verdicts, project)
 
 
 def _form(**chosen: bool) -> str:
@@ -94,11 +107,13 @@ def _document(view: View) -> Document:
         step_document,
         task_group_document,
     )
+    from roar_core.cli.staleness import verdict_fields
 
     uids = {job: row.uid for job, row in view.others.items()}
 
     def step(node: Node) -> Document:
-        fields = step_document(node)
+        verdict = view.stale.verdicts.get(node.shown.id)
+        fields = step_document(node) | verdict_fields(verdict, view.project)
         job = view.jobs.get(node.shown.uid)
         if job is not None:
             fields["inputs"] = [edge_document(edge, view.project) for edge in job.inputs]
@@ -119,9 +134,10 @@ def _document(view: View) -> Document:
     )
 
 
-def _draw(view: View) -> None:
+def _draw(view: View, *, with_reasons: bool) -> None:
     from roar_core.cli.dag_view import step_lines
     from roar_core.cli.edge_view import edge_lines
+    from roar_core.cli.staleness import reason_words, stale_remark
     from roar_core.cli.task_view import group_line
 
     if view.hidden > 0:
@@ -130,7 +146,11 @@ def _draw(view: View) -> None:
     names = {uid: row.reference for uid, row in view.producers.items()}
     lines = step_lines(view.nodes, uids, view.task_counts, exact=view.is_expanded)
     for node, text in zip(view.nodes, lines, strict=True):
-        output.line(text)
+        verdict = view.stale.verdicts.get(node.shown.id)
+        reasons = verdict.reasons if verdict else ()
+        output.line(text if with_reasons else text + stale_remark(reasons, view.project))
+        for reason in reasons if with_reasons else ():
+            output.line(f"    {output.style(reason_words(reason, view.project), 'yellow')}")
         for group in view.groups.get(node.shown.uid, ()):
             output.line(f"    {group_line(group)}")
         job = view.jobs.get(node.shown.uid)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from roar_core.cli.staleness import QUICK, WHOLE, Stale, look_for_stale
 from roar_core.lineage.session import count_steps, find_session, jobs_by_id, jobs_by_uid
+from roar_core.lineage.stale import stale_nodes
 from roar_core.lineage.tasks import drivers_of, family_of, task_counts, task_groups
-from roar_core.store.database import Database
+from roar_core.store.stat_cache import StatCache
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,12 +24,16 @@ DEFAULT_LIMIT = 50
 
 
 class Wanted(NamedTuple):
-    """How much is to be read: every step, their edges, the tasks below them, every attempt."""
+    """How much is to be read: every step, their edges, the tasks below them, every attempt.
+
+    `stale_only`: only steps that are stale, and every file is looked at to tell.
+    """
 
     whole: bool
     in_full: bool
     with_tasks: bool
     expanded: bool
+    stale_only: bool = False
 
 
 class View(NamedTuple):
@@ -37,6 +43,7 @@ class View(NamedTuple):
     left out. `task_counts` and `groups` tell of the tasks below a job, by its uid. Where jobs are
     wanted in full, `jobs` has the nodes and `task_jobs` the tasks below them, by uid, and
     `producers` the jobs that wrote their inputs; in the place of a task stands its driver.
+    `judged` are the steps that were looked at, with the verdicts in `stale`.
     """
 
     project: Project
@@ -50,6 +57,8 @@ class View(NamedTuple):
     task_jobs: dict[str, Job]
     producers: dict[str, JobRow]
     is_expanded: bool
+    judged: list[Node]
+    stale: Stale
 
     @property
     def noun(self) -> str:
@@ -57,23 +66,25 @@ class View(NamedTuple):
         return "attempt" if self.is_expanded else "step"
 
 
-def face(wanted: Wanted) -> type[Database]:
+def face(wanted: Wanted) -> type[StatCache]:
     """How much of the store is needed: edges come with whole jobs."""
     if not wanted.in_full:
-        return Database
-    from roar_core.store.queries import Queries
+        return StatCache
+    from roar_core.store.writer import Store
 
-    return Queries
+    return Store
 
 
-def read_view(store: Database, project: Project, number: int | None, wanted: Wanted) -> View:
+def read_view(store: StatCache, project: Project, number: int | None, wanted: Wanted) -> View:
     """What is to be shown of a session; None is the active one.
 
     Raises `NotFoundError` when there is no session of this number.
     """
     with store.reading() as db:
         session = find_session(db, number)
-        nodes, hidden = _nodes(db, session, wanted)
+        judged, hidden = _nodes(db, session, wanted)
+        stale = _stale(store, db, judged, project, wanted)
+        nodes = stale_nodes(judged, stale.verdicts) if wanted.stale_only else judged
         shown = {node.shown.id for node in nodes}
         sources = {source.job for node in nodes for source in node.sources}
         counts = task_counts(db)
@@ -91,7 +102,23 @@ def read_view(store: Database, project: Project, number: int | None, wanted: Wan
             tasks,
             _producers(db, (*jobs.values(), *tasks.values())),
             wanted.expanded,
+            judged,
+            stale,
         )
+
+
+def _stale(
+    store: StatCache,
+    db: sqlite3.Connection,
+    nodes: Sequence[Node],
+    project: Project,
+    wanted: Wanted,
+) -> Stale:
+    """The verdicts over steps; of attempts that others have followed there is none."""
+    if wanted.expanded:
+        return Stale({}, ())
+    limits = WHOLE if wanted.stale_only else QUICK
+    return look_for_stale(store, db, nodes, project, limits)
 
 
 def _nodes(
@@ -117,7 +144,7 @@ def _groups(
 
 
 def _full_jobs(
-    store: Database,
+    store: StatCache,
     session: Session | None,
     nodes: Sequence[Node],
     groups: dict[str, list[TaskGroup]],

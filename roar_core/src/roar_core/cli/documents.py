@@ -62,6 +62,12 @@ def job_document(job: Job, project: Project, family: Family) -> Document:
         inputs=[edge_document(edge, project) for edge in job.inputs],
         outputs=[edge_document(edge, project) for edge in job.outputs],
         git=_git(job.git),
+        sources=None
+        if job.sources is None
+        else [
+            {"path": text(path), "hash": digest and f"blake3:{digest}"}
+            for path, digest in sorted(job.sources.items())
+        ],
         packages={
             "python": _texts(job.packages.python),
             "system": _texts(job.packages.system),

@@ -29,6 +29,10 @@ COMMANDS = {
         "roar_core.cli.reproduce:reproduce",
         "Make recorded bytes again elsewhere, and compare them.",
     ),
+    "diff": (
+        "roar_core.cli.diff:diff",
+        "Say what made two jobs, artifacts or sessions differ.",
+    ),
     "session": ("roar_core.cli.session:session", "Ask about the session: its hash."),
     "reset": ("roar_core.cli.session:reset", "Begin a new session; nothing is deleted."),
     "config": ("roar_core.cli.config:config", "List, read and change settings."),

@@ -221,6 +221,11 @@ def child_rows(db: sqlite3.Connection, where: str, value: str) -> list[JobRow]:
     return _rows(db.execute(query, (value,)))
 
 
+def uid_of(db: sqlite3.Connection, job: int) -> str:
+    """The uid of the job with this id."""
+    return str(db.execute("SELECT uid FROM job WHERE id = ?", (job,)).fetchone()[0])
+
+
 def session_links(db: sqlite3.Connection, session: int) -> list[Link]:
     """What the jobs of a session read that a recorded job wrote."""
     # CROSS JOIN keeps SQLite from walking every edge there is (sqlite.org/lang_select.html).

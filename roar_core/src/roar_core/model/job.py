@@ -65,6 +65,8 @@ class Job:
     """One execution. Times are integer nanoseconds since the epoch, durations seconds.
 
     `uid` is 32 lower-case hex digits, shown by its first 8. `hash` is None while running.
+    `sources` are the files of the commit, or of its snapshot, that the job read as code: BLAKE3 hex
+    (None: not known) by their paths from `project`; None as a whole when nobody noted them down.
     `signal` is a name such as `SIGTERM`. `project` is the project root that `cwd` and the edges'
     relative paths are told against.
     """
@@ -90,6 +92,7 @@ class Job:
     inputs: tuple[Edge, ...] = ()
     outputs: tuple[Edge, ...] = ()
     git: GitState = GitState()
+    sources: Mapping[str, str | None] | None = None
     packages: Packages = Packages()
     environment: Environment | None = None
     trackers: tuple[TrackerReference, ...] = ()

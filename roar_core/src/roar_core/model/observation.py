@@ -45,14 +45,15 @@ class Observation:
 
     `code` holds files executed, imported or loaded as libraries; `packages` those of interpreters
     and site-packages; `system` those below the system directories: they become the job's packages
-    rather than its inputs. `claimed_inputs` and `claimed_outputs` belong to an analyzer's tool; of
-    the outputs, some may be gone again. `filtered` counts files taken out, by class;
-    `filtered_paths` lists them. `scratch` counts files made and gone again, `processes` programs
-    started.
+    rather than its inputs. `sources` are read like inputs, but the commit or its snapshot stands
+    for them. `claimed_inputs` and `claimed_outputs` belong to an analyzer's tool; of the outputs,
+    some may be gone again. `filtered` counts files taken out, by class; `filtered_paths` lists
+    them. `scratch` counts files made and gone again, `processes` programs started.
     """
 
     inputs: tuple[InputFile, ...] = ()
     outputs: tuple[OutputFile, ...] = ()
+    sources: tuple[InputFile, ...] = ()
     code: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()
     system: frozenset[str] = frozenset()

@@ -86,6 +86,7 @@ class _Verdict:
         self._clock = clock
         self._code = set(history.code)
         self._inputs: list[InputFile] = []
+        self._source_code: list[InputFile] = []
         self._outputs: list[OutputFile] = []
         self._filtered: dict[str, set[str]] = {}
         self._taken: dict[str, set[str]] = {"packages": set(), "system": set()}
@@ -139,7 +140,8 @@ class _Verdict:
             source.path: source for read in compiled if (source := self._imported(read, paths))
         }
         for read in (*reads, *sources.values(), *imported.values()):
-            if self._take_out(read.path, "input"):
+            taken = self._take_out(read.path, "input")
+            if taken is not None and taken != "source":
                 continue
             changed = self._is_changed(read)
             now_at = self._present_place(read) if changed else None
@@ -147,7 +149,8 @@ class _Verdict:
             if sources and _version(read) in sources:
                 # Naming a file moves its ctime, and nobody read it before: its version is today's.
                 version = self._same_today(read, now_at if changed else read.path)
-            self._inputs.append(InputFile(read.path, version, changed, now_at))
+            files = self._inputs if taken is None else self._source_code
+            files.append(InputFile(read.path, version, changed, now_at))
 
     def _unread_sources(self, reads: list[Read]) -> dict[tuple[str, int, int], Read]:
         """Versions that the tree gave another name, where nobody had opened them."""
@@ -162,6 +165,7 @@ class _Verdict:
         return Observation(
             inputs=tuple(sorted(self._inputs, key=_in_order)),
             outputs=tuple(sorted(self._outputs, key=_in_order)),
+            sources=tuple(sorted(self._source_code, key=_in_order)),
             code=frozenset(self._code),
             packages=frozenset(self._taken["packages"]),
             system=frozenset(self._taken["system"]),
@@ -254,16 +258,17 @@ class _Verdict:
         self._code.add(source)
         return Read(source, now, file or FileHistory(now))
 
-    def _take_out(self, path: str, role: Role) -> bool:
+    def _take_out(self, path: str, role: Role) -> str | None:
+        """The class that takes a path out of the lineage, which is counted; None when none does."""
         name = self._filters.classify(path, role=role, is_code=path in self._code)
         if name is None:
-            return False
+            return None
         self._filtered.setdefault(name, set()).add(path)
         if name == "claimed":
             self._claimed[role].add(path)
         if role == "input" and name in self._taken:
             self._taken[name].add(path)
-        return True
+        return name
 
 
 def _version(read: Read) -> tuple[str, int, int]:

@@ -110,8 +110,10 @@ class DatasetMaker:
             files = members[path]
             if any(name not in files for name, _ in members_on_disk(roots[path])):
                 continue
-            version = self._version(
-                roots[path], ((name, file.fingerprint) for name, file in files.items())
+            version = dataset_version(
+                roots[path].format.name,
+                ((name, file.fingerprint) for name, file in files.items()),
+                self._started_at_ns,
             )
             known = version and self._known.dataset_of_version(version)
             if known:
@@ -190,7 +192,11 @@ class DatasetMaker:
         is_all = len(ordered) == len(touched)
         version = None
         if use.is_whole and is_all and not (is_output or was_changed):
-            version = self._version(root, ((n, file.fingerprint) for n, file in touched.items()))
+            version = dataset_version(
+                root.format.name,
+                ((n, file.fingerprint) for n, file in touched.items()),
+                self._started_at_ns,
+            )
         return _edge(root.path, str(tree), size, use, was_changed=was_changed), Dataset(
             root.path,
             is_output,
@@ -219,21 +225,6 @@ class DatasetMaker:
                 file, digest = result.fingerprint, result.digests["blake3"]
             components.append(Component(rest.names[path], digest, file.size))
         return components
-
-    def _version(self, root: Root, files: Iterable[tuple[str, Fingerprint]]) -> bytes | None:
-        """The name of these files as they are; None when their digests may not be kept by it."""
-        names: list[str] = []
-        numbers = array("Q")
-        for name, file in files:
-            if not is_settled(file, self._started_at_ns):
-                return None
-            names.append(name)
-            try:
-                numbers.extend(file[:5])
-            except OverflowError:  # a time before 1970
-                return None
-        text = "\0".join((root.format.name, *names)).encode("utf-8", "surrogateescape")
-        return blake3(numbers.tobytes()).update(text).digest()
 
 
 class _Untouched:
@@ -266,6 +257,27 @@ class _Untouched:
         except OSError:
             self.is_known = False  # it went while we looked
         return True
+
+
+def dataset_version(
+    layout: str, files: Iterable[tuple[str, Fingerprint]], read_from_ns: int
+) -> bytes | None:
+    """The name of a dataset's files as they are; None when their digests may not be kept by it.
+
+    `files` are (name below the root, fingerprint) in the order of their names as text.
+    """
+    names: list[str] = []
+    numbers = array("Q")
+    for name, file in files:
+        if not is_settled(file, read_from_ns):
+            return None
+        names.append(name)
+        try:
+            numbers.extend(file[:5])
+        except OverflowError:  # a time before 1970
+            return None
+    text = "\0".join((layout, *names)).encode("utf-8", "surrogateescape")
+    return blake3(numbers.tobytes()).update(text).digest()
 
 
 def _edge(path: str, name: str, size: int, use: CompositeUse, *, was_changed: bool = False) -> Edge:

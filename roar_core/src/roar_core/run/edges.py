@@ -95,6 +95,20 @@ def make_edges(observation: Observation, hasher: Hasher, maker: DatasetMaker | N
     )
 
 
+def digests_read(files: Sequence[InputFile], hasher: Hasher) -> dict[str, str | None]:
+    """BLAKE3 of the versions that were read, by path; None where it is not known any more."""
+    caught = _caught_early(files, hasher)
+    hashed = hasher.hash(
+        [
+            (place, None if file.changed else file.fingerprint)
+            for file in files
+            if file.fingerprint not in caught and (place := _place(file)) is not None
+        ]
+    )
+    read = (_read(file, caught, hashed) for file in files)
+    return {file.path: (file.digests or {}).get("blake3") for file in read}
+
+
 def _caught_early(files: Sequence[InputFile], hasher: Hasher) -> dict[Fingerprint, Digests]:
     """Digests of the versions that were read, without a look at the files as they are now."""
     caught: dict[Fingerprint, Digests] = {}

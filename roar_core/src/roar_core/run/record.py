@@ -26,7 +26,7 @@ from roar_core.observe.judge import judge
 from roar_core.run.begun import BegunJob
 from roar_core.run.beside import Beside
 from roar_core.run.datasets import DatasetMaker
-from roar_core.run.edges import Hasher, make_edges
+from roar_core.run.edges import Hasher, digests_read, make_edges
 from roar_core.run.extensions import Extensions
 from roar_core.run.policy import all_paths_in, filters_for, paths_in
 from roar_core.run.relay import Ended
@@ -89,6 +89,7 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
             progress=progress,
         )
         edges = make_edges(observation, hasher, _datasets(begun, observation, hasher, extensions))
+        sources = digests_read(observation.sources, hasher)
     job = attrs.evolve(
         begun.job,
         state=_state(finished.ended),
@@ -97,6 +98,7 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
         duration_s=finished.duration_s,
         inputs=(*edges.inputs, *finished.beside.inputs),
         outputs=(*edges.outputs, *finished.beside.outputs),
+        sources={begun.project.relative(path) or path: sources[path] for path in sources},
         packages=packages_used(
             observation.packages | observation.code,
             observation.system & observation.code,

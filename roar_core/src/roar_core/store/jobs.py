@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from roar_core.errors import NotFoundError
@@ -22,6 +24,7 @@ from roar_core.store.rows import (
     packages_from_json,
     path_from_sql,
 )
+from roar_core.store.sources import sources_from_blob
 
 if TYPE_CHECKING:
     from roar_core.store.found import JobSummary, SessionSummary
@@ -39,6 +42,14 @@ class Jobs(Database):
         if not jobs:
             raise NotFoundError(f"no job {uid} is recorded here")
         return jobs[0]
+
+    def jobs_by_id(self, jobs: Iterable[int]) -> dict[int, Job]:
+        """Return the jobs with these ids of the database, edges and all."""
+        wanted = json.dumps(list(jobs))
+        where = "job.id IN (SELECT value FROM json_each(?))"
+        with self.snapshot() as db:
+            ids = dict(db.execute(f"SELECT uid, id FROM job WHERE {where}", (wanted,)))  # noqa: S608
+            return {ids[job.uid]: job for job in full_jobs(db, where, wanted)}
 
     def has_job(self, uid: str) -> bool:
         """Whether a job with this full uid is recorded, in whatever state."""
@@ -119,7 +130,10 @@ def summaries_where(db: sqlite3.Connection, where: str, *values: Any) -> list[Jo
 def full_jobs(db: sqlite3.Connection, where: str, value: Any) -> list[Job]:
     """Return the jobs that an SQL condition of ours picks, with everything, oldest first."""
     rows = db.execute(
-        f"SELECT job.id, package_set.content, environment.content, {JOB_COLUMNS} FROM job "  # noqa: S608
+        "SELECT job.id, package_set.content, environment.content, source_set.content, "  # noqa: S608
+        f"{JOB_COLUMNS} FROM job "
+        "LEFT JOIN job_source ON job_source.job = job.id "
+        "LEFT JOIN source_set ON source_set.id = job_source.source_set "
         "LEFT JOIN package_set ON package_set.id = job.package_set "
         f"LEFT JOIN environment ON environment.id = job.environment WHERE {where} ORDER BY job.id",
         (value,),
@@ -128,7 +142,7 @@ def full_jobs(db: sqlite3.Connection, where: str, value: Any) -> list[Job]:
     trackers = _trackers(db, where, value)
     nothing: tuple[list[Edge], list[Edge]] = ([], [])
     jobs = []
-    for job_id, packages, environment, *columns in rows:
+    for job_id, packages, environment, sources, *columns in rows:
         inputs, outputs = edges.get(job_id, nothing)
         jobs.append(
             job_from_row(
@@ -137,6 +151,7 @@ def full_jobs(db: sqlite3.Connection, where: str, value: Any) -> list[Job]:
                 outputs=tuple(outputs),
                 packages=packages_from_json(packages),
                 environment=environment and environment_from_json(environment),
+                sources=sources_from_blob(sources),
                 trackers=tuple(trackers[job_id]),
                 labels=read_labels(db, "job", job_id),
             )

@@ -82,12 +82,25 @@ def sessions_from_elsewhere(db: sqlite3.Connection) -> None:
     )
 
 
+def sources_of_jobs(db: sqlite3.Connection) -> None:
+    """Jobs tell which files of their commit they read as code."""
+    db.execute(
+        "CREATE TABLE source_set (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, "
+        "content BLOB NOT NULL)"
+    )
+    db.execute(
+        "CREATE TABLE job_source (job INTEGER PRIMARY KEY REFERENCES job (id), "
+        "source_set INTEGER NOT NULL REFERENCES source_set (id))"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
     members_as_columns,
     add_tasks,
     sessions_from_elsewhere,
+    sources_of_jobs,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

@@ -14,8 +14,10 @@ from roar_core.identity import portable_name, relative_to_project
 from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.environment import Environment, GitState, Gpu, Packages
 from roar_core.model.job import Job, Step
-
-INPUT, OUTPUT = 0, 1
+from roar_core.store.names import INPUT as INPUT
+from roar_core.store.names import OUTPUT as OUTPUT
+from roar_core.store.names import from_sql as from_sql
+from roar_core.store.names import path_from_sql as path_from_sql
 
 
 def to_sql(name: str | None) -> str | bytes | None:
@@ -30,13 +32,6 @@ def to_sql(name: str | None) -> str | bytes | None:
     return name
 
 
-def from_sql(value: str | bytes) -> str:
-    """Return the name as `os.fsdecode` gives it in this process."""
-    if isinstance(value, str) and value.isascii():
-        return value
-    return os.fsdecode(value.encode() if isinstance(value, str) else value)
-
-
 def optional_name(value: str | bytes | None) -> str | None:
     """Like `from_sql`, for columns that may be NULL."""
     return None if value is None else from_sql(value)
@@ -48,14 +43,6 @@ def path_to_sql(path: str, project: str, *, is_object: bool = False) -> str | by
     stored = to_sql(path if inside is None else inside)
     assert stored is not None
     return stored
-
-
-def path_from_sql(value: str | bytes, project: str, kind: str) -> str:
-    """Return the absolute path, or the URL of an object."""
-    path = from_sql(value)
-    if kind == "object" or path.startswith("/"):
-        return path
-    return project if path == "." else f"{project}/{path}"
 
 
 def unhex(name: str | None) -> bytes | None:

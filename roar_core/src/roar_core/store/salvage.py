@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from roar_core.errors import DatabaseError
 from roar_core.store.connection import shown
 from roar_core.store.migrations import refuse_newer, version_of
+from roar_core.store.sources import sources_from_blob
 
 # Parents before children. The stat cache is left out: what it knew is hashed again.
 _BY_ROWID = (
-    "session", "imported_session", "package_set", "environment", "job", "artifact", "edge",
+    "session", "imported_session", "package_set", "environment", "source_set", "job", "job_source",
+    "artifact", "edge",
     "composite", "composite_use", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
 _BY_KEY = ("digest", "composite_source", "label", "task_part")
@@ -140,6 +143,11 @@ _REPAIRS = (
         "jobs no longer know their environment",
         "UPDATE job SET environment = NULL WHERE environment NOT IN (SELECT id FROM environment)",
     ),
+    (
+        "",
+        "DELETE FROM job_source WHERE job NOT IN (SELECT id FROM job) "
+        "OR source_set NOT IN (SELECT id FROM source_set)",
+    ),
     ("inputs and outputs of lost jobs", "DELETE FROM edge WHERE job NOT IN (SELECT id FROM job)"),
     ("", "UPDATE edge SET producer = NULL WHERE producer NOT IN (SELECT id FROM job)"),
     (
@@ -182,6 +190,12 @@ def _drop_unreadable(new: sqlite3.Connection) -> list[str]:
             except ValueError:
                 new.execute(f"DELETE FROM {table} WHERE id = ?", (rowid,))  # noqa: S608
                 lost.append(f"row {rowid} of {table} is damaged")
+    for rowid, content in new.execute("SELECT id, content FROM source_set").fetchall():
+        try:
+            sources_from_blob(content)
+        except DatabaseError:
+            new.execute("DELETE FROM source_set WHERE id = ?", (rowid,))
+            lost.append(f"row {rowid} of source_set is damaged")
     return lost
 
 

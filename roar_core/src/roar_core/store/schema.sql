@@ -42,6 +42,14 @@ CREATE TABLE environment (
     content TEXT NOT NULL
 );
 
+-- Source files and their digests: zlib of a JSON object, path from the project's root to BLAKE3 in
+-- hex or null. Shared by jobs.
+CREATE TABLE source_set (
+    id      INTEGER PRIMARY KEY,
+    digest  BLOB NOT NULL UNIQUE,   -- BLAKE3-256 of content before zlib
+    content BLOB NOT NULL
+);
+
 -- One execution. Written as `running` before its command starts and completed once, after it ended.
 CREATE TABLE job (
     id             INTEGER PRIMARY KEY,   -- in the order of starting
@@ -89,6 +97,12 @@ CREATE INDEX job_by_hash ON job (hash);
 CREATE INDEX job_by_step_key ON job (session, step_key);
 CREATE INDEX job_running ON job (id) WHERE state = 'running';
 CREATE INDEX job_by_parent ON job (parent) WHERE parent IS NOT NULL;
+
+-- The files of its commit, or of its snapshot, that a job read as code: they are no inputs.
+CREATE TABLE job_source (
+    job        INTEGER PRIMARY KEY REFERENCES job (id),
+    source_set INTEGER NOT NULL REFERENCES source_set (id)
+);
 
 -- Bytes, known by their hash. Names, modes and times are no part of it: paths belong to edges.
 CREATE TABLE artifact (

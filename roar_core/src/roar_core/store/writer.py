@@ -34,6 +34,7 @@ from roar_core.store.rows import (
     to_sql,
     unhex,
 )
+from roar_core.store.sources import insert_sources
 from roar_core.store.stat_cache import StatCache
 from roar_core.store.steps import assign_step, step_key
 from roar_core.store.ties import tie_inputs
@@ -96,6 +97,7 @@ class Store(Queries, StatCache):
                 settings = ", ".join(f"{name} = ?" for name in columns)
                 db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
                 insert_datasets(db, job_id, job, datasets)
+                insert_sources(db, job_id, job.sources)
                 resolve_late(db, job_id)
                 resolve_in_family(db, job_id)
                 tie_inputs(db, job_id)
