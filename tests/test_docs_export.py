@@ -91,7 +91,6 @@ def test_two_programs_are_tied_by_what_they_read(
 
 @pytest.mark.slow
 @pytest.mark.needs("git")
-@pytest.mark.xfail(reason="roar reproduce is not here yet; take this mark off when it is")
 def test_the_last_artifact_is_made_again_from_its_hash(
     demo: subprocess.CompletedProcess[str], tmp_path: Path
 ) -> None:

@@ -149,7 +149,7 @@ def test_the_graph_draws_steps_with_their_sources(pipeline: Store, roar: Roar) -
         "✓ @1 prepare.py 1 in 1 out",
         "✓ @2 train.py 1 in 1 out ← @1",
         "✗ @3 sh -c 'report > out' 1 in 0 out ← @2.1"
-        " failed with exit code 3 partial @2.1 superseded",
+        " failed with exit code 3 partial @2.1 superseded stale",
     ]
 
 

@@ -115,7 +115,12 @@ def stale_remark(reasons: Sequence[Reason], project: Project) -> str:
     """What a step's line ends with when it is stale."""
     if not reasons:
         return ""
-    return f"  {output.style(f'stale: {reasons_line(reasons, project, limit=1)}', 'yellow')}"
+    # That a step was run again is told by what the line says of its sources.
+    told = [
+        reason for reason in reasons if reason.code not in ("upstream_rerun", "upstream_undone")
+    ]
+    words = f"stale: {reasons_line(told, project, limit=1)}" if told else "stale"
+    return f"  {output.style(words, 'yellow')}"
 
 
 def tell_open(nodes: Sequence[Node], verdicts: Mapping[int, Verdict], project: Project) -> None:
