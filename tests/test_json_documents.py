@@ -124,9 +124,25 @@ COMMANDS = {
     "reproduce @1 --run -y": "reproduction",
     "reproduce last.txt --list-requirements": "requirements",
     "session hash --session 1": "session_hash",
+    "label set @1 stage=prod a.b=1": "labels",
+    "label cp @1 session:1": "labels",
+    "label show in.txt": "labels",
+    "label history @1": "label_history",
+    "tag add in.txt contains_pii": "tags",
+    "tag show out.txt": "tags",
+    "tag history in.txt": "tag_history",
+    "tag why out.txt contains_pii": "tag_why",
+    "rerun @1 --dry-run": "rerun",
+    "rerun @1": "rerun",
+    "pop -y": "pop",
+    "pop -y --outputs": "pop",
     "reset": "reset",
     "config list": "config",
     "config get run.grace": "setting",
+    "env list": "variables",
+    "env list --show-secrets": "variables",
+    "env get SEED": "variable",
+    "config get environment.set": "setting",
     "filter list": "filters",
     "plugins": "plugins",
     "plugins check": "plugins_check",
@@ -135,6 +151,9 @@ COMMANDS = {
     "export --list": "formats",
     "db": "database",
     "db integrity": "integrity",
+    "db prune --cache -y": "prune",
+    "db vacuum": "vacuum",
+    "db export copy.db": "database_export",
     "db recover": "recovery",
     "db recover --force": "recovery",
 }
@@ -152,6 +171,7 @@ def recorded(project: ProjectUnderTest) -> ProjectUnderTest:
         ("run", "kill -TERM $$"),
     ):
         project.roar(verb, "--", "sh", "-c", script)
+    project.roar("env", "set", "SEED=1", "API_TOKEN=hush")
     project.roar("run", "-n", "odd", "--", "cp", ODD, "copied " + ODD)
     (project.root / "gone.txt").unlink()
     project.write("copy.txt", "1")

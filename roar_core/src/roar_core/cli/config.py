@@ -114,13 +114,23 @@ def unset(name: str, everywhere: bool) -> int:
 
 
 def _words(setting: Setting) -> str:
-    return shown(setting.key, setting.value) if setting.value is not None else "(not set)"
+    value = _shareable(setting)
+    return shown(setting.key, value) if value is not None else "(not set)"
+
+
+def _shareable(setting: Setting) -> object:
+    """The value, with secrets among variables hidden: `roar env get` prints one."""
+    if setting.value and kind_of(setting.key) == "table of text":
+        from roar_core.environment.variables import masked
+
+        return masked(setting.value)
+    return setting.value
 
 
 def _fields(setting: Setting) -> dict[str, object]:
     return {
         "name": setting.name,
-        "value": plain(setting.value),
+        "value": plain(_shareable(setting)),
         "origin": setting.origin,
         "kind": kind_of(setting.key),
         "default": plain(setting.key.default),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from roar_core.cli import output, wording
+from roar_core.cli.db_upkeep import export, prune, vacuum
 from roar_core.project import Project, existing_project, working_directory
 
 # What a person counts by; the rest of the tables serve these.
@@ -15,7 +16,7 @@ _TABLES = ("session", "job", "artifact", "edge", "composite", "stat_cache")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.pass_context
 def db(ctx: click.Context, as_json: bool) -> None:
-    """Show the size of the session database; check and recover it.
+    """Show the size of the session database; check, recover, prune and copy it.
 
     Example: roar db integrity
     """
@@ -92,6 +93,10 @@ def recover(force: bool, as_json: bool) -> None:
     for sentence in recovery.lost:
         output.line(f"lost: {output.printable(sentence)}")
     output.note(f"the damaged database is kept as {output.printable(str(recovery.kept))}")
+
+
+for _command in (prune, vacuum, export):
+    db.add_command(_command)
 
 
 def _overview(*, as_json: bool) -> None:

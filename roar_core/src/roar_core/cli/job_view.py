@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from roar_core.cli import output, wording
 from roar_core.cli.edge_view import EDGE_LIMIT, edge_lines
 from roar_core.cli.task_view import family_facts, print_tasks
+from roar_core.store.label_documents import flattened
 
 if TYPE_CHECKING:
     from roar_core.lineage.tasks import Family
@@ -71,6 +73,8 @@ def facts(job: Job, project: Project, *, everything: bool) -> Iterator[tuple[str
         yield "seen by", job.tracer
     for reason in wording.coverage_reasons(job.coverage):
         yield "not seen", reason
+    for key, value in flattened(job.labels):
+        yield "label", f"{key}={value if isinstance(value, str) else json.dumps(value)}"
     for reference in job.trackers:
         yield "tracker", _reference(reference)
 

@@ -12,6 +12,7 @@ from roar_core.cli.failures import explain, explained
 COMMANDS = {
     "run": ("roar_core.cli.run:run", "Run a command and record what it really read and wrote."),
     "build": ("roar_core.cli.run:build", "Like run, for set-up steps: numbered @B1, @B2 …"),
+    "rerun": ("roar_core.cli.rerun:rerun", "Run steps again, and all that read their results."),
     "init": ("roar_core.cli.init:init", "Make the current directory a project."),
     "status": ("roar_core.cli.status:status", "Summarise the current session."),
     "log": ("roar_core.cli.log:log", "List the jobs of the session, newest first."),
@@ -34,12 +35,16 @@ COMMANDS = {
         "Say what made two jobs, artifacts or sessions differ.",
     ),
     "session": ("roar_core.cli.session:session", "Ask about the session: its hash."),
+    "pop": ("roar_core.cli.pop:pop", "Undo the most recent job of the session."),
     "reset": ("roar_core.cli.session:reset", "Begin a new session; nothing is deleted."),
     "config": ("roar_core.cli.config:config", "List, read and change settings."),
+    "env": ("roar_core.cli.env:env", "Give variables to every recorded command."),
+    "label": ("roar_core.cli.label:label", "Attach labels to jobs, artifacts and sessions."),
+    "tag": ("roar_core.cli.tag:tag", "Tag artifacts: what is made of them inherits it."),
     "filter": ("roar_core.cli.filter:filters", "Keep paths out of lineage."),
     "tracer": ("roar_core.cli.tracer:tracer", "List, choose and check tracers."),
     "plugins": ("roar_core.cli.plugins:plugins", "List, make and check plugins."),
-    "db": ("roar_core.cli.db:db", "Check and recover the session database."),
+    "db": ("roar_core.cli.db:db", "Check, prune, copy and recover the session database."),
     "completion": ("roar_core.cli.completion:completion", "Print shell completion."),
 }
 

@@ -29,6 +29,8 @@ def plain_run(arguments: list[str]) -> RunOptions | None:
     words = iter(arguments[1:])
     command: list[str] = []
     for word in words:
+        if word.startswith("@"):
+            return None  # a recorded step, not a command; behind -- it would be one
         if word == "--" or not word.startswith("-"):
             command = [*words] if word == "--" else [word, *words]
         elif word in ("-q", "--quiet"):

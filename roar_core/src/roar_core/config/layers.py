@@ -1,5 +1,7 @@
 """What holds here: the settings of every layer, checked, the higher layer's value winning whole.
 
+Only tables of text, whose names are the user's own, add up name by name.
+
     built-in < $XDG_CONFIG_HOME/roar/global.toml < roar.toml, or [tool.roar] of pyproject.toml
     < .roar/config.toml < ROAR_<SECTION>__<KEY> < flag
 
@@ -181,7 +183,11 @@ class _Layers:
             raise ConfigError(f"{label}: {_unknown(name, self.known)}")
         key = self.known[name]
         try:
-            self.settings[name] = Setting(name, checked(key, value), key, label)
+            found = checked(key, value)
+            if kind_of(key) == "table of text":
+                # One file's names must not make those of another vanish.
+                found = {**self.settings[name].value, **found}
+            self.settings[name] = Setting(name, found, key, label)
         except ConfigError as error:
             raise ConfigError(f"{label}: {name}: {error}") from error
         if name in _SWITCHES:

@@ -1,7 +1,8 @@
 """The core's own settings: every section and key, with its type, default, choices and help.
 
 A key's `kind` names its type to people too: `boolean`, `count` (a whole number from 0), `seconds`,
-`size` (bytes, or text such as `64 MiB`), `text`, `list of text`, `boolean or table of booleans`.
+`size` (bytes, or text such as `64 MiB`), `text`, `list of text`, `table of text`, `boolean or table
+of booleans`.
 Where a key says none, the type of its default decides.
 """
 
@@ -150,12 +151,23 @@ SECTIONS = (
         "How datasets of many files are recorded.",
     ),
     ConfigSection(
+        "tags",
+        (ConfigKey("custom_kinds", (), "Kinds of tags of your own, besides roar's."),),
+        "What artifacts can be tagged with.",
+    ),
+    ConfigSection(
         "environment",
         (
             ConfigKey(
                 "variables", (), "Environment variables whose values are recorded with a run."
             ),
+            ConfigKey(
+                "set",
+                {},
+                "Variables given to every recorded command; layers add up, name by name.",
+                "table of text",
+            ),
         ),
-        "What is recorded of a run's surroundings.",
+        "What a run gets of surroundings, and what is recorded of them.",
     ),
 )

@@ -25,6 +25,7 @@ _EXPECTED = {
     "text": "text",
     "list of text": "a list of text",
     "boolean or table of booleans": "true, false or a table of them by name",
+    "table of text": "a table of text by name",
 }
 
 
@@ -73,6 +74,8 @@ def _converted(kind: str, value: object) -> Any:
             return value
         case "list of text", list() | tuple() if all(isinstance(item, str) for item in value):
             return tuple(value)
+        case "table of text", Mapping() if all(isinstance(v, str) for v in value.values()):
+            return dict(value)
         case "boolean or table of booleans", bool():
             return value
         case "boolean or table of booleans", Mapping() if _booleans(value):

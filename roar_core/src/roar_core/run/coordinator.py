@@ -78,6 +78,7 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
     if initialise(project):
         tell(f"initialised {project.roar_dir}")
     config = configured(project, options, warn)
+    _give_variables(config, tell)
     chosen = choose_tracer(config.get("run.tracer"), config.get("run.fallback"), warn)
     with Store.open(project.roar_dir, create=True) as store:
         code = code_of(git, project, config, store, warn)
@@ -88,7 +89,11 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
             try:
                 planned = companions.prepare(Planned(program, job.command, dict(os.environ)))
                 launch = prepare_launch(chosen, planned, job, journal, config)
-                job = store.begin(job, owner=Owner.current())
+                job = store.begin(job, owner=Owner.current(), rerun_of_step=options.rerun_of)
+                if options.tags:
+                    from roar_core.store.tags import tag_job
+
+                    tag_job(store, job.uid, options.tags)
             except BaseException:
                 companions.abandon()
                 journal.remove()
@@ -116,6 +121,17 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
         _unless_it_fails(lambda: _recover_others(project, store, warn), warn)
     added_s = (started - began) + (time.perf_counter() - ended_at)
     return RunResult(ended, recorded, added_s)
+
+
+def _give_variables(config: Config, tell: Tell) -> None:
+    """From here on it is as if they had stood before `roar run` in the shell."""
+    variables = config.get("environment.set")
+    if variables:
+        from roar_core.environment.variables import HIDDEN, give, is_secret
+
+        for name, mine in give(variables, os.environ).items():
+            value = HIDDEN if is_secret(name, mine) else mine
+            tell(f"{name}={value} of your shell is used, not what roar env has for it")
 
 
 def configured(project: Project, options: RunOptions, warn: Tell) -> Config:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from roar_core.model.job import Step
 
 Dirty = Literal["snapshot", "allow", "refuse"]
 
@@ -11,7 +14,12 @@ ALGORITHMS = ("sha256", "sha512", "md5")
 
 
 class RunOptions(NamedTuple):
-    """`None` means: as configured. `verbosity` is -1 for `-q`, 0, 1 for `-v`, 2 for `-vv`."""
+    """`tags` are (add or block, kind, value), see `store.tags`.
+
+    `None` means: as configured. `verbosity` is -1 for `-q`, 0, 1 for `-v`, 2 for `-vv`.
+
+    `rerun_of`: the step of the active session that this is a new attempt of.
+    """
 
     command: tuple[str, ...]
     kind: Literal["run", "build"] = "run"
@@ -22,3 +30,5 @@ class RunOptions(NamedTuple):
     dirty: Dirty | None = None
     verbosity: int = 0
     fallback: bool | None = None
+    tags: tuple[tuple[str, str, str], ...] = ()
+    rerun_of: Step | None = None

@@ -7,17 +7,19 @@ been.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import attrs
 
+from roar_core.config.layers import Config
 from roar_core.environment.cache import user_cache_dir
 from roar_core.environment.machine import environment
 from roar_core.environment.packages import packages_used
 from roar_core.hashing.progress import HashProgress
 from roar_core.journal import Kind, Record
 from roar_core.model.coverage import Coverage, CoverageReason
+from roar_core.model.environment import Environment
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.job import Job, JobState
 from roar_core.model.observation import Observation
@@ -104,7 +106,7 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
             observation.system & observation.code,
             user_cache_dir(os.environ),
         ),
-        environment=environment(programs, config.get("environment.variables")),
+        environment=surroundings(programs, config),
     )
     trackers = extensions.analysis.references(job, observation, _ended_at_ns(job, finished))
     known = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
@@ -128,6 +130,18 @@ def _datasets(
         untouched_max=begun.config.get("composites.untouched_max"),
         started_at_ns=begun.job.started_at_ns,
     )
+
+
+def surroundings(programs: Iterable[str], config: Config) -> Environment:
+    """The machine, and the variables that settings name or give; of given secrets the names."""
+    named, given = config.get("environment.variables"), config.get("environment.set")
+    found = environment(programs, (*named, *given))
+    if not given:
+        return found
+    from roar_core.environment.variables import masked
+
+    hidden = masked({name: v for name, v in found.variables.items() if name not in named})
+    return attrs.evolve(found, variables={**found.variables, **hidden})
 
 
 def _ended_at_ns(job: Job, finished: Finished) -> int:

@@ -94,6 +94,15 @@ def sources_of_jobs(db: sqlite3.Connection) -> None:
     )
 
 
+def tags_of_jobs(db: sqlite3.Connection) -> None:
+    """A run may be told which tags it puts on its outputs, and which it stops."""
+    db.execute(
+        "CREATE TABLE job_tag (job INTEGER NOT NULL REFERENCES job (id), "
+        "action TEXT NOT NULL CHECK (action IN ('add', 'block')), kind TEXT NOT NULL, "
+        "value TEXT NOT NULL, PRIMARY KEY (job, action, kind, value)) WITHOUT ROWID"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -101,6 +110,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     add_tasks,
     sessions_from_elsewhere,
     sources_of_jobs,
+    tags_of_jobs,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

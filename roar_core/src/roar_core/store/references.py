@@ -21,6 +21,11 @@ _HEX = re.compile(r"[0-9a-f]{4,64}")
 _DIGEST = re.compile(r"(?P<algorithm>[a-z0-9][a-z0-9-]*):(?P<value>[0-9A-Za-z\"-]{4,})")
 
 
+def is_step(ref: str) -> bool:
+    """Whether `ref` is written as a step: `@3`, `@3.2`, `@B1`."""
+    return _STEP.fullmatch(ref) is not None
+
+
 class References(Members):
     """What a REF argument names."""
 

@@ -19,7 +19,7 @@ _BY_ROWID = (
     "artifact", "edge",
     "composite", "composite_use", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
-_BY_KEY = ("digest", "composite_source", "label", "task_part")
+_BY_KEY = ("digest", "composite_source", "label", "task_part", "job_tag")
 
 # Where to stop looking when the end of a table is unreadable itself, and after how many failures.
 _END_UNKNOWN = 2**40
@@ -166,6 +166,7 @@ _REPAIRS = (
     ("", "DELETE FROM tag_event WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "UPDATE tag_event SET job = NULL WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM tracker_reference WHERE job NOT IN (SELECT id FROM job)"),
+    ("", "DELETE FROM job_tag WHERE job NOT IN (SELECT id FROM job)"),
     (
         "",
         "DELETE FROM task WHERE job NOT IN (SELECT id FROM job) "

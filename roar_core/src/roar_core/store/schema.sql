@@ -227,6 +227,15 @@ CREATE TABLE tag_event (
 );
 CREATE INDEX tag_event_by_artifact ON tag_event (artifact);
 
+-- Tags that a run was told to put on all it writes (--add-tag), or to pass no further (--block-tag).
+CREATE TABLE job_tag (
+    job    INTEGER NOT NULL REFERENCES job (id),
+    action TEXT NOT NULL CHECK (action IN ('add', 'block')),
+    kind   TEXT NOT NULL,
+    value  TEXT NOT NULL,                 -- of a block '' is every value
+    PRIMARY KEY (job, action, kind, value)
+) WITHOUT ROWID;
+
 -- Where else a job was logged.
 CREATE TABLE tracker_reference (
     id      INTEGER PRIMARY KEY,

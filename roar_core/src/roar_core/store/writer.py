@@ -21,7 +21,8 @@ from roar_core.store.edges import (
     resolve_in_family,
     resolve_late,
 )
-from roar_core.store.labels import write_labels
+from roar_core.store.label_documents import merged
+from roar_core.store.labels import change_labels
 from roar_core.store.owner import Owner
 from roar_core.store.queries import Queries
 from roar_core.store.rows import (
@@ -110,7 +111,10 @@ class Store(Queries, StatCache):
                         for reference in job.trackers
                     ],
                 )
-                write_labels(db, "job", job_id, job.labels, job.started_at_ns)
+                # Users may have labelled it while it ran.
+                change_labels(
+                    db, "job", job_id, lambda found: merged(found, job.labels), job.started_at_ns
+                )
                 return _as_stored(db, job_id, job)
         return self.job(job.uid)
 
