@@ -3,8 +3,9 @@
     python benchmarks/generate_project.py DIRECTORY [--jobs 10000] [--per-session 200] [--time]
 
 The jobs are recorded by the store itself, as `roar run` does: pipelines of ten steps, each step
-reading five files, most of them written by the steps before, and writing five; every third pipeline
-is a rerun of the one before with half of its results changed. Ten thousand jobs have 100,000 edges.
+reading what the two steps before it wrote, ten files each, and writing ten; a pipeline goes on from
+the one before, but for every sixtieth, which reads what nobody made. Every third pipeline is a
+rerun of the one before with half of its results changed. Ten thousand jobs have 300,000 edges.
 `--per-session 0` puts all of them into one session. An existing database is only timed.
 """
 
@@ -26,7 +27,9 @@ from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
 
 STEPS = 10
-FILES = 5
+FILES = 10
+# So many pipelines go on from each other: what is made last comes from 600 jobs.
+CHAIN = 60
 
 
 def main() -> None:
@@ -94,6 +97,17 @@ def _edge(root: Path, pipeline: int, version: int, step: int, file: int) -> Edge
     return Edge(f"{root}/{path}", 4096 + file, {"blake3": blake3(content).hexdigest()})
 
 
+def _inputs(root: Path, pipeline: int, version: int, step: int) -> tuple[Edge, ...]:
+    """What the two steps before wrote; a step before the first is of the pipeline before."""
+    edges: list[Edge] = []
+    for back in (1, 2):
+        before = pipeline, version, step - back
+        if step < back and pipeline % CHAIN:
+            before = pipeline - 1, 0, step - back + STEPS
+        edges += [_edge(root, *before, file) for file in range(FILES)]
+    return tuple(edges)
+
+
 def _completed(job: Job, root: Path, number: int) -> Job:
     pipeline, version, step = _place(number)
     failed = number % 97 == 0
@@ -103,7 +117,7 @@ def _completed(job: Job, root: Path, number: int) -> Job:
         exit_code=int(failed),
         duration_s=12.5,
         tracer="preload",
-        inputs=tuple(_edge(root, pipeline, version, step - 1, file) for file in range(FILES)),
+        inputs=_inputs(root, pipeline, version, step),
         outputs=tuple(_edge(root, pipeline, version, step, file) for file in range(FILES)),
         packages=Packages({f"package-{n}": f"1.{n}" for n in range(60)}, {"libc6": "2.36"}),
         environment=Environment("Debian 12", "x86_64", "cpython 3.11.7", "a processor", 2**34),

@@ -1,4 +1,4 @@
-"""What the reading commands take in a project of 10,000 jobs and 100,000 edges.
+"""What the reading commands take in a project of 10,000 jobs and 300,000 edges.
 
     python benchmarks/reading.py [--rounds 9]
 
@@ -19,12 +19,18 @@ from pathlib import Path
 from measure import ROAR, Figure
 
 GENERATOR = Path(__file__).with_name("generate_project.py")
+# What comes from 600 jobs, and what 600 came of.
+LAST = "data/pipeline_00058/step_9/part_0.parquet"
+FIRST = "data/pipeline_00000/step_-1/part_0.parquet"
 # command, jobs per session (0: all in one), budget in seconds
 COMMANDS = (
     (("status",), 200, 0.15),
     (("log",), 200, 0.15),
     (("show",), 200, 0.15),
     (("dag",), 200, 0.15),
+    (("lineage", LAST), 200, 0.25),
+    (("lineage", LAST, "--json"), 200, 0.25),
+    (("impact", FIRST), 200, 0.20),
     (("dag", "--json"), 0, 0.40),
 )
 

@@ -53,13 +53,14 @@ def test_a_newer_schema_is_refused_with_the_way_to_upgrade(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Store.open(tmp_path / ".roar", create=True).close()
-    execute(tmp_path / ".roar/roar.db", "PRAGMA user_version = 7")
+    execute(tmp_path / ".roar/roar.db", f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     monkeypatch.chdir(tmp_path)
     for read_only in (True, False):
         with pytest.raises(DatabaseError) as failure:
             Store.open(tmp_path / ".roar", read_only=read_only)
         assert str(failure.value) == (
-            f"database .roar/roar.db has schema 7, this roar knows {SCHEMA_VERSION}; "
+            f"database .roar/roar.db has schema {SCHEMA_VERSION + 1}, "
+            f"this roar knows {SCHEMA_VERSION}; "
             "upgrade roar-core (pip install ./roar_core from a newer checkout)"
         )
 
