@@ -103,7 +103,9 @@ def _inputs(root: Path, pipeline: int, version: int, step: int) -> tuple[Edge, .
     for back in (1, 2):
         before = pipeline, version, step - back
         if step < back and pipeline % CHAIN:
-            before = pipeline - 1, 0, step - back + STEPS
+            # Every third number is a rerun and made nothing of its own name.
+            previous = pipeline - (2 if pipeline % 3 == 0 else 1)
+            before = previous, 0, step - back + STEPS
         edges += [_edge(root, *before, file) for file in range(FILES)]
     return tuple(edges)
 

@@ -13,6 +13,7 @@ from roar_core.cli import output, wording
 from roar_core.cli.documents import document, session_document, summary_document
 from roar_core.cli.opening import open_project
 from roar_core.lineage.session import JobRow, find_session, jobs_by_id, session_jobs
+from roar_core.lineage.tasks import task_counts
 from roar_core.store.database import Database
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def log(
                 jobs = session_jobs(db, found.number, with_undone=everything, limit=shown)
                 undone = "" if everything else "AND undone_at_ns IS NULL"
                 (total,) = db.execute(
-                    f"SELECT count(*) FROM job WHERE session = ? {undone}",  # noqa: S608 - constants
+                    f"SELECT count(*) FROM job WHERE session = ? AND parent IS NULL {undone}",  # noqa: S608 - constants
                     (found.number,),
                 ).fetchone()
             else:
@@ -73,6 +74,7 @@ def log(
                 total = len(ids)
                 rows = jobs_by_id(db, ids if shown < 0 else ids[:shown])
                 jobs = [rows[job] for job in ids if job in rows]
+            tasks = task_counts(db)
     if as_json:
         output.data(
             document(

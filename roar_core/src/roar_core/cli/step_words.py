@@ -18,7 +18,9 @@ class StepOrCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
         options, _, _ = self.make_parser(ctx).parse_args(args=list(args))
-        words: list[str] = [*(options.get("command") or ())]
+        found = options.get("command")
+        # Without any word click 8.3 and newer have a mark of their own there.
+        words = list(found) if isinstance(found, list | tuple) else []
         before = given[: len(given) - len(words)]
         is_literal = before[-1:] == ["--"]
         if ctx.resilient_parsing or not words or is_literal or not _is_step(words[0]):

@@ -36,29 +36,31 @@ class Wanted(NamedTuple):
 def find(
     db: sqlite3.Connection, session: int, wanted: Wanted, project: str, *, with_undone: bool = False
 ) -> list[int]:
-    """The ids of the jobs of a session that fit, newest first.
+    """The ids of the jobs of a session that fit, newest first; for a task its driver.
 
     `command` is part of the command as it would be typed; each of the words must be in name,
     command or labels. Upper and lower case are the same. A path is that of a file, of a folder
     around what was touched, or of a member of a dataset.
     """
-    conditions = ["session = ?"]
+    conditions = ["job.session = ?"]
     values: list[object] = [session]
     if not with_undone:
-        conditions.append("undone_at_ns IS NULL")
+        conditions.append("job.undone_at_ns IS NULL")
     if wanted.since_ns is not None:
-        conditions.append("started_at_ns >= ?")
+        conditions.append("job.started_at_ns >= ?")
         # SQLite's integers end in the year 2262.
         values.append(max(0, min(wanted.since_ns, 2**63 - 1)))
     if wanted.failed:
-        conditions.append("state IN ('failed', 'interrupted')")
+        conditions.append("job.state IN ('failed', 'interrupted')")
     touching = [_jobs_touching(db, path, project) for path in wanted.paths]
     part = (wanted.command or "").casefold()
     words = [word.casefold() for word in wanted.words]
     labels = _label_texts(db) if words else {}
-    found = []
-    for job, name, raw_command in db.execute(
-        f"SELECT id, name, command FROM job WHERE {' AND '.join(conditions)} ORDER BY id DESC",  # noqa: S608
+    found: dict[int, None] = {}
+    for job, driver, name, raw_command in db.execute(
+        "SELECT job.id, driver.id, job.name, job.command FROM job "  # noqa: S608 (constants)
+        "LEFT JOIN job driver ON driver.uid = job.parent "
+        f"WHERE {' AND '.join(conditions)} ORDER BY coalesce(driver.id, job.id) DESC, job.id DESC",
         values,
     ):
         if not all(job in jobs for jobs in touching):
@@ -69,8 +71,8 @@ def find(
             text += f"\0{labels.get(job, '')}"
             if part not in typed or not all(word in text for word in words):
                 continue
-        found.append(job)
-    return found
+        found[job if driver is None else driver] = None
+    return list(found)
 
 
 def moment(text: str, now_s: float) -> int:
