@@ -108,13 +108,18 @@ def _described(wheel: Path) -> Distribution:
 def _dependencies(ours: list[Distribution]) -> list[Distribution]:
     """The installed distributions, of others, that `ours` stand on."""
     found: dict[str, Distribution] = {}
-    waiting = ours
+    waiting = [(each, "") for each in ours]
+    walked = set()
     while waiting:
-        for text in waiting.pop().requires or ():
+        whose, extra = waiting.pop()
+        for text in whose.requires or ():
             wanted = Requirement(text)
             name = wanted.name.lower()
-            needed = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
-            if needed and name not in found and not name.startswith("roar-"):
-                found[name] = distribution(name)
-                waiting.append(found[name])
+            needed = wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+            if not needed or name.startswith("roar-"):
+                continue
+            found.setdefault(name, distribution(name))
+            new = {(name, e) for e in ("", *wanted.extras)} - walked
+            walked |= new
+            waiting.extend((found[name], e) for _, e in new)
     return list(found.values())

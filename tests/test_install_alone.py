@@ -140,12 +140,26 @@ def names_a_tracker_run(environment: Environment) -> None:
     assert [(t["tracker"], t["run_id"]) for t in job["trackers"]] == [("wandb", "k3x9a1b2")]
 
 
+def adds_a_screen(environment: Environment) -> None:
+    """A command: listed, explained, and where there is no terminal it says so in a sentence."""
+    listed = environment.roar("--help").stdout
+    assert re.search(r"^Commands of plugins:\n  tui$", listed, re.M)
+    assert "Usage: roar tui" in environment.roar("tui", "--help").stdout
+    done = environment.roar("tui")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "roar: roar tui needs a terminal; for the same as text use: roar dag\n"
+    # What the screen is made of was installed with it.
+    imported = (environment.python, "-c", "import roar_tui.app")
+    subprocess.run(imported, cwd=environment.project, check=True)
+
+
 # Folder below plugins/ -> its own small, real proof.
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
     "tracer_preload": records_a_copy,
     "tracer_ptrace": records_a_copy,
     "tracer_ebpf": records_a_copy_where_bpf_is_to_be_had,
+    "tui": adds_a_screen,
 }
 
 
