@@ -7,13 +7,13 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from rich.text import Text
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from roar_core.testing.projects import ProjectUnderTest
 from roar_tui.app import Browser
 from roar_tui.documents import Reader
+from roar_tui.step_list import StepList
 
 pytestmark = pytest.mark.needs("cc")
 Keys = Callable[[Pilot[None]], Awaitable[None]]
@@ -84,8 +84,8 @@ def plain(widget: Static) -> str:
 
 
 def rows(pilot: Pilot[None]) -> list[list[str]]:
-    table: DataTable[Text] = pilot.app.screen_stack[0].query_one("#steps", DataTable)
-    return [[str(cell) for cell in table.get_row_at(n)] for n in range(table.row_count)]
+    found = pilot.app.screen_stack[0].query_one("#steps", StepList).rows
+    return [[r.mark, r.step, r.title, r.inputs, r.outputs, r.remarks] for r in found]
 
 
 def lines(pilot: Pilot[None], name: str = "#edges") -> list[str]:
@@ -156,7 +156,7 @@ def test_u_and_d_show_what_a_step_came_from_and_what_came_of_it(pipeline: Projec
         assert lines(pilot, "#choices")[0].startswith("✓ @2 of session 1  cp b.txt c.txt")
         await press(pilot, "escape")
         assert len(pilot.app.screen_stack) == 1
-        await press(pilot, "end", "u")
+        await press(pilot, "escape", "end", "u")
         assert lines(pilot, "#choices") == ["nothing recorded"]
 
     drive(keys)

@@ -17,12 +17,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Input, OptionList, Static
+from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from roar_tui import views
 from roar_tui.choices import Choice, Chooser, KeysHelp
 from roar_tui.documents import Document, Reader, ReadError
+from roar_tui.step_list import StepList
 
 # Details of so many steps are kept for going back and forth.
 KEPT = 64
@@ -34,15 +35,6 @@ class Answered(Message):
     def __init__(self, take: Callable[[], None]) -> None:
         super().__init__()
         self.take = take
-
-
-class StepTable(DataTable[Text]):
-    """The list of steps: Home and End go to the first and the last."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("home", "scroll_top", show=False),
-        Binding("end", "scroll_bottom", show=False),
-    ]
 
 
 class Browser(App[None]):
@@ -88,7 +80,7 @@ class Browser(App[None]):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield StepTable(id="steps", cursor_type="row", zebra_stripes=True)
+            yield StepList(id="steps")
             with Vertical(id="details"):
                 with VerticalScroll(id="facts"):
                     yield Static(id="about", markup=False)
@@ -98,11 +90,8 @@ class Browser(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        table = self._table
-        for name in ("", "step", "what", "in", "out", "remarks"):
-            table.add_column(Text(name), key=name or "mark")
         self._take_steps(self._first)
-        table.focus()
+        self._list.focus()
 
     async def action_quit(self) -> None:
         """Leave, and end the questions that are still open: nobody waits for them any more."""
@@ -121,8 +110,8 @@ class Browser(App[None]):
     # --- the list of steps ----------------------------------------------------------------------
 
     @property
-    def _table(self) -> StepTable:
-        return self._base.query_one("#steps", StepTable)
+    def _list(self) -> StepList:
+        return self._base.query_one("#steps", StepList)
 
     @property
     def _base(self) -> Screen[object]:
@@ -142,41 +131,25 @@ class Browser(App[None]):
         self._say_where()
 
     def _fill(self, uid: str | None) -> None:
-        """Put the rows that the filter lets through into the table, the cursor on `uid` or last."""
+        """Put the rows that the filter lets through into the list, the cursor on `uid` or last."""
         rows = views.matching(self._rows, self._base.query_one("#filter", Input).value)
-        table = self._table
-        table.clear()
-        room = max(16, self.size.width * 3 // 5 - 24)
-        for row in rows:
-            cells = (
-                row.mark,
-                row.step,
-                views.fit(row.title, room),
-                row.inputs,
-                row.outputs,
-                row.remarks,
-            )
-            table.add_row(*map(Text, cells), key=row.uid)
+        self._list.fill(rows, uid)
         if not rows:
             self._show_nothing()
-            return
-        places = {row.uid: number for number, row in enumerate(rows)}
-        table.move_cursor(row=places.get(uid or "", len(rows) - 1), animate=False)
 
     def _say_where(self) -> None:
-        found, total = self._table.row_count, len(self._rows)
+        found, total = len(self._list.rows), len(self._rows)
         number = f"{found:,} of {total:,} steps" if found != total else f"{total:,} steps"
         self._say(f"session {self._session}: {number}")
 
     def _say(self, sentence: str) -> None:
         self._base.query_one("#said", Static).update(Text(views.printable(sentence)))
 
-    @on(DataTable.RowHighlighted, "#steps")
-    def _step_chosen(self, event: DataTable.RowHighlighted) -> None:
-        if event.row_key is not None and event.row_key.value is not None:
-            self._want(event.row_key.value)
+    @on(StepList.Chosen)
+    def _step_chosen(self, event: StepList.Chosen) -> None:
+        self._want(event.uid)
 
-    @on(DataTable.RowSelected, "#steps")
+    @on(StepList.Entered)
     def _step_entered(self) -> None:
         """Go over to the inputs and outputs of the step."""
         self._base.query_one("#edges", OptionList).focus()
@@ -262,9 +235,7 @@ class Browser(App[None]):
 
     def _turn_to(self, uid: str) -> None:
         """Have the cursor on the job where it is in the list; else just tell its details."""
-        places = {str(key.value): number for number, key in enumerate(self._table.rows)}
-        if uid in places:
-            self._table.move_cursor(row=places[uid], animate=False)
+        self._list.turn_to(uid)
         self._want(uid)
 
     def action_return(self) -> None:
@@ -301,7 +272,7 @@ class Browser(App[None]):
 
     @on(Input.Submitted, "#filter")
     def _filter_kept(self) -> None:
-        self._table.focus()
+        self._list.focus()
 
     def action_leave(self) -> None:
         """End the filter; else go back to the list of steps."""
@@ -309,7 +280,7 @@ class Browser(App[None]):
         if box.has_class("open"):
             box.value = ""
             box.remove_class("open")
-        self._table.focus()
+        self._list.focus()
 
     def action_reload(self) -> None:
         """Read the session again."""
