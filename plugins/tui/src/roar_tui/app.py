@@ -199,9 +199,10 @@ class Browser(App[None]):
         names = {row.uid: row.step for row in self._rows}
         self._edges = []
         options = []
-        for side in ("inputs", "outputs"):
-            edges = job[side]
-            options.append(Option(Text(f"{len(edges):,} {side}", style="bold"), disabled=True))
+        for side in ("input", "output"):
+            edges = job[f"{side}s"]
+            heading = Text(views.count(len(edges), side), style="bold")
+            options.append(Option(heading, disabled=True))
             self._edges.append(None)
             for edge in edges:
                 line = views.edge_line(edge, names)

@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 KEYS = """\
-up, down, PgUp, PgDn, Home, End   move in the list that has the cursor
+up, down         move in the list that has the cursor; so do PgUp, PgDn, Home and End
 left, right      scroll the steps sideways
 Enter            from a step to its inputs and outputs; from an input to the step that made it
 Esc              back to the list of steps; it also ends the filter
@@ -41,7 +41,7 @@ class _Above(ModalScreen[str | None]):
     """A screen above the other that Escape and q close."""
 
     CSS = """
-    _Above { align: center middle; }
+    ModalScreen { align: center middle; }
     #above { width: 90%; height: auto; max-height: 90%; border: solid $primary; padding: 0 1; }
     #choices { height: auto; max-height: 100%; border: none; padding: 0; }
     #title { text-style: bold; height: auto; }

@@ -87,16 +87,16 @@ class StepList(ScrollView, can_focus=True):
         if not self.rows:
             return
         self.cursor = min(max(number, 0), len(self.rows) - 1)
+        self._see()
+        self.post_message(self.Chosen(self.rows[self.cursor].uid))
+
+    def _see(self) -> None:
+        """Scroll as little as needed to have the cursor in sight."""
         top, height = self.scroll_offset.y, max(1, self.scrollable_content_region.height)
         if not top <= self.cursor < top + height:
             target = self.cursor if self.cursor < top else self.cursor - height + 1
             self.scroll_to(y=target, animate=False, force=True)
         self.refresh()
-        self.post_message(self.Chosen(self.rows[self.cursor].uid))
-
-    def line(self, number: int) -> str:
-        """The text of a line."""
-        return "".join(text for text, _ in self._parts(number))
 
     def render_line(self, y: int) -> Strip:
         """A line of the window, by its number from the top."""
@@ -111,7 +111,7 @@ class StepList(ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Keep the cursor in sight."""
-        self.move_to(self.cursor)
+        self._see()
 
     def on_click(self, event: events.Click) -> None:
         """Take the line that was clicked."""

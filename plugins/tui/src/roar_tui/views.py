@@ -213,6 +213,11 @@ def edge_line(edge: Document, names: Mapping[str, str]) -> EdgeLine:
     return EdgeLine("  ".join(parts), edge["hash"], producer)
 
 
+def count(number: int, noun: str) -> str:
+    """`1 input`, `2 inputs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def place(path: Document) -> str:
     """A path from the root of the project, absolute outside of it; may be unprintable."""
     return str(path["relative"] or path["path"])
