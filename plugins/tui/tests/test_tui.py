@@ -279,6 +279,28 @@ def test_a_question_that_cannot_be_answered_is_a_sentence(pipeline: ProjectUnder
     drive(keys)
 
 
+def test_an_answer_may_come_while_something_is_open_or_after_q(pipeline: ProjectUnderTest) -> None:
+    async def keys(pilot: Pilot[None]) -> None:
+        await pilot.press("r", "question_mark")
+        await settled(pilot)
+        assert said(pilot) == "session 1: 3 steps"
+        await press(pilot, "escape")
+        await pilot.press("up", "up", "r", "u", "s", "q")
+
+    assert drive(keys).return_code == 0
+
+
+def test_a_new_session_without_steps_is_shown_with_a_way_back(pipeline: ProjectUnderTest) -> None:
+    assert pipeline.roar("reset").exit_code == 0
+
+    async def keys(pilot: Pilot[None]) -> None:
+        await press(pilot, "enter", "u", "d", "b", "c", "home", "end", "pageup", "down")
+        assert said(pilot) == "its hash is not known"
+        assert about(pilot) == ""
+
+    drive(keys)
+
+
 def test_thousands_of_steps_are_gone_through_and_only_what_is_seen_is_drawn(
     pipeline: ProjectUnderTest,
 ) -> None:
