@@ -11,10 +11,15 @@ from typing import Any
 import attrs
 import pytest
 from blake3 import blake3
+from hypothesis import settings
 
 from roar_core.model.job import Edge, Job
 from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
+
+# No test of ours asserts how long something takes, and neither may its examples.
+settings.register_profile("roar", deadline=None)
+settings.load_profile("roar")
 
 
 class JobMaker:

@@ -129,9 +129,15 @@ def shown(key: ConfigKey, value: object) -> str:
                 return f"{value // _UNITS[unit]} {unit}"
     if isinstance(value, str):
         return value
-    import json
 
     if isinstance(value, Mapping):
-        pairs = ", ".join(f"{json.dumps(n)} = {json.dumps(v)}" for n, v in value.items())
-        return f"{{{pairs}}}"
-    return json.dumps(plain(value), ensure_ascii=False)
+        pairs = (f"{_toml(name)} = {_toml(each)}" for name, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return _toml(plain(value))
+
+
+def _toml(value: object) -> str:
+    """JSON that is TOML, too: characters beyond U+FFFF as they are, and no bare DEL."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
