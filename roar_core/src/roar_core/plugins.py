@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import pluggy
@@ -325,7 +325,7 @@ def _registered(ref: PluginRef, module: Any) -> Any:
     """A hook caller for this plugin alone, so that nothing it does can stop another."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(_specifications())
-    manager.register(module, name=ref.name)
+    manager.register(_implementations(module), name=ref.name)
     manager.check_pending()
     return manager.hook
 
@@ -336,6 +336,18 @@ def _specifications() -> ModuleType:
     found = ModuleType(hookspecs.__name__)
     for name, value in vars(hookspecs).items():
         if name.startswith("roar_"):
+            setattr(found, name, value)
+    return found
+
+
+def _implementations(plugin: Any) -> Any:
+    """A module's hook implementations alone, for the same reason; another object as it is."""
+    if not isinstance(plugin, ModuleType):
+        return plugin
+    found = ModuleType(plugin.__name__)
+    marker = f"{hookspecs.PROJECT}_impl"
+    for name, value in vars(plugin).items():
+        if isinstance(value, FunctionType) and hasattr(value, marker):
             setattr(found, name, value)
     return found
 
