@@ -285,7 +285,8 @@ def test_an_answer_may_come_while_something_is_open_or_after_q(pipeline: Project
         await settled(pilot)
         assert said(pilot) == "session 1: 3 steps"
         await press(pilot, "escape")
-        await pilot.press("up", "up", "r", "u", "s", "q")
+        # What opens a list would, once its answer is there, have q close that list alone.
+        await pilot.press("up", "up", "r", "q")
 
     assert drive(keys).return_code == 0
 
