@@ -6,6 +6,7 @@ from typing import IO
 
 from roar_core.export.facts import Graph, short, title
 from roar_core.export.picture import arrows, called, files
+from roar_core.lineage.dot import quoted
 
 
 class Dot:
@@ -17,17 +18,11 @@ class Dot:
         target.write(b'digraph lineage {\n  rankdir=LR;\n  node [fontname="sans-serif"];\n')
         for job in graph["jobs"]:
             colour = "" if job["state"] == "succeeded" else ", color=red"
-            label = _quoted(f"{called(job)} {short(title(job))}".strip())
+            label = quoted(f"{called(job)} {short(title(job))}".strip())
             target.write(f"  j{job['uid']} [shape=box, label={label}{colour}];\n".encode())
         for node, label, tip in files(graph):
-            text = f"  {node} [shape=ellipse, label={_quoted(label)}, tooltip={_quoted(tip)}];\n"
+            text = f"  {node} [shape=ellipse, label={quoted(label)}, tooltip={quoted(tip)}];\n"
             target.write(text.encode())
         for start, end in arrows(graph):
             target.write(f"  {start} -> {end};\n".encode())
         target.write(b"}\n")
-
-
-def _quoted(text: str) -> str:
-    """A string of the language: `\\` begins an escape in it, and nothing but `"` ends it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
