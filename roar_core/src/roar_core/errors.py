@@ -3,6 +3,8 @@
     RoarError                 something the user can act on; exit code 1
     ├── UsageError            the command line is wrong; exit code 2
     ├── RefusedError          roar will not work here; nothing was started
+    │   ├── UncommittedError  there are changes, and git.dirty says to refuse
+    │   └── NoTracerError     no tracer can observe the run, or the one asked for cannot
     ├── ConfigError           a configuration file or value is wrong
     ├── DatabaseError         the session database is unreadable, too new or too busy
     ├── JournalError          a trace journal is not one, or of a version we do not speak
@@ -33,6 +35,14 @@ class UsageError(RoarError):
 
 class RefusedError(RoarError):
     """roar will not do this here; nothing was started and nothing was recorded."""
+
+
+class UncommittedError(RefusedError):
+    """The checkout has uncommitted changes that may not, or cannot, be recorded."""
+
+
+class NoTracerError(RefusedError):
+    """No tracer can observe this run, or not the one that was asked for."""
 
 
 class ConfigError(RoarError):

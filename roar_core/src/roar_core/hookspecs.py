@@ -415,7 +415,8 @@ class ExecutionBackend(Protocol):
         """Make the claimed command report back: called at most once, before it starts.
 
         The command must do what it would have done, with the same output and exit status. Keep the
-        user's own argv[0], unless it is found on the PATH of `environ`.
+        user's own argv[0], unless it is found on the PATH of `environ`. That has
+        ROAR_NO_TELEMETRY=1, which every worker must get: its uses of roar are the driver's.
         """
 
     def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -137,6 +137,12 @@ def roar_tracers() -> Iterable[Tracer]:
 
 
 @hookimpl
+def roar_capabilities() -> Mapping[str, bool]:
+    """Whether this kernel and user can load eBPF programs."""
+    return {"ebpf": EbpfTracer().preflight().ok}
+
+
+@hookimpl
 def roar_config_sections() -> Iterable[ConfigSection]:
     """The one setting of the daemon."""
     key = ConfigKey(

@@ -137,3 +137,9 @@ class PreloadTracer:
 def roar_tracers() -> Iterable[Tracer]:
     """Offer the one tracer."""
     return (PreloadTracer(),)
+
+
+@hookimpl
+def roar_capabilities() -> Mapping[str, bool]:
+    """Whether commands can be observed by preloading here."""
+    return {"preload": PreloadTracer().preflight().ok}

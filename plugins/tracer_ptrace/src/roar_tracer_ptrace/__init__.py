@@ -171,3 +171,9 @@ def _problem(what: str, detail: str) -> tuple[str, str]:
 def roar_tracers() -> Iterable[Tracer]:
     """Offer the one tracer."""
     return (PtraceTracer(),)
+
+
+@hookimpl
+def roar_capabilities() -> Mapping[str, bool]:
+    """Whether system calls can be observed here."""
+    return {"ptrace": PtraceTracer().preflight().ok}

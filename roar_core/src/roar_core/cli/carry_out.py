@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Mapping
+
 from roar_core.cli import output
 from roar_core.cli.failures import explained
 from roar_core.cli.summary import print_summary
-from roar_core.run.coordinator import RunResult, run_command
+from roar_core.errors import NoTracerError, RoarError, UncommittedError
+from roar_core.run.coordinator import COMPANIONS, RunResult, run_command
 from roar_core.run.options import RunOptions
 from roar_core.run.relay import die_like
 from roar_core.run.spawn import CannotStartError
+from roar_core.telemetry.milestones import Use
+from roar_core.telemetry.record import record
+
+# What somebody ends a command with who has had enough of it.
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def carry_out(options: RunOptions) -> int:
@@ -18,9 +28,14 @@ def carry_out(options: RunOptions) -> int:
         result = run_command(options, tell=tell, warn=output.warn)
     except CannotStartError as error:
         output.error(str(error))
+        _count(options, "run_failed_user_exit")
         return error.exit_code
+    except RoarError as error:
+        _count(options, _refused_outcome(error))
+        raise
     # The command has ended, and how it did is the answer: our words about it cannot change that.
     explained(lambda: _summarise(result, options), is_run=False)
+    _count(options, _outcome(result), result)
     return die_like(result.ended)
 
 
@@ -33,6 +48,42 @@ def _summarise(result: RunResult, options: RunOptions) -> int:
             verbosity=options.verbosity,
         )
     return 0
+
+
+def _count(options: RunOptions, outcome: str | None, result: RunResult | None = None) -> None:
+    """Count this use of `run` or `build` for the statistics; outcomes are counted of `run` only."""
+    is_run = options.kind == "run"
+    recorded = None if result is None else result.recorded
+    use = Use(
+        options.kind,
+        succeeded=outcome == "run_success",
+        outcome=outcome if is_run else None,
+        tracer=None if recorded is None else recorded.job.tracer,
+        is_quiet=options.verbosity < 0,
+    )
+    record(use, os.environ, output.note, _capabilities)
+
+
+def _capabilities() -> Mapping[str, bool]:
+    """What the plugins that runs load say of themselves: they are loaded already."""
+    from roar_core.plugins import capabilities, load
+
+    return capabilities([load(group) for group in ("roar.tracers", *COMPANIONS)])
+
+
+def _outcome(result: RunResult) -> str:
+    if result.recorded is None:
+        return "run_failed_internal"
+    status = result.ended.status
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _INTERRUPTIONS:
+        return "run_failed_interrupted"
+    return "run_success" if result.ended.exit_code == 0 else "run_failed_user_exit"
+
+
+def _refused_outcome(error: RoarError) -> str | None:
+    if isinstance(error, UncommittedError):
+        return "run_failed_dirty"
+    return "run_failed_tracer_setup" if isinstance(error, NoTracerError) else None
 
 
 def _silent(_: str) -> None:

@@ -80,6 +80,8 @@ def set_setting(name: str, values: tuple[str, ...], everywhere: bool) -> None:
     key = known.get(name)
     if key is None:
         raise ConfigError(f"no setting is called {name!r}{suggestion(name, known)}")
+    if name.startswith("telemetry."):
+        raise ConfigError(f"{name} is set with: roar telemetry --disable|--enable|--endpoint URL")
     value: object
     if kind_of(key) == "list of text" and not (len(values) == 1 and values[0][:1] == "["):
         value = values

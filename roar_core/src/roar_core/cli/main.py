@@ -45,6 +45,7 @@ COMMANDS = {
     "tracer": ("roar_core.cli.tracer:tracer", "List, choose and check tracers."),
     "plugins": ("roar_core.cli.plugins:plugins", "List, make and check plugins."),
     "db": ("roar_core.cli.db:db", "Check, prune, copy and recover the session database."),
+    "telemetry": ("roar_core.cli.telemetry:telemetry", "See usage statistics, or turn them off."),
     "completion": ("roar_core.cli.completion:completion", "Print shell completion."),
 }
 
@@ -109,7 +110,27 @@ def run_command_line(arguments: list[str]) -> int:
             raise KeyboardInterrupt from error
         return status if isinstance(status, int) else 0
 
-    return explained(call, is_run=is_run)
+    status = explained(call, is_run=is_run)
+    if not is_run:
+        _count(arguments, status)
+    return status
+
+
+def _count(arguments: list[str], status: int) -> None:
+    """Count this use of roar for the statistics; runs do it themselves, before they end as theirs.
+
+    Asking for help, about telemetry or for completion is no use of roar.
+    """
+    command = arguments[0] if arguments else ""
+    is_asking = not {"-h", "--help"}.isdisjoint(arguments) or "_ROAR_COMPLETE" in os.environ
+    if command not in COMMANDS or command in ("telemetry", "completion") or is_asking:
+        return
+    from roar_core.cli import output
+    from roar_core.telemetry.milestones import Use
+    from roar_core.telemetry.record import record
+
+    use = Use(command, succeeded=status == 0, is_dry_run="--dry-run" in arguments)
+    record(use, os.environ, output.note)
 
 
 def _sentence(error: click.ClickException) -> str:

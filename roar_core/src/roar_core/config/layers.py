@@ -32,6 +32,8 @@ _SWITCHES = frozenset(
     for key in section.keys
     if key.kind == "boolean or table of booleans"
 )
+# A checkout must not be able to turn somebody's statistics on, or send them elsewhere.
+_USERS_ALONE = "telemetry."
 
 
 class Setting(NamedTuple):
@@ -91,7 +93,7 @@ def load(
     `sections` are those of the plugins that take part. A flag whose value is None was not given.
     """
     known, warnings = known_keys(sections)
-    layers = _Layers(known, warnings)
+    layers = _Layers(known, warnings, users_own=str(files.user_file(environ)))
     for label, table in files.tables(project_root, roar_dir, environ):
         layers.add_table(label, table)
     for variable in sorted(filter(_VARIABLE.fullmatch, environ)):
@@ -151,8 +153,11 @@ def _check_section(section: ConfigSection, owned: set[str], known: Mapping[str, 
 class _Layers:
     """Puts one layer after the other over the built-in values."""
 
-    def __init__(self, known: Mapping[str, ConfigKey], warnings: Sequence[str]) -> None:
+    def __init__(
+        self, known: Mapping[str, ConfigKey], warnings: Sequence[str], users_own: str
+    ) -> None:
         self.known = known
+        self._users_own = users_own
         self.warnings = list(warnings)
         self.settings = {
             name: Setting(name, None if key.default is None else checked(key, key.default), key)
@@ -182,6 +187,8 @@ class _Layers:
         if name not in self.known:
             raise ConfigError(f"{label}: {_unknown(name, self.known)}")
         key = self.known[name]
+        if name.startswith(_USERS_ALONE) and label != self._users_own:
+            raise ConfigError(f"{label}: {name} is for you alone to set: roar telemetry --disable")
         try:
             found = checked(key, value)
             if kind_of(key) == "table of text":

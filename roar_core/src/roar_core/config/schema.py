@@ -170,4 +170,16 @@ SECTIONS = (
         ),
         "What a run gets of surroundings, and what is recorded of them.",
     ),
+    ConfigSection(
+        "telemetry",
+        (
+            ConfigKey("enabled", True, "Whether anonymous usage statistics are kept and sent."),
+            ConfigKey(
+                "endpoint",
+                "https://api.glaas.ai/api/v1/telemetry/roar",
+                "Where they are sent; empty: nowhere.",
+            ),
+        ),
+        "Usage statistics: yours alone to set, with roar telemetry; a project's files cannot.",
+    ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from roar_core.discovery import PluginRef
-from roar_core.errors import PluginError, RefusedError
+from roar_core.errors import NoTracerError, PluginError
 from roar_core.hookspecs import Preflight, Successor, Tracer
 from roar_core.plugins import Tracers, call_object, tracers
 
@@ -38,7 +38,7 @@ def choose_tracer(name: str, fallback: bool, warn: Callable[[str], None]) -> Cho
     """The tracer called `name`, or for `auto` the first whose preflight passes.
 
     Without `fallback` that must be the very first, and nothing takes over from it. `warn` gets a
-    sentence for each plugin that failed. Raises `RefusedError` when no tracer can be used; the
+    sentence for each plugin that failed. Raises `NoTracerError` when no tracer can be used; the
     sentence says what would make one usable.
     """
     found = tracers()
@@ -57,11 +57,11 @@ def _named(found: Tracers, name: str) -> ChosenTracer:
             verdict = _preflight(found, tracer)
             if verdict.ok:
                 return ChosenTracer(tracer, found.refs[name])
-            raise RefusedError(f"tracer {name} cannot be used: {_why(verdict)}")
+            raise NoTracerError(f"tracer {name} cannot be used: {_why(verdict)}")
     if not found.usable:
-        raise RefusedError(NO_TRACER)
+        raise NoTracerError(NO_TRACER)
     known = ", ".join(tracer.name for tracer in found.usable)
-    raise RefusedError(f"there is no tracer {name!r}; installed: {known}; see: roar tracer")
+    raise NoTracerError(f"there is no tracer {name!r}; installed: {known}; see: roar tracer")
 
 
 def _successor(found: Tracers, chosen: ChosenTracer) -> bytes:
@@ -92,7 +92,7 @@ def _first_usable(
         if verdict.ok:
             return ChosenTracer(tracer, found.refs[tracer.name])
         reasons.append(f"{tracer.name}: {_why(verdict)}")
-    raise RefusedError(_refusal(reasons))
+    raise NoTracerError(_refusal(reasons))
 
 
 def _refusal(reasons: Sequence[str]) -> str:

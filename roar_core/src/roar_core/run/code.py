@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from roar_core.config.layers import Config
 from roar_core.environment.git import GitProbe, GitStatus
-from roar_core.errors import RefusedError
+from roar_core.errors import UncommittedError
 from roar_core.model.environment import GitState
 from roar_core.model.job import Job
 from roar_core.project import Project
@@ -32,8 +32,8 @@ class Code(NamedTuple):
 def code_of(probe: GitProbe, project: Project, config: Config, store: Store, warn: Tell) -> Code:
     """Wait for git and, when the checkout is dirty, do as `git.dirty` says.
 
-    Raises `RefusedError` when it says refuse, or when the snapshot would be too large. `warn` is
-    told of a checkout that git cannot read, and of files that are left out of the snapshot.
+    Raises `UncommittedError` when it says refuse, or when the snapshot would be too large. `warn`
+    is told of a checkout that git cannot read, and of files that are left out of the snapshot.
     """
     status = probe.result()
     if probe.problem:
@@ -61,7 +61,7 @@ def _code_of_changed(
     if not is_dirty(status, known_output=store.is_output, source_suffixes=suffixes):
         return _code(probe, status.state(dirty=False), frozenset())
     if mode == "refuse":
-        raise RefusedError(
+        raise UncommittedError(
             f"{_uncommitted(status, project, store, suffixes)} not committed; {_WAYS_OUT}"
         )
     if mode == "allow":
@@ -75,7 +75,7 @@ def _code_of_changed(
         max_bytes=config.get("git.snapshot_max"),
     )
     if snapshot.too_large:
-        raise RefusedError(snapshot.too_large)
+        raise UncommittedError(snapshot.too_large)
     _tell_left_out(snapshot, project, warn)
     return _code(probe, status.state(dirty=True, snapshot=snapshot.name), snapshot.covers)
 

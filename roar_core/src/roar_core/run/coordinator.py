@@ -40,6 +40,7 @@ from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, find_program
 from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
+from roar_core.telemetry.suppression import for_commands
 
 if TYPE_CHECKING:
     from roar_core.run.record import Recorded
@@ -87,7 +88,10 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
         journal = make_journal(project.journals / f"{job.uid}.jnl", job, chosen, config)
         with journal:
             try:
-                planned = companions.prepare(Planned(program, job.command, dict(os.environ)))
+                environ = for_commands(os.environ)
+                planned = companions.prepare(Planned(program, job.command, environ))
+                # Whatever a backend made of it: no worker counts as a use of roar.
+                planned = planned._replace(environ=for_commands(planned.environ))
                 launch = prepare_launch(chosen, planned, job, journal, config)
                 job = store.begin(job, owner=Owner.current(), rerun_of_step=options.rerun_of)
                 if options.tags:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from roar_core.config.layers import Config
-from roar_core.errors import PluginError, RefusedError
+from roar_core.errors import NoTracerError, PluginError
 from roar_core.hookspecs import Launch, LaunchPlan
 from roar_core.journal import Journal, private_directories
 from roar_core.model.job import Job
@@ -42,4 +42,4 @@ def prepare_launch(
     try:
         return chosen.call("preparing the run", chosen.tracer.launch, plan)
     except PluginError as error:
-        raise RefusedError(str(error)) from error
+        raise NoTracerError(str(error)) from error

@@ -1,0 +1,126 @@
+"""What a command does about telemetry as it ends: count, queue milestones, never wait for a net."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from roar_core import __version__
+from roar_core.spelling import timestamp
+from roar_core.telemetry import payload, queue
+from roar_core.telemetry.milestones import Use, reached
+from roar_core.telemetry.paths import Paths, paths
+from roar_core.telemetry.settings import Settings, endpoint_problem, settings
+from roar_core.telemetry.stats import changing, random_uuid
+from roar_core.telemetry.suppression import silenced_by
+
+DISCLOSURE = (
+    "anonymous usage statistics help to make roar better; see them with: roar telemetry --print,"
+    " turn them off with: roar telemetry --disable"
+)
+
+Capabilities = Callable[[], Mapping[str, bool]]
+
+
+def record(
+    use: Use,
+    environ: Mapping[str, str],
+    tell: Callable[[str], None],
+    capabilities: Capabilities | None = None,
+) -> None:
+    """Count `use` and queue what it reached; the first time at a terminal, say that this is done.
+
+    `capabilities` is asked at a milestone only, by commands that have loaded plugins anyway. Raises
+    nothing: where counting fails, nothing is counted and the command's result stands.
+    """
+    if silenced_by(environ) is not None:
+        return
+    try:
+        where = paths(environ)
+        if where is None:
+            return
+        holds = settings(where, environ)
+        if holds.off_because is None:
+            has_queued = _count(where, holds, use, capabilities)
+            if not _disclose(where, holds, use, tell) and has_queued:
+                _start_uploader(where, environ)
+    except (OSError, KeyboardInterrupt):
+        # A home that cannot be written, a full disk, Ctrl-C: statistics are not worth a word.
+        return
+
+
+def _count(where: Paths, holds: Settings, use: Use, capabilities: Capabilities | None) -> bool:
+    """Whether an event was queued."""
+    now = timestamp(time.time_ns())
+    with changing(where) as stats:
+        stats.count(use.command, now)
+        if use.outcome is not None:
+            stats.count(use.outcome, now)
+        if use.tracer is not None:
+            stats.count_tracer(use.tracer, now)
+        fired = reached(stats, use, __version__)
+        if not fired:
+            return False
+        stats.note_version(__version__)
+        stats.first_seen = stats.first_seen or now
+        if capabilities is not None:
+            stats.feature_capabilities = payload.allowed_capabilities(capabilities())
+        contents = {}
+        for trigger in fired:
+            stats.sequence += 1
+            event_id = random_uuid()
+            contents[event_id] = payload.encode(
+                payload.build(
+                    stats, trigger=trigger, event_id=event_id, now=now, version=__version__
+                )
+            )
+    # After the stats are written: a crash in between loses an event and never doubles one.
+    if not holds.endpoint:
+        return False
+    queued = [queue.add(where.queue, name, event) for name, event in contents.items()]
+    return any(queued)
+
+
+def _disclose(where: Paths, holds: Settings, use: Use, tell: Callable[[str], None]) -> bool:
+    """Whether nothing may be sent now: the line was shown by this very command, or never yet."""
+    if where.disclosed.exists():
+        return False
+    if holds.endpoint and not use.is_quiet and sys.stderr is not None and sys.stderr.isatty():
+        tell(DISCLOSURE)
+        where.disclosed.touch(mode=0o600)
+    return True
+
+
+def _start_uploader(where: Paths, environ: Mapping[str, str]) -> None:
+    """Start `roar_core.telemetry.uploader` in a session of its own, holding nothing of ours."""
+    holds = settings(where, environ)
+    if not sys.executable or endpoint_problem(holds.endpoint) is not None:
+        return
+    kept = {n: v for n, v in environ.items() if n not in ("LD_PRELOAD", "LD_AUDIT")}
+    # A descriptor that the user's shell passed on may be a lock or a pipe that somebody waits for.
+    opened = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)
+    ]
+    actions += [
+        (os.POSIX_SPAWN_CLOSE, number) for number in opened if number > 2 and _is_passed_on(number)
+    ]
+    os.posix_spawn(
+        sys.executable,
+        # -P: a module of this name in the working directory is not ours.
+        [sys.executable, "-P", "-m", "roar_core.telemetry.uploader"],
+        kept,
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+    )
+
+
+def _is_passed_on(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:  # the one that listed the folder
+        return False

@@ -1,0 +1,113 @@
+"""The uploader: a detached process that sends what is queued, and ends.
+
+An event is deleted after `204 No Content` and for no other reason. `python -m
+roar_core.telemetry.uploader` runs it by hand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from roar_core.telemetry import payload, queue
+from roar_core.telemetry.paths import Paths, paths
+from roar_core.telemetry.settings import endpoint_problem, settings
+from roar_core.telemetry.stats import replace
+
+TIMEOUT_S = 5.0
+# One uploader's whole life; what is left then waits for the next one.
+LIFETIME_S = 60.0
+_FIRST_WAIT_S = 60
+_LONGEST_WAIT_S = 24 * 3600
+
+
+def main(environ: Mapping[str, str]) -> None:
+    """Send what is queued if it may be sent; says nothing, and leaves everything when it may not.
+
+    Raises OSError where the state cannot be read or written.
+    """
+    where = paths(environ)
+    if where is None or not _may_send(where, environ):
+        return
+    lock = os.open(where.uploader_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # another one is at it
+    if time.time() < _backoff(where.backoff)[1]:
+        return
+    _send_all(where, environ)
+
+
+def _may_send(where: Paths, environ: Mapping[str, str]) -> bool:
+    holds = settings(where, environ)
+    return (
+        holds.off_because is None
+        and endpoint_problem(holds.endpoint) is None
+        and where.disclosed.exists()
+    )
+
+
+def _send_all(where: Paths, environ: Mapping[str, str]) -> None:
+    import httpx
+
+    ends_at = time.monotonic() + LIFETIME_S
+    endpoint = settings(where, environ).endpoint
+    # A redirect is a failure: an event goes where the user said, nowhere else.
+    with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False) as client:
+        for event in queue.events(where.queue):
+            # Asked for each event: `--disable` counts from the moment it was typed.
+            if time.monotonic() > ends_at or not _may_send(where, environ):
+                return
+            content = _content(event)
+            if content is None:
+                continue
+            if not _post(client, endpoint, content):
+                failures = _backoff(where.backoff)[0] + 1
+                wait = min(_FIRST_WAIT_S * 2 ** min(failures - 1, 20), _LONGEST_WAIT_S)
+                replace(where.backoff, json.dumps([failures, time.time() + wait]).encode())
+                return
+            event.unlink(missing_ok=True)
+            where.backoff.unlink(missing_ok=True)
+
+
+def _content(event: Path) -> bytes | None:
+    """The event's bytes; None when they are not an event of ours, which then never leaves."""
+    try:
+        with event.open("rb") as stream:
+            content = stream.read(queue.MOST_BYTES)
+    except OSError:
+        return None
+    return content if payload.is_sendable(content) else None
+
+
+def _post(client: object, endpoint: str, content: bytes) -> bool:
+    import httpx
+
+    assert isinstance(client, httpx.Client)
+    headers = {"Content-Type": "application/json", "User-Agent": "roar-telemetry/1"}
+    try:
+        # Streamed and not read: the status is all that counts, and a body may never end.
+        with client.stream("POST", endpoint, content=content, headers=headers) as answer:
+            return answer.status_code == httpx.codes.NO_CONTENT
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+
+
+def _backoff(path: Path) -> tuple[int, float]:
+    """How often in a row sending failed, and the time before which it is not tried again."""
+    try:
+        failures, until = json.loads(path.read_bytes())
+        # A clock that was set back must not mean silence for years.
+        return int(failures), min(float(until), time.time() + _LONGEST_WAIT_S)
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+        return 0, 0.0
+
+
+if __name__ == "__main__":
+    os.chdir("/")
+    main(os.environ)
