@@ -160,7 +160,7 @@ def new_endpoint() -> Iterator[Callable[[], Endpoint]]:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        server.daemon_threads = True
+        server.daemon_threads = False  # closing then waits for every connection to be let go
         endpoint.url = f"http://127.0.0.1:{server.server_port}/api/v1/telemetry/roar"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -190,7 +190,7 @@ def test_the_allowlist_has_no_exception_path(field: str, value: object) -> None:
     changed = payload.encode(event | {field: value})
     if payload.is_sendable(changed):
         strings = re.findall(rb'"([^"]*)"', changed)
-        allowed = (stats.UUID, stats.TIMESTAMP, stats.VERSION)
+        allowed = (payload.UUID, payload.TIMESTAMP, payload.VERSION)
         names = {*payload.TOP_LEVEL_FIELDS, *stats.COUNTERS, *stats.TRACERS, *payload.CAPABILITIES}
         names |= {*payload.UPLOAD_TRIGGERS, "os", "arch", *payload.SYSTEMS, *payload.ARCHITECTURES}
         for text in (string.decode() for string in strings):
@@ -202,7 +202,7 @@ def test_whatever_stats_json_holds_only_allowed_names_are_read(stated: object) -
     for given_stats in (stated, {"subcommand_counts": stated, "versions": stated}):
         counted = stats.Stats(given_stats)
         assert counted.subcommand_counts.keys() <= stats.COUNTERS
-        assert stats.UUID.fullmatch(counted.install_id)
+        assert payload.UUID.fullmatch(counted.install_id) or not counted.is_new
 
 
 # --- when telemetry uploads ----------------------------------------------------------------------

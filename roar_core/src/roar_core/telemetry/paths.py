@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from roar_core.config.files import user_file
 
 
-class Paths(NamedTuple):
+class Paths:
     """The user's configuration file, and the files of one folder that is telemetry's alone."""
 
-    config: Path
-    folder: Path
+    def __init__(self, config: Path, folder: Path) -> None:
+        self.config = config
+        self.folder = folder
 
     @property
     def stats(self) -> Path:

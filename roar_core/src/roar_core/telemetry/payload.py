@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from roar_core.telemetry.stats import (
-    COUNTERS,
-    STATS_SCHEMA_VERSION,
-    TIMESTAMP,
-    TRACERS,
-    UUID,
-    VERSION,
-    Stats,
-)
+from roar_core.telemetry.stats import COUNTERS, STATS_SCHEMA_VERSION, TRACERS, Stats
 
 PAYLOAD_SCHEMA_VERSION = 1
 
@@ -37,6 +30,11 @@ PREVIEW = "preview"
 CAPABILITIES = frozenset({"blake3", "ebpf", "preload", "ptrace", "proxy", "ray", "osmo"})
 SYSTEMS = frozenset({"linux", "macos", "windows"})
 ARCHITECTURES = frozenset({"x86_64", "arm64"})
+
+# RFC 9562 version 4, RFC 3339 to the microsecond, PEP 440 without the rare parts.
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+VERSION = re.compile(r"\d+(\.\d+){0,3}((a|b|rc|\.dev|\.post)\d{1,6})?", re.ASCII)
 
 _SYSTEM_OF = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
 _ARCHITECTURE_OF = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from roar_core import __version__
 from roar_core.spelling import timestamp
-from roar_core.telemetry import payload, queue
 from roar_core.telemetry.milestones import Use, reached
 from roar_core.telemetry.paths import Paths, paths
-from roar_core.telemetry.settings import Settings, endpoint_problem, settings
+from roar_core.telemetry.settings import Settings, settings
 from roar_core.telemetry.stats import changing, random_uuid
 from roar_core.telemetry.suppression import silenced_by
 
@@ -64,6 +63,8 @@ def _count(where: Paths, holds: Settings, use: Use, capabilities: Capabilities |
         fired = reached(stats, use, __version__)
         if not fired:
             return False
+        from roar_core.telemetry import payload, queue
+
         stats.note_version(__version__)
         stats.first_seen = stats.first_seen or now
         if capabilities is not None:
@@ -96,8 +97,7 @@ def _disclose(where: Paths, holds: Settings, use: Use, tell: Callable[[str], Non
 
 def _start_uploader(where: Paths, environ: Mapping[str, str]) -> None:
     """Start `roar_core.telemetry.uploader` in a session of its own, holding nothing of ours."""
-    holds = settings(where, environ)
-    if not sys.executable or endpoint_problem(holds.endpoint) is not None:
+    if not sys.executable:
         return
     kept = {n: v for n, v in environ.items() if n not in ("LD_PRELOAD", "LD_AUDIT")}
     # A descriptor that the user's shell passed on may be a lock or a pipe that somebody waits for.

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from roar_core.config import files
 from roar_core.errors import ConfigError
@@ -19,11 +18,12 @@ DEFAULT_ENDPOINT = "https://api.glaas.ai/api/v1/telemetry/roar"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class Settings(NamedTuple):
+class Settings:
     """`off_because` is None while events are queued; `endpoint` is empty where none may be sent."""
 
-    off_because: str | None
-    endpoint: str
+    def __init__(self, off_because: str | None, endpoint: str) -> None:
+        self.off_because = off_because
+        self.endpoint = endpoint
 
 
 def settings(paths: Paths, environ: Mapping[str, str]) -> Settings:
