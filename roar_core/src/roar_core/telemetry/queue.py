@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from roar_core.telemetry.stats import replace
@@ -14,11 +13,8 @@ MOST_BYTES = 256 * 1024
 def add(folder: Path, event_id: str, content: bytes) -> bool:
     """Queue an event; False when the queue is full: what waits already is never given up for it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    count, total = 0, 0
-    for entry in os.scandir(folder):
-        count += 1
-        total += entry.stat(follow_symlinks=False).st_size
-    if count >= MOST_EVENTS or total + len(content) > MOST_BYTES:
+    sizes = [_size(entry) for entry in folder.iterdir()]
+    if len(sizes) >= MOST_EVENTS or sum(sizes) + len(content) > MOST_BYTES:
         return False
     replace(folder / f"{event_id}.json", content)
     return True
@@ -30,7 +26,7 @@ def events(folder: Path) -> list[Path]:
         found = [entry for entry in folder.iterdir() if _is_event(entry)]
     except OSError:
         return []
-    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return sorted(found, key=lambda path: (_mtime_ns(path), path.name))
 
 
 def wipe(folder: Path) -> int:
@@ -40,6 +36,20 @@ def wipe(folder: Path) -> int:
         for entry in folder.iterdir():
             entry.unlink(missing_ok=True)
     return count
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:  # sent a moment ago
+        return 0
+
+
+def _mtime_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _is_event(path: Path) -> bool:
