@@ -346,6 +346,12 @@ def test_an_instrumented_job_does_not_count_itself(machine: Machine, tracer: str
     assert machine.stats["subcommand_counts"] == {"run": 1, "run_success": 1}
 
 
+def test_steps_that_are_run_again_are_no_runs_of_yours(machine: Machine) -> None:
+    machine.ok("run", "true")
+    machine.ok("rerun", "@1")
+    assert machine.stats["subcommand_counts"] == {"run": 1, "run_success": 1}
+
+
 def test_workers_are_silent_whatever_their_backend_makes_of_the_environment(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -389,6 +395,20 @@ def test_a_project_can_neither_turn_it_on_nor_send_it_elsewhere(machine: Machine
         "roar telemetry --disable"
         in machine.roar("config", "set", "telemetry.endpoint", "https://example.org").stderr
     )
+
+
+def test_variables_that_a_project_gives_to_its_runs_move_nothing(
+    machine: Machine, tmp_path: Path
+) -> None:
+    there = tmp_path / "there"
+    variables = f'XDG_CACHE_HOME = "{there}"\nXDG_CONFIG_HOME = "{there}"\nHOME = "{there}"\n'
+    (machine.project / "roar.toml").write_text(f"[environment.set]\n{variables}")
+    unset = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    kept = {name: value for name, value in machine.environ.items() if name not in unset}
+    user = type(machine)(machine.home, machine.project, kept)
+    user.ok("run", "true")
+    assert not (there / "roar" / "telemetry").exists()
+    assert (machine.home / ".cache/roar/telemetry/stats.json").is_file()
 
 
 def test_a_configuration_that_cannot_be_read_means_off(machine: Machine) -> None:

@@ -176,6 +176,15 @@ def test_an_address_that_is_not_safe_is_refused(machine: Machine, address: str) 
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_an_event_goes_through_nobodys_proxy(
+    machine: Machine, endpoint: Endpoint, new_endpoint: Callable[[], Endpoint]
+) -> None:
+    proxy = new_endpoint()
+    machine.disclose()
+    machine.upload(HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url, http_proxy=proxy.url)
+    assert (endpoint.connections, proxy.connections) == (1, 0)
+
+
 def test_only_one_uploader_works_at_a_time(
     machine: Machine, endpoint: Endpoint, eventually: Eventually
 ) -> None:

@@ -44,6 +44,7 @@ from roar_core.run.recovery import contents_of, ended_as_told_by, finished_by, s
 from roar_core.run.relay import SignalRelay
 from roar_core.run.spawn import CannotStartError, find_program
 from roar_core.store.composites import Datasets
+from roar_core.telemetry.suppression import for_commands
 
 Deliver = Callable[[TaskFragment], None]
 Tell = Callable[[str], None]
@@ -92,7 +93,7 @@ def observe(
     except CannotStartError as error:
         begun.complete_unstarted(error.exit_code)
         return kept.fragment
-    planned = Planned(program, attempt.command, dict(os.environ))
+    planned = Planned(program, attempt.command, for_commands(os.environ))
     with make_journal(journal, job, chosen, config) as opened:
         launch = prepare_launch(chosen, planned, job, opened, config)
         with SignalRelay() as relay:

@@ -24,18 +24,21 @@ _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def carry_out(options: RunOptions) -> int:
     """Run and record the command; returns its exit code, or dies of the signal that killed it."""
     tell = _silent if options.verbosity < 0 else output.tell
+    # As the user has it: the project's own variables, which a run takes over, must not be able to
+    # move the statistics of whoever runs it.
+    environ = dict(os.environ)
     try:
         result = run_command(options, tell=tell, warn=output.warn)
     except CannotStartError as error:
         output.error(str(error))
-        _count(options, "run_failed_user_exit")
+        _count(options, environ, "run_failed_user_exit")
         return error.exit_code
     except RoarError as error:
-        _count(options, _refused_outcome(error))
+        _count(options, environ, _refused_outcome(error))
         raise
     # The command has ended, and how it did is the answer: our words about it cannot change that.
     explained(lambda: _summarise(result, options), is_run=False)
-    _count(options, _outcome(result), result)
+    _count(options, environ, _outcome(result), result)
     return die_like(result.ended)
 
 
@@ -50,7 +53,12 @@ def _summarise(result: RunResult, options: RunOptions) -> int:
     return 0
 
 
-def _count(options: RunOptions, outcome: str | None, result: RunResult | None = None) -> None:
+def _count(
+    options: RunOptions,
+    environ: Mapping[str, str],
+    outcome: str | None,
+    result: RunResult | None = None,
+) -> None:
     """Count this use of `run` or `build` for the statistics; outcomes are counted of `run` only."""
     is_run = options.kind == "run"
     recorded = None if result is None else result.recorded
@@ -61,7 +69,7 @@ def _count(options: RunOptions, outcome: str | None, result: RunResult | None = 
         tracer=None if recorded is None else recorded.job.tracer,
         is_quiet=options.verbosity < 0,
     )
-    record(use, os.environ, output.note, _capabilities)
+    record(use, environ, output.note, _capabilities)
 
 
 def _capabilities() -> Mapping[str, bool]:

@@ -6,11 +6,14 @@ and what goes wrong in one leaves the next untouched.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
+
+from roar_core.telemetry.suppression import for_commands
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 
@@ -60,7 +63,9 @@ def _run(argv: Sequence[str], *, stdout_to_stderr: bool) -> tuple[int, bool]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         target = sys.stderr if stdout_to_stderr else None
-        process = subprocess.Popen(argv, stdout=target)
+        # One `roar rerun` is one use of roar, however many steps it has.
+        environ = for_commands(os.environ)
+        process = subprocess.Popen(argv, stdout=target, env=environ)
         for number in stopped:
             process.send_signal(number)
         code = process.wait()

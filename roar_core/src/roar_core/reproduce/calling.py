@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
+from roar_core.telemetry.suppression import for_commands
+
 
 def run_to_its_end(argv: list[str], cwd: str, environ: Mapping[str, str]) -> None:
     """Run `argv` to its end; what it prints goes to stderr, for stdout is the answer's.
@@ -20,7 +22,8 @@ def run_to_its_end(argv: list[str], cwd: str, environ: Mapping[str, str]) -> Non
         subprocess.Popen(
             argv,
             cwd=cwd,
-            env=dict(environ),
+            # The use of roar that counts is the one that replays.
+            env=for_commands(environ),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr if sys.stderr is not None else subprocess.DEVNULL,
             process_group=0,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from roar_core.telemetry.stats import replace
 
 TIMEOUT_S = 5.0
 # One uploader's whole life; what is left then waits for the next one.
-LIFETIME_S = 60.0
+LIFETIME_S = 60
 _FIRST_WAIT_S = 60
 _LONGEST_WAIT_S = 24 * 3600
 
@@ -57,8 +58,9 @@ def _send_all(where: Paths, environ: Mapping[str, str]) -> None:
 
     ends_at = time.monotonic() + LIFETIME_S
     endpoint = settings(where, environ).endpoint
-    # A redirect is a failure: an event goes where the user said, nowhere else.
-    with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False) as client:
+    # A redirect is a failure: an event goes where the user said, nowhere else, and through nobody's
+    # proxy.
+    with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client:
         for event in queue.events(where.queue):
             # Asked for each event: `--disable` counts from the moment it was typed.
             if time.monotonic() > ends_at or not _may_send(where, environ):
@@ -66,10 +68,11 @@ def _send_all(where: Paths, environ: Mapping[str, str]) -> None:
             content = _content(event)
             if content is None:
                 continue
+            # Before the attempt, so that one which is cut off counts as well.
+            failures = _backoff(where.backoff)[0] + 1
+            wait = min(_FIRST_WAIT_S * 2 ** min(failures - 1, 20), _LONGEST_WAIT_S)
+            replace(where.backoff, json.dumps([failures, time.time() + wait]).encode())
             if not _post(client, endpoint, content):
-                failures = _backoff(where.backoff)[0] + 1
-                wait = min(_FIRST_WAIT_S * 2 ** min(failures - 1, 20), _LONGEST_WAIT_S)
-                replace(where.backoff, json.dumps([failures, time.time() + wait]).encode())
                 return
             event.unlink(missing_ok=True)
             where.backoff.unlink(missing_ok=True)
@@ -110,4 +113,6 @@ def _backoff(path: Path) -> tuple[int, float]:
 
 if __name__ == "__main__":
     os.chdir("/")
+    # An endpoint that sends a byte now and then would hold us for ever.
+    signal.alarm(LIFETIME_S)
     main(os.environ)
