@@ -58,6 +58,8 @@ def test_times_versions_and_schema_versions_are_what_they_say(machine: Machine) 
     assert event["version"] == __version__
     assert (event["payload_schema_version"], event["stats_schema_version"]) == (1, 1)
     assert event["first_seen"] == event["trigger_ts"] == event["counters_as_of"]
+    machine.ok("plugins")
+    assert machine.stats["counters_as_of"] == event["counters_as_of"]
     machine.ok("init")
     later = machine.queued()[1]
     assert later["first_seen"] == event["first_seen"] < later["trigger_ts"]
@@ -74,6 +76,7 @@ def test_only_allowed_subcommands_are_counted(machine: Machine) -> None:
         machine.ok(*words)
     machine.roar("no-such-command")
     machine.ok("status", "--help")
+    machine.roar("log", "--no-such-option")
     assert machine.stats["subcommand_counts"] == {"log": 1, "status": 2}
 
 
@@ -110,10 +113,14 @@ def test_the_tracer_that_ended_up_active_is_counted(machine: Machine) -> None:
     assert machine.stats["tracer_selections"] == {"preload": 1, "ptrace": 1}
 
 
-def test_a_third_partys_tracer_counts_as_unknown() -> None:
-    counted = stats.Stats()
-    counted.count_tracer("acme-secret-project", "2026-01-01T00:00:00.000000Z")
-    assert counted.tracer_selections == {"unknown": 1}
+@pytest.mark.parametrize("name", ["acme", "native"])
+def test_a_third_partys_tracer_counts_as_unknown(
+    machine: Machine, tmp_path: Path, name: str
+) -> None:
+    site = tmp_path / "site"
+    InstalledPlugins(site)("acme-tracer", STRANGERS_TRACER.format(name=name), group="roar.tracers")
+    machine.ok("run", "--tracer", name, "true", PYTHONPATH=str(site))
+    assert machine.stats["tracer_selections"] == {"unknown": 1}
 
 
 def test_capabilities_are_booleans_from_plugins_on_an_allowlist(
@@ -274,15 +281,23 @@ def test_print_is_the_payload_builders_own_bytes_and_queues_nothing(machine: Mac
     before = machine.stats, machine.triggers()
     printed = machine.ok("telemetry", "--print")
     event = json.loads(printed)
-    assert printed.encode() == payload.encode(event) + b"\n"
+    assert printed.encode() == payload.encode(event)
     assert event["trigger"] == "preview"
     queued = machine.queued()[-1]
-    for field in set(payload.TOP_LEVEL_FIELDS) - PREVIEW_AND_IDS - {"feature_capabilities"}:
+    for field in set(payload.TOP_LEVEL_FIELDS) - PREVIEW_AND_IDS:
         assert event[field] == queued[field], field
-    assert queued["feature_capabilities"].items() <= event["feature_capabilities"].items()
     assert (machine.stats, machine.triggers()) == before
     assert not payload.is_sendable(printed.strip().encode())
 
+
+STRANGERS_TRACER = """
+from roar_core.hookspecs import hookimpl
+from roar_tracer_preload import PreloadTracer
+
+@hookimpl
+def roar_tracers():
+    return [PreloadTracer(name="{name}")]
+"""
 
 CLEARING_BACKEND = """
 from roar_core.hookspecs import BackendPlan, Match, hookimpl
@@ -436,6 +451,15 @@ def test_damaged_stats_are_set_aside(machine: Machine, content: bytes) -> None:
     assert "Traceback" not in machine.roar("status").stderr
     assert machine.stats["subcommand_counts"] == {"status": 1}
     assert (machine.folder / "stats.damaged").read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["stats.json", "settings.json", "backoff.json"])
+def test_a_pipe_in_a_files_place_holds_nobody_up(machine: Machine, name: str) -> None:
+    machine.ok("telemetry", "--endpoint", "https://telemetry.example")
+    machine.ok("init")
+    (machine.folder / name).unlink(missing_ok=True)
+    os.mkfifo(machine.folder / name)
+    machine.ok("init")
 
 
 def test_a_full_queue_takes_no_new_event_and_gives_none_up(machine: Machine) -> None:

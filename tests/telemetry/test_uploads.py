@@ -126,6 +126,27 @@ def test_anything_but_204_leaves_the_event(
     assert machine.queued() == []
 
 
+def test_an_event_that_is_refused_holds_no_other_back(machine: Machine, endpoint: Endpoint) -> None:
+    machine.disclose()
+    machine.ok("init", DO_NOT_TRACK="1")
+    endpoint.answer = 400
+    before = machine.queued()
+    other = machine.folder / "queue" / f"{'0' * 8}-0000-4000-8000-{'0' * 12}.json"
+    other.write_bytes(next(machine.folder.glob("queue/*.json")).read_bytes())
+    machine.upload()
+    assert endpoint.connections == 2
+    assert len(machine.queued()) == len(before) + 1
+
+
+def test_what_was_queued_before_the_line_leaves_with_the_next_command(
+    machine: Machine, endpoint: Endpoint, eventually: Eventually
+) -> None:
+    machine.disclose()
+    machine.ok("status")
+    eventually(lambda: machine.queued() == [])
+    assert len(endpoint.events) == 1
+
+
 def test_an_endpoint_that_is_down_leaves_the_event(machine: Machine) -> None:
     machine.ok("telemetry", "--endpoint", "http://127.0.0.1:9/")
     machine.disclose()

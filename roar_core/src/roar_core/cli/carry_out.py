@@ -66,10 +66,20 @@ def _count(
         options.kind,
         succeeded=outcome == "run_success",
         outcome=outcome if is_run else None,
-        tracer=None if recorded is None else recorded.job.tracer,
+        tracer=_tracer(recorded.job.tracer) if recorded and recorded.job.tracer else None,
         is_quiet=options.verbosity < 0,
     )
     record(use, environ, output.note, _capabilities)
+
+
+def _tracer(name: str) -> str:
+    """The name of one of ours; a stranger's tracer may be called anything."""
+    from roar_core.discovery import find_plugins
+
+    ours = {
+        r.name for r in find_plugins(["roar.tracers"]) if r.distribution == f"roar-tracer-{r.name}"
+    }
+    return name if name in ours else "unknown"
 
 
 def _capabilities() -> Mapping[str, bool]:
@@ -83,7 +93,8 @@ def _outcome(result: RunResult) -> str:
     if result.recorded is None:
         return "run_failed_internal"
     status = result.ended.status
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _INTERRUPTIONS:
+    by_signal = os.WIFSIGNALED(status) and os.WTERMSIG(status) in _INTERRUPTIONS
+    if by_signal or result.ended.exit_code == 128 + signal.SIGINT:
         return "run_failed_interrupted"
     return "run_success" if result.ended.exit_code == 0 else "run_failed_user_exit"
 

@@ -7,6 +7,7 @@ import os
 import click
 
 from roar_core.cli.failures import explain, explained
+from roar_core.errors import UsageError
 
 # name -> (module:attribute, one line of help); help is printed from here, without importing.
 COMMANDS = {
@@ -119,11 +120,12 @@ def run_command_line(arguments: list[str]) -> int:
 def _count(arguments: list[str], status: int) -> None:
     """Count this use of roar for the statistics; runs do it themselves, before they end as theirs.
 
-    Asking for help, about telemetry or for completion is no use of roar.
+    Asking for help, about telemetry or for completion is no use of roar, nor is a mistyped command.
     """
     command = arguments[0] if arguments else ""
     is_asking = not {"-h", "--help"}.isdisjoint(arguments) or "_ROAR_COMPLETE" in os.environ
-    if command not in COMMANDS or command in ("telemetry", "completion") or is_asking:
+    is_own = command in ("telemetry", "completion")
+    if command not in COMMANDS or is_own or is_asking or status == UsageError.exit_code:
         return
     from roar_core.cli import output
     from roar_core.telemetry.milestones import Use

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 
 import click
@@ -50,31 +52,46 @@ def telemetry(
 
 
 def _print_preview(where: Paths) -> None:
-    """The payload as its builder makes it now; nothing is queued, counted or kept."""
+    """The payload as its builder makes it now; nothing is queued or counted.
+
+    What plugins say of themselves is kept, as a run keeps it, so that the next event says the same.
+    """
     from roar_core import __version__
     from roar_core.discovery import KINDS
     from roar_core.plugins import capabilities, load
     from roar_core.spelling import timestamp
     from roar_core.telemetry import payload
-    from roar_core.telemetry.stats import random_uuid, read
+    from roar_core.telemetry.settings import settings
+    from roar_core.telemetry.stats import locked, random_uuid, read, write
 
-    stats = read(where)
     loaded = [load(group) for group in KINDS if group != "roar.commands"]
-    stats.feature_capabilities = payload.allowed_capabilities(capabilities(loaded))
+    told = payload.known_capabilities(capabilities(loaded))
+    stats = read(where)
+    if not stats.is_new and settings(where, os.environ).off_because is None:
+        with contextlib.suppress(OSError), locked(where):
+            stats = read(where)
+            stats.feature_capabilities = told
+            write(where, stats)
+    stats.feature_capabilities = told
     now = timestamp(time.time_ns())
     stats.first_seen = stats.first_seen or now
     event = payload.build(
         stats, trigger=payload.PREVIEW, event_id=random_uuid(), now=now, version=__version__
     )
-    output.raw(payload.encode(event) + b"\n")
+    output.raw(payload.encode(event))
+    if sys.stdout is not None and sys.stdout.isatty():
+        output.line()
 
 
 def _disable(where: Paths) -> None:
     from roar_core.telemetry import queue
+    from roar_core.telemetry.stats import locked
 
     _write(where, "telemetry.enabled", False)
     try:
-        count = queue.wipe(where.queue)
+        # In its turn: a command that began before must not queue anything after.
+        with locked(where):
+            count = queue.wipe(where.queue)
     except OSError as error:
         raise RoarError(
             f"telemetry is off, but {where.queue} could not be emptied: {error.strerror}"

@@ -61,14 +61,19 @@ def build(stats: Stats, *, trigger: str, event_id: str, now: str, version: str) 
         "platform": {name: value for name, value in platform.items() if value is not None},
         "subcommand_counts": dict(stats.subcommand_counts),
         "tracer_selections": dict(stats.tracer_selections),
-        "feature_capabilities": allowed_capabilities(stats.feature_capabilities),
+        "feature_capabilities": _listed(stats.feature_capabilities),
     }
 
 
-def allowed_capabilities(told: Mapping[str, bool]) -> dict[str, bool]:
-    """What plugins say they can do, as far as it is on the list; blake3 is part of the core."""
-    allowed = {name: told[name] for name in sorted(CAPABILITIES & told.keys())}
-    return {"blake3": True} | {n: v for n, v in allowed.items() if isinstance(v, bool)}
+def known_capabilities(told: Mapping[str, bool]) -> dict[str, bool]:
+    """Every capability on the list, from what all plugins say; what none says is not there."""
+    return {name: told.get(name) is True or name == "blake3" for name in sorted(CAPABILITIES)}
+
+
+def _listed(capabilities: Mapping[str, bool]) -> dict[str, bool]:
+    """Those on the list; before the first run nothing is known but that blake3 is there."""
+    listed = {n: v for n, v in capabilities.items() if n in CAPABILITIES and isinstance(v, bool)}
+    return {"blake3": True} | listed
 
 
 def encode(event: Mapping[str, Any]) -> bytes:

@@ -10,16 +10,20 @@ from pathlib import Path
 
 from roar_core import __version__
 from roar_core.spelling import timestamp
+from roar_core.telemetry.backoff import read_backoff
 from roar_core.telemetry.milestones import Use, reached
 from roar_core.telemetry.paths import Paths, paths
 from roar_core.telemetry.settings import Settings, settings
-from roar_core.telemetry.stats import changing, random_uuid
+from roar_core.telemetry.stats import Stats, locked, random_uuid, read, write
 from roar_core.telemetry.suppression import silenced_by
 
 DISCLOSURE = (
     "anonymous usage statistics help to make roar better; see them with: roar telemetry --print,"
     " turn them off with: roar telemetry --disable"
 )
+
+# All that the uploader gets of the environment: no token of anybody's is in it.
+_HANDED_ON = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "PATH", "PYTHONPATH", "PYTHONHOME")
 
 Capabilities = Callable[[], Mapping[str, bool]]
 
@@ -43,18 +47,25 @@ def record(
             return
         holds = settings(where, environ)
         if holds.off_because is None:
-            has_queued = _count(where, holds, use, capabilities)
-            if not _disclose(where, holds, use, tell) and has_queued:
-                _start_uploader(where, environ)
+            _count(where, environ, use, capabilities)
+            if not _disclose(where, holds, use, tell) and holds.endpoint and _is_due(where):
+                _start_uploader(environ)
     except (OSError, KeyboardInterrupt):
         # A home that cannot be written, a full disk, Ctrl-C: statistics are not worth a word.
         return
 
 
-def _count(where: Paths, holds: Settings, use: Use, capabilities: Capabilities | None) -> bool:
-    """Whether an event was queued."""
+def _count(
+    where: Paths, environ: Mapping[str, str], use: Use, capabilities: Capabilities | None
+) -> None:
     now = timestamp(time.time_ns())
-    with changing(where) as stats:
+    with locked(where):
+        # Asked once more in our turn: what `--disable` wiped must not fill up again.
+        holds = settings(where, environ)
+        if holds.off_because is not None:
+            return
+        stats = read(where)
+        stats.counters_as_of = stats.counters_as_of or now
         stats.count(use.command, now)
         if use.outcome is not None:
             stats.count(use.outcome, now)
@@ -62,27 +73,38 @@ def _count(where: Paths, holds: Settings, use: Use, capabilities: Capabilities |
             stats.count_tracer(use.tracer, now)
         fired = reached(stats, use, __version__)
         if not fired:
-            return False
-        from roar_core.telemetry import payload, queue
+            write(where, stats)
+            return
+        _queue(where, holds, stats, fired, now, capabilities)
 
-        stats.note_version(__version__)
-        stats.first_seen = stats.first_seen or now
-        if capabilities is not None:
-            stats.feature_capabilities = payload.allowed_capabilities(capabilities())
-        contents = {}
-        for trigger in fired:
-            stats.sequence += 1
-            event_id = random_uuid()
-            contents[event_id] = payload.encode(
-                payload.build(
-                    stats, trigger=trigger, event_id=event_id, now=now, version=__version__
-                )
-            )
-    # After the stats are written: a crash in between loses an event and never doubles one.
-    if not holds.endpoint:
-        return False
-    queued = [queue.add(where.queue, name, event) for name, event in contents.items()]
-    return any(queued)
+
+def _queue(
+    where: Paths,
+    holds: Settings,
+    stats: Stats,
+    fired: list[str],
+    now: str,
+    capabilities: Capabilities | None,
+) -> None:
+    """Write the stats, and an event for each milestone that was reached."""
+    from roar_core.telemetry import payload, queue
+
+    stats.note_version(__version__)
+    stats.first_seen = stats.first_seen or now
+    if capabilities is not None:
+        stats.feature_capabilities = payload.known_capabilities(capabilities())
+    events = {}
+    for trigger in fired:
+        stats.sequence += 1
+        event_id = random_uuid()
+        events[event_id] = payload.encode(
+            payload.build(stats, trigger=trigger, event_id=event_id, now=now, version=__version__)
+        )
+    # The stats first: a crash in between loses an event and never doubles one.
+    write(where, stats)
+    if holds.endpoint:
+        for event_id, event in events.items():
+            queue.add(where.queue, event_id, event)
 
 
 def _disclose(where: Paths, holds: Settings, use: Use, tell: Callable[[str], None]) -> bool:
@@ -95,11 +117,22 @@ def _disclose(where: Paths, holds: Settings, use: Use, tell: Callable[[str], Non
     return True
 
 
-def _start_uploader(where: Paths, environ: Mapping[str, str]) -> None:
+def _is_due(where: Paths) -> bool:
+    """Whether an event waits, and sending did not just fail."""
+    try:
+        with os.scandir(where.queue) as entries:
+            if next(entries, None) is None:
+                return False
+    except FileNotFoundError:
+        return False
+    return time.time() >= read_backoff(where.backoff)[1]
+
+
+def _start_uploader(environ: Mapping[str, str]) -> None:
     """Start `roar_core.telemetry.uploader` in a session of its own, holding nothing of ours."""
     if not sys.executable:
         return
-    kept = {n: v for n, v in environ.items() if n not in ("LD_PRELOAD", "LD_AUDIT")}
+    kept = {name: environ[name] for name in _HANDED_ON if name in environ}
     # A descriptor that the user's shell passed on may be a lock or a pipe that somebody waits for.
     opened = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [

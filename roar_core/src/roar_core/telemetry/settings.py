@@ -49,6 +49,8 @@ def endpoint_problem(endpoint: str) -> str | None:
         return "it names no host"
     if parts.username is not None or parts.password is not None:
         return "it holds a login"
+    if parts.fragment or not endpoint.isprintable() or " " in endpoint:
+        return "it holds a space or a fragment"
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
     return None if is_safe else "it must start with https://"
 
@@ -77,11 +79,11 @@ def _stated(paths: Paths) -> Settings | None:
 
 def _remembered(path: Path, fingerprint: list[int]) -> Settings | None:
     try:
-        copy = json.loads(path.read_bytes())
+        copy = json.loads(files.read(path) or b"null")
         is_current = copy["of"] == fingerprint and isinstance(copy["endpoint"], str)
         reason = copy["off_because"]
         return Settings(reason and str(reason), copy["endpoint"]) if is_current else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ConfigError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from roar_core.config import files
+from roar_core.errors import ConfigError
 from roar_core.telemetry.paths import Paths
 
 STATS_SCHEMA_VERSION = 1
@@ -32,7 +34,6 @@ _TIME_LENGTH = len("2026-01-01T00:00:00.000000Z")
 # How long a command waits for another one that is counting, which takes about 0.2 ms. Longer only
 # where that other one was stopped (Ctrl-Z); then this command is not counted.
 _PATIENCE_S = 1.0
-_SIZE_LIMIT = 1 << 20
 
 
 class Stats:
@@ -94,21 +95,18 @@ class Stats:
 
 
 @contextlib.contextmanager
-def changing(paths: Paths) -> Iterator[Stats]:
-    """The stats, written back at the end; concurrent commands take turns, so no count is lost.
+def locked(paths: Paths) -> Iterator[None]:
+    """Our turn to read and write the stats and the queue; concurrent commands take turns.
 
-    Raises OSError where the folder cannot be written, TimeoutError when it is not our turn.
+    Raises OSError where the folder cannot be written or is another user's, TimeoutError when it is
+    not our turn.
     """
+    _refuse_anothers(paths.folder)
     paths.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(paths.stats_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take_turn(lock)
-        stats = read(paths)
-        if stats.is_new and paths.stats.exists():
-            # Not what we wrote: kept for whoever wants to look, counting begins afresh.
-            paths.stats.replace(paths.stats.with_suffix(".damaged"))
-        yield stats
-        replace(paths.stats, json.dumps(stats.document(), indent=1, sort_keys=True).encode())
+        yield
     finally:
         os.close(lock)
 
@@ -116,10 +114,16 @@ def changing(paths: Paths) -> Iterator[Stats]:
 def read(paths: Paths) -> Stats:
     """The stats as they are; new ones where there are none, or where the file is damaged."""
     try:
-        with paths.stats.open("rb") as stream:
-            return Stats(json.loads(stream.read(_SIZE_LIMIT)))
-    except (FileNotFoundError, ValueError, RecursionError):
+        return Stats(json.loads(files.read(paths.stats) or b"null"))
+    except (ConfigError, ValueError, RecursionError):
         return Stats()
+
+
+def write(paths: Paths, stats: Stats) -> None:
+    """Write the stats, in our turn; a file that was not what we write is set aside first."""
+    if stats.is_new and paths.stats.exists():
+        paths.stats.replace(paths.stats.with_suffix(".damaged"))
+    replace(paths.stats, json.dumps(stats.document(), indent=1, sort_keys=True).encode())
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -140,6 +144,13 @@ def random_uuid() -> str:
     value = int.from_bytes(os.urandom(16)) & ~(0xF000 << 64) & ~(0xC000 << 48)
     text = f"{value | (0x4000 << 64) | (0x8000 << 48):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _refuse_anothers(folder: Path) -> None:
+    """`sudo roar` with the user's home must not leave files there that the user cannot write."""
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    if place.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{place} is another user's")
 
 
 def _take_turn(lock: int) -> None:

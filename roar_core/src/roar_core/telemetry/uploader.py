@@ -7,23 +7,28 @@ roar_core.telemetry.uploader` runs it by hand.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from roar_core.config import files
+from roar_core.errors import ConfigError
 from roar_core.telemetry import payload, queue
+from roar_core.telemetry.backoff import note_attempt, read_backoff
 from roar_core.telemetry.paths import Paths, paths
 from roar_core.telemetry.settings import endpoint_problem, settings
-from roar_core.telemetry.stats import replace
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_S = 5.0
 # One uploader's whole life; what is left then waits for the next one.
 LIFETIME_S = 60
-_FIRST_WAIT_S = 60
-_LONGEST_WAIT_S = 24 * 3600
+# Refused for what it says: it stays, and the next one may be taken.
+_ABOUT_THE_EVENT = frozenset({400, 409, 413, 415, 422})
 
 
 def main(environ: Mapping[str, str]) -> None:
@@ -39,7 +44,7 @@ def main(environ: Mapping[str, str]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return  # another one is at it
-    if time.time() < _backoff(where.backoff)[1]:
+    if time.time() < read_backoff(where.backoff)[1]:
         return
     _send_all(where, environ)
 
@@ -68,47 +73,35 @@ def _send_all(where: Paths, environ: Mapping[str, str]) -> None:
             content = _content(event)
             if content is None:
                 continue
-            # Before the attempt, so that one which is cut off counts as well.
-            failures = _backoff(where.backoff)[0] + 1
-            wait = min(_FIRST_WAIT_S * 2 ** min(failures - 1, 20), _LONGEST_WAIT_S)
-            replace(where.backoff, json.dumps([failures, time.time() + wait]).encode())
-            if not _post(client, endpoint, content):
+            note_attempt(where.backoff)
+            status = _post(client, endpoint, content)
+            if status == httpx.codes.NO_CONTENT:
+                event.unlink(missing_ok=True)
+                where.backoff.unlink(missing_ok=True)
+            elif status is None or status not in _ABOUT_THE_EVENT:
                 return
-            event.unlink(missing_ok=True)
-            where.backoff.unlink(missing_ok=True)
 
 
 def _content(event: Path) -> bytes | None:
     """The event's bytes; None when they are not an event of ours, which then never leaves."""
     try:
-        with event.open("rb") as stream:
-            content = stream.read(queue.MOST_BYTES)
-    except OSError:
+        content = files.read(event) or b""
+    except ConfigError:
         return None
     return content if payload.is_sendable(content) else None
 
 
-def _post(client: object, endpoint: str, content: bytes) -> bool:
+def _post(client: httpx.Client, endpoint: str, content: bytes) -> int | None:
+    """The status of the answer, None without one."""
     import httpx
 
-    assert isinstance(client, httpx.Client)
     headers = {"Content-Type": "application/json", "User-Agent": "roar-telemetry/1"}
     try:
         # Streamed and not read: the status is all that counts, and a body may never end.
         with client.stream("POST", endpoint, content=content, headers=headers) as answer:
-            return answer.status_code == httpx.codes.NO_CONTENT
+            return answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL):
-        return False
-
-
-def _backoff(path: Path) -> tuple[int, float]:
-    """How often in a row sending failed, and the time before which it is not tried again."""
-    try:
-        failures, until = json.loads(path.read_bytes())
-        # A clock that was set back must not mean silence for years.
-        return int(failures), min(float(until), time.time() + _LONGEST_WAIT_S)
-    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
-        return 0, 0.0
+        return None
 
 
 if __name__ == "__main__":
