@@ -21,7 +21,10 @@ PLUGINS = sorted(p.parent for p in ROOT.glob("plugins/*/pyproject.toml"))
 PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
-PUBLIC = ("hookspecs", "model", "journal", "fragments", "identity", "errors", "testing")
+PUBLIC = (
+    *("hookspecs", "model", "journal", "fragments", "identity", "redaction", "spelling"),
+    *("errors", "testing"),
+)
 
 # From the ground up: a module imports its own layer and the layers before it, never a later one.
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.

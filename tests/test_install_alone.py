@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import urllib.request
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -153,9 +154,28 @@ def adds_a_screen(environment: Environment) -> None:
     subprocess.run(imported, cwd=environment.project, check=True)
 
 
+def serves_a_registry(environment: Environment) -> None:
+    """A command: an empty folder becomes a registry that answers, until it is told to stop."""
+    assert re.search(r"^Commands of plugins:\n  glaas$", environment.roar("--help").stdout, re.M)
+    data = environment.project / "data"
+    server = subprocess.Popen(
+        (environment.python, "-m", "roar_glaas.cli", "serve", "--port", "0", "--data", data),
+        cwd=environment.project,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    url = server.stderr.readline().rpartition(" at ")[2].strip()
+    with urllib.request.urlopen(f"{url}/api/v1/health", timeout=60) as answer:
+        assert json.load(answer)["status"] == "ok"
+    server.terminate()
+    assert server.communicate(timeout=60)[1] == ""
+
+
 # Folder below plugins/ -> its own small, real proof.
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
+    "glaas": serves_a_registry,
     "tracer_preload": records_a_copy,
     "tracer_ptrace": records_a_copy,
     "tracer_ebpf": records_a_copy_where_bpf_is_to_be_had,

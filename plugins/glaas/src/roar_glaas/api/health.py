@@ -1,0 +1,36 @@
+"""`/api/v1/health`, which clients ask before they register, and `/ready` for load balancers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from litestar import get
+
+from roar_glaas import __version__
+from roar_glaas.settings import Settings
+from roar_glaas.storage.database import Database
+
+
+@get("/api/v1/health", sync_to_thread=False)
+def health(settings: Settings) -> dict[str, Any]:
+    """Never in an envelope: clients look for `features` at the top (protocol, section 0)."""
+    return {
+        "status": "ok",
+        "service": "glaas",
+        "version": __version__,
+        "features": {
+            "registration_sessions": {
+                "anonymous_public": settings.takes_anonymous,
+                "finalize_server_authoritative_hash": True,
+            }
+        },
+    }
+
+
+@get("/ready", sync_to_thread=True)
+def ready(database: Database) -> dict[str, Any]:
+    """200 while the database answers, 503 otherwise."""
+    with database.read() as connection:
+        connection.execute(sa.text("SELECT 1"))
+    return {"ready": True}

@@ -1,0 +1,117 @@
+"""Reading over HTTP (GLaaS v1, section 6). All that is registered here is public."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from litestar import Router, get
+
+from roar_glaas.errors import NotFound
+from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
+from roar_glaas.graph.closure import describe_jobs, upstream
+from roar_glaas.storage.database import Database
+from roar_glaas.storage.tables import job, session
+
+Answer = dict[str, Any]
+
+_MOST_COMPONENTS = 1000
+
+
+@get(
+    ["/artifacts/{reference:str}", "/public/artifacts/{reference:str}"],
+    sync_to_thread=True,
+)
+def artifact_by_hash(database: Database, reference: str) -> Answer:
+    """An artifact by a digest of any algorithm, or a prefix of 8 digits or more."""
+    with database.read() as connection:
+        return describe(connection, find_artifact(connection, reference))
+
+
+@get(
+    ["/artifacts/{reference:str}/lineage", "/public/artifacts/{reference:str}/lineage"],
+    sync_to_thread=True,
+)
+def lineage(database: Database, reference: str) -> Answer:
+    """The job that made an artifact, and the jobs that read it: one hop each way."""
+    with database.read() as connection:
+        found = find_artifact(connection, reference)
+        made = jobs_at(connection, found, "out")
+        read = jobs_at(connection, found, "in")
+    return {
+        "artifact": {"hash": found.digest},
+        "producedBy": made[0] if made else None,
+        "producers": made,
+        "consumers": read,
+    }
+
+
+@get(
+    ["/artifacts/{reference:str}/dag", "/public/artifacts/{reference:str}/dag"],
+    sync_to_thread=True,
+)
+def dag(database: Database, reference: str) -> Answer:
+    """Every job that an artifact came from, in the order they ran: the recipe."""
+    with database.read() as connection:
+        found = find_artifact(connection, reference)
+        ids, is_whole = upstream(connection, found)
+        jobs = describe_jobs(connection, ids)
+        told = describe(connection, found)
+    last = jobs[-1] if jobs else {}
+    return {
+        "artifact": told,
+        "gitRepo": last.get("gitRepo", ""),
+        "gitCommit": last.get("gitCommit", ""),
+        "jobs": jobs,
+        "isWhole": is_whole,
+    }
+
+
+@get(
+    ["/artifacts/{reference:str}/components", "/public/artifacts/{reference:str}/components"],
+    sync_to_thread=True,
+)
+def components(database: Database, reference: str) -> Answer:
+    """The members of a dataset, the first thousand of them."""
+    with database.read() as connection:
+        found = find_artifact(connection, reference)
+        return {"components": components_of(connection, found, _MOST_COMPONENTS)}
+
+
+@get(
+    ["/public/sessions/{reference:str}/reproduction", "/sessions/{reference:str}"],
+    sync_to_thread=True,
+)
+def session_by_hash(database: Database, reference: str) -> Answer:
+    """A session and its jobs, in the order they ran."""
+    return session_document(database, reference)
+
+
+def session_document(database: Database, reference: str) -> Answer:
+    """What is registered under a session's hash; raises NotFound."""
+    try:
+        digest = bytes.fromhex(reference)
+    except ValueError:
+        digest = b""
+    with database.read() as connection:
+        row = connection.execute(sa.select(session).where(session.c.hash == digest)).one_or_none()
+        if row is None or not digest:
+            raise NotFound(f"no session {reference[:64]!r} is registered")
+        ids = connection.execute(sa.select(job.c.id).where(job.c.session_id == row.id)).scalars()
+        jobs = describe_jobs(connection, ids)
+    return {
+        "hash": digest.hex(),
+        "sessionHash": digest.hex(),
+        "gitRepo": row.git_repo,
+        "gitCommit": row.git_commit,
+        "gitBranch": row.git_branch,
+        "registeredAt": row.registered_at_us / 1e6,
+        "logIndex": row.leaf_index,
+        "jobs": jobs,
+    }
+
+
+reading_routes = Router(
+    path="/api/v1",
+    route_handlers=[artifact_by_hash, lineage, dag, components, session_by_hash],
+)

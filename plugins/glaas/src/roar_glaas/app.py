@@ -1,0 +1,71 @@
+"""The server as an ASGI application: routes, what handlers are given, how errors are told."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from roar_glaas import __version__
+from roar_glaas.api import answers
+from roar_glaas.api.accounts import who_am_i
+from roar_glaas.api.health import health, ready
+from roar_glaas.api.reading import reading_routes
+from roar_glaas.api.registration import registration_routes
+from roar_glaas.errors import GlaasError, Refusal
+from roar_glaas.pages.routes import page_routes
+from roar_glaas.settings import Settings
+from roar_glaas.storage.database import Database, open_database
+from roar_glaas.storage.migrations import migrate
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The application over a data directory, whose database is made or migrated first.
+
+    Handlers may ask for `settings` and `database`. Raises GlaasError.
+    """
+    database = open_database(settings.database_url)
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        migrate(database)
+    except OSError as error:
+        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
+    except sa.exc.DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise GlaasError(f"the database cannot be used: {reason}") from error
+
+    def give_settings() -> Settings:
+        return settings
+
+    def give_database() -> Database:
+        return database
+
+    return Litestar(
+        route_handlers=[
+            *(health, ready, who_am_i),
+            *(registration_routes, reading_routes, page_routes),
+        ],
+        dependencies={
+            "settings": Provide(give_settings, sync_to_thread=False),
+            "database": Provide(give_database, sync_to_thread=False),
+        },
+        exception_handlers={
+            Refusal: answers.refusal,
+            HTTPException: answers.http_error,
+            sa.exc.DBAPIError: answers.database_error,
+            Exception: answers.failure,
+        },
+        # The description alone: the framework's pages about it would load scripts from elsewhere.
+        openapi_config=OpenAPIConfig(
+            title="GLaaS",
+            version=__version__,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+        ),
+        request_max_body_size=settings.max_body_bytes,
+        on_shutdown=[database.dispose],
+        debug=False,
+    )

@@ -1,0 +1,94 @@
+"""What can go wrong, as people are told.
+
+GlaasError                 at the command line: one sentence, exit status 1
+└── Refusal                to a client: an HTTP status beside the sentence
+    ├── BadRequest         400  what was sent is malformed
+    ├── Unauthenticated    401  credentials are missing, unknown, expired or revoked
+    ├── Forbidden          403  known, but may not
+    ├── NotFound           404  does not exist, or may not be seen: the same answer
+    ├── Conflict           409  contradicts what is registered
+    ├── TooLarge           413
+    ├── Unprocessable      422  well formed, but untrue (counts, digests, references)
+    ├── TooMany            429  try again after `retry_after_s`
+    └── Unavailable        503  the database cannot be reached, the disk is full
+"""
+
+from __future__ import annotations
+
+from roar_core.errors import RoarError
+
+
+class GlaasError(RoarError):
+    """A command of the server cannot be done."""
+
+
+class Refusal(GlaasError):
+    """An answer that is no: `status` for the client, the sentence for the person behind it.
+
+    `code` is what a program may look at; the protocol names some (`authorization_pending`).
+    """
+
+    status = 400
+    code = "bad_request"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class BadRequest(Refusal):
+    """What was sent is malformed."""
+
+
+class Unauthenticated(Refusal):
+    """Credentials are missing, unknown, expired or revoked."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(Refusal):
+    """Known, but may not."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(Refusal):
+    """Does not exist, or may not be seen: nobody can tell which."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(Refusal):
+    """Contradicts what is registered."""
+
+    status = 409
+    code = "conflict"
+
+
+class Unprocessable(Refusal):
+    """Well formed, but untrue: counts, digests or references do not hold."""
+
+    status = 422
+    code = "unprocessable"
+
+
+class TooMany(Refusal):
+    """Asked too often; `retry_after_s` seconds are to pass first."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(Refusal):
+    """The registry cannot work at the moment."""
+
+    status = 503
+    code = "unavailable"

@@ -1,0 +1,1 @@
+"""Questions to the graph: what made an artifact, what was made of it."""

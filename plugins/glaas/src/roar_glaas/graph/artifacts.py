@@ -1,0 +1,203 @@
+"""Artifacts by hash or prefix, and all that was registered about one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from roar_glaas.door import digest_text
+from roar_glaas.errors import Conflict, NotFound
+from roar_glaas.storage.tables import (
+    artifact,
+    artifact_fact,
+    component,
+    composite,
+    digest_claim,
+    edge,
+    job,
+    label,
+    session,
+)
+
+SHORTEST_PREFIX = 8
+_MOST_LISTED = 100
+
+
+class Found(NamedTuple):
+    """One artifact and its name."""
+
+    id: int
+    algorithm: str
+    digest: str
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether it is a dataset."""
+        return self.algorithm.startswith("composite-")
+
+
+def find_artifact(connection: sa.Connection, reference: str) -> Found:
+    """The artifact with this digest, of whatever algorithm, or whose name begins so.
+
+    Raises NotFound, and Conflict when a prefix, or a digest that several registrations claim for
+    different bytes, names more than one.
+    """
+    low, high = _range(reference)
+    in_range = [c.digest.between(low, high) for c in (artifact.c, digest_claim.c)]
+    claimed = sa.select(digest_claim.c.artifact_id).where(in_range[1])
+    rows = connection.execute(
+        sa.select(artifact).where(sa.or_(in_range[0], artifact.c.id.in_(claimed))).limit(2)
+    ).all()
+    if not rows:
+        raise NotFound(f"no artifact {reference} is registered")
+    if len(rows) > 1:
+        raise Conflict(f"{reference} names more than one artifact; give more of it")
+    row = rows[0]
+    return Found(row.id, row.algorithm, digest_text(row.algorithm, bytes(row.digest)))
+
+
+def describe(connection: sa.Connection, found: Found) -> dict[str, Any]:
+    """What `GET /artifacts/H` answers (protocol, section 6); the first registration comes first."""
+    facts = connection.execute(
+        sa.select(artifact_fact, session.c.hash, session.c.registered_at_us)
+        .join(session, session.c.id == artifact_fact.c.session_id)
+        .where(artifact_fact.c.artifact_id == found.id)
+        .order_by(artifact_fact.c.id)
+        .limit(_MOST_LISTED)
+    ).all()
+    claims = connection.execute(
+        sa.select(digest_claim.c.algorithm, digest_claim.c.digest)
+        .where(digest_claim.c.artifact_id == found.id)
+        .distinct()
+    ).all()
+    datasets = connection.execute(
+        sa.select(composite, session.c.hash, session.c.registered_at_us)
+        .join(session, session.c.id == composite.c.session_id)
+        .where(composite.c.artifact_id == found.id)
+        .order_by(composite.c.id)
+        .limit(_MOST_LISTED)
+    ).all()
+    said = [*facts, *datasets]
+    first = said[0] if said else None
+    hashes = [{"algorithm": found.algorithm, "digest": found.digest}]
+    hashes += [
+        {"algorithm": row.algorithm, "digest": digest_text(row.algorithm, bytes(row.digest))}
+        for row in claims
+    ]
+    return {
+        "hash": found.digest,
+        "hashes": hashes,
+        "size": first.size_bytes if first else _linked_size(connection, found.id),
+        "kind": "composite" if found.is_composite else "file",
+        "isComposite": found.is_composite,
+        "componentCount": datasets[0].total if datasets else None,
+        "isProven": any(row.is_proven for row in datasets) if datasets else None,
+        "sourceUrl": next((row.source_url for row in facts if row.source_url), None),
+        "metadata": json.loads(first.metadata) if first and first.metadata else {},
+        "labels": labels_of(connection, found.id),
+        "registeredAt": first.registered_at_us / 1e6 if first else None,
+        "originalSessionHash": bytes(first.hash).hex() if first else None,
+        "logIndexes": [row.leaf_index for row in said],
+    }
+
+
+def labels_of(connection: sa.Connection, artifact_id: int) -> list[dict[str, Any]]:
+    """The newest label documents of an artifact, one for each session that labelled it."""
+    newest = (
+        sa.select(label.c.session_id, sa.func.max(label.c.version).label("version"))
+        .where(label.c.artifact_id == artifact_id, label.c.entity == "artifact")
+        .group_by(label.c.session_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        sa.select(label.c.document, label.c.version, session.c.hash)
+        .join(
+            newest,
+            sa.and_(label.c.session_id == newest.c.session_id, label.c.version == newest.c.version),
+        )
+        .join(session, session.c.id == label.c.session_id)
+        .where(label.c.artifact_id == artifact_id, label.c.entity == "artifact")
+        .order_by(label.c.id)
+        .limit(_MOST_LISTED)
+    )
+    return [
+        {
+            "metadata": json.loads(row.document),
+            "version": row.version,
+            "sessionHash": bytes(row.hash).hex(),
+        }
+        for row in rows
+    ]
+
+
+def components_of(connection: sa.Connection, found: Found, limit: int) -> list[dict[str, Any]]:
+    """The first members of a dataset, from the registration that stored most of them."""
+    fullest = connection.execute(
+        sa.select(composite.c.id)
+        .where(composite.c.artifact_id == found.id)
+        .order_by(composite.c.is_proven.desc(), composite.c.stored.desc(), composite.c.id)
+        .limit(1)
+    ).scalar()
+    rows = connection.execute(
+        sa.select(component)
+        .where(component.c.composite_id == fullest)
+        .order_by(component.c.ordinal)
+        .limit(limit)
+    )
+    return [
+        {
+            "relativePath": row.path,
+            "componentDigest": bytes(row.digest).hex(),
+            "componentAlgorithm": row.algorithm,
+            "componentSize": row.size_bytes,
+            "leafKind": row.leaf_kind,
+        }
+        for row in rows
+    ]
+
+
+def jobs_at(connection: sa.Connection, found: Found, direction: str) -> list[dict[str, Any]]:
+    """The jobs that wrote ("out") or read ("in") an artifact, the newest first."""
+    rows = connection.execute(
+        sa.select(job, session.c.hash.label("session_hash"), edge.c.path)
+        .join(edge, edge.c.job_id == job.c.id)
+        .join(session, session.c.id == job.c.session_id)
+        .where(edge.c.artifact_id == found.id, edge.c.direction == direction)
+        .order_by(job.c.id.desc())
+        .limit(_MOST_LISTED)
+    )
+    return [
+        {
+            "jobUid": bytes(row.uid).hex(),
+            "command": row.command,
+            "jobType": row.kind,
+            "stepNumber": row.step,
+            "gitCommit": row.git_commit,
+            "sessionHash": bytes(row.session_hash).hex(),
+            "path": row.path,
+        }
+        for row in rows
+    ]
+
+
+def _linked_size(connection: sa.Connection, artifact_id: int) -> int | None:
+    return connection.execute(
+        sa.select(edge.c.size_bytes)
+        .where(edge.c.artifact_id == artifact_id, edge.c.size_bytes.is_not(None))
+        .limit(1)
+    ).scalar()
+
+
+def _range(reference: str) -> tuple[bytes, bytes]:
+    """The lowest and the highest digest that begin with these hexadecimal digits."""
+    text = reference.lower()
+    if not SHORTEST_PREFIX <= len(text) <= 128 or not set(text) <= set("0123456789abcdef"):
+        raise NotFound(
+            f"{reference[:128]!r} is no hash: give {SHORTEST_PREFIX} hexadecimal digits or more"
+        )
+    whole = 128 if len(text) > 64 else 64
+    if len(text) == 32:  # a whole md5, or the beginning of something longer
+        return bytes.fromhex(text), bytes.fromhex(text + "f" * 32)
+    return bytes.fromhex(text + "0" * (len(text) % 2)), bytes.fromhex(text.ljust(whole, "f"))

@@ -1,0 +1,1 @@
+"""Pages for people, that work without a script and under a strict policy."""

@@ -1,0 +1,220 @@
+"""From what a client sends to the pieces that are staged: checked, masked, in one spelling.
+
+A piece is (key, body): sent again, the same key counts once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import Any
+
+from roar_core.errors import RoarError
+from roar_core.identity import Leaf, tree_hash
+from roar_glaas import door
+from roar_glaas.door import Door
+from roar_glaas.errors import BadRequest, Unprocessable
+from roar_glaas.registration import wire
+
+Piece = tuple[str, dict[str, Any]]
+
+_SOURCES = ("s3", "gs", "https", "hf", "http", "file")
+_KINDS = ("file", "symlink", "composite")
+_MOST = 2**53 - 1
+
+
+def job_piece(entry: Door, body: wire.Job) -> Piece:
+    """One job, its times in microseconds."""
+    where = f"job {body.job_uid}"
+    uid = door.uid(body.job_uid, "job_uid").hex()
+    parent = body.parent_job_uid
+    duration = body.duration_seconds
+    piece = {
+        "uid": uid,
+        "parent": door.uid(parent, f"{where}: parent_job_uid").hex() if parent else None,
+        "kind": _name(body.job_type or "run", f"{where}: job_type"),
+        "step": _count(body.step_number, f"{where}: step_number"),
+        "command": entry.text(body.command, f"{where}: command"),
+        "started_at_us": door.microseconds(body.timestamp, f"{where}: timestamp"),
+        "duration_us": None
+        if duration is None
+        else door.microseconds(duration, f"{where}: duration_seconds"),
+        "exit_code": None
+        if body.exit_code is None
+        else _within(body.exit_code, -(2**31), 2**31 - 1, f"{where}: exit_code"),
+        "git_commit": commit(body.git_commit, f"{where}: git_commit"),
+        "git_branch": entry.text(body.git_branch or "", f"{where}: git_branch"),
+        "metadata": entry.document(body.metadata, f"{where}: metadata"),
+    }
+    return uid, piece
+
+
+def artifact_piece(entry: Door, body: wire.Artifact) -> Piece:
+    """What a client says of one artifact."""
+    digests = _digests(body.hashes, "artifacts: hashes")
+    where = f"artifact {digests[0][1][:12]}"
+    if body.source_type is not None and body.source_type not in _SOURCES:
+        raise BadRequest(f"{where}: source_type must be one of {', '.join(_SOURCES)}")
+    url = body.source_url
+    piece = {
+        "digests": digests,
+        "size_bytes": None if body.size is None else _count(body.size, f"{where}: size"),
+        "source_type": body.source_type,
+        "source_url": None if url is None else entry.text(url, f"{where}: source_url"),
+        "metadata": entry.document(body.metadata, f"{where}: metadata"),
+    }
+    return digests[0][1], piece
+
+
+def edge_piece(entry: Door, uid: str, direction: str, body: wire.Link) -> Piece:
+    """A job read ("in") or wrote ("out") an artifact."""
+    digest = door.digest("blake3", body.hash, f"job {uid}: hash").hex()
+    where = f"job {uid}: {digest[:12]}"
+    ranges = body.byte_ranges
+    if ranges and any(len(pair) != 2 or not 0 <= pair[0] <= pair[1] <= _MOST for pair in ranges):
+        raise BadRequest(f"{where}: byte_ranges are pairs of first and last byte")
+    path = entry.text(body.path, f"{where}: path")
+    piece = {
+        "job": uid,
+        "direction": direction,
+        "digest": digest,
+        "path": path,
+        "size_bytes": None if body.size is None else _count(body.size, f"{where}: size"),
+        "byte_ranges": ranges,
+        "selected": None,
+        "total": None,
+        "bloom": None,
+    }
+    return _key(uid, direction, digest, path), piece
+
+
+def view_piece(uid: str, body: wire.ViewEdge) -> Piece:
+    """A job read or wrote some members of a dataset."""
+    directions = {"consumes": "in", "produces": "out"}
+    if body.relation not in directions:
+        raise BadRequest(f"job {uid}: relation must be consumes or produces")
+    direction = directions[body.relation]
+    digest = door.digest("blake3", body.target_hash, f"job {uid}: target_hash").hex()
+    total = _count(body.parent_total, f"job {uid}: parent_total")
+    piece = {
+        "job": uid,
+        "direction": direction,
+        "digest": digest,
+        "path": None,
+        "size_bytes": None,
+        "byte_ranges": None,
+        "selected": _within(body.selected_count, 0, total, f"job {uid}: selected_count"),
+        "total": total,
+        "bloom": None if body.bloom is None else json.dumps(body.bloom, sort_keys=True),
+    }
+    return _key(uid, "view", direction, digest), piece
+
+
+def composite_piece(entry: Door, body: wire.Composite) -> Piece:
+    """A dataset; when all of its members are there, its hash is computed and compared.
+
+    Raises Unprocessable when they give another hash: a claim that can be checked is checked.
+    """
+    digests = _digests(body.hashes, "hashes")
+    where = f"composite {digests[0][1][:12]}"
+    if body.hash != digests[0][1] or not digests[0][0].startswith("composite-"):
+        raise BadRequest(f"{where}: hash must be the first of hashes, of a composite algorithm")
+    members = [_member(entry, member, where) for member in body.components]
+    total = _count(body.component_count_total, f"{where}: component_count_total")
+    if len(members) > total:
+        raise BadRequest(f"{where}: more components than component_count_total")
+    index = body.membership_index or wire.Membership()
+    return digests[0][1], {
+        "digests": digests,
+        "size_bytes": None if body.size is None else _count(body.size, f"{where}: size"),
+        "total": total,
+        "components": members,
+        "is_proven": _is_proven(members, total, digests[0], where),
+        "bloom": _bloom(index, where),
+        "bloom_bits": index.bloom_bits,
+        "bloom_hashes": index.bloom_hashes,
+        "metadata": entry.document(body.metadata, f"{where}: metadata"),
+    }
+
+
+def commit(text: str | None, where: str) -> str:
+    """A git commit, or nothing."""
+    is_commit = not text or (len(text) in (40, 64) and set(text) <= set("0123456789abcdef"))
+    if not is_commit:
+        raise BadRequest(f"{where} must be a commit's 40 or 64 hexadecimal digits, or empty")
+    return text or ""
+
+
+def _member(entry: Door, body: wire.Component, where: str) -> dict[str, Any]:
+    if body.leaf_kind not in _KINDS:
+        raise BadRequest(f"{where}: leaf_kind must be one of {', '.join(_KINDS)}")
+    place = f"{where}: {door.storable(body.relative_path, where)[:60]}"
+    size = body.component_size
+    kind = body.component_type
+    return {
+        # No secret is looked for here: the path is part of what the hash is made of.
+        "path": door.storable(body.relative_path, place),
+        "leaf_kind": body.leaf_kind,
+        "algorithm": body.component_algorithm,
+        "digest": door.digest(body.component_algorithm, body.component_digest, place).hex(),
+        "size_bytes": None if size is None else _count(size, place),
+        "type": None if kind is None else _name(kind, place),
+    }
+
+
+def _is_proven(
+    members: list[dict[str, Any]], total: int, name: tuple[str, str], where: str
+) -> bool:
+    """Whether the members are all there and give the hash. A nested dataset's cannot be told."""
+    if len(members) != total or any(member["leaf_kind"] == "composite" for member in members):
+        return False
+    try:
+        found = tree_hash(Leaf(m["path"], m["algorithm"], m["digest"]) for m in members)
+    except RoarError as error:
+        raise BadRequest(f"{where}: {error}") from error
+    if tuple(found) != tuple(name):
+        raise Unprocessable(f"{where}: its components give another hash")
+    return True
+
+
+def _bloom(index: wire.Membership, where: str) -> str | None:
+    """The filter in hexadecimal."""
+    if index.bloom_filter_base64 is None:
+        return None
+    try:
+        content = base64.b64decode(index.bloom_filter_base64, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequest(f"{where}: bloom_filter_base64 is no base64") from error
+    bits, hashes = index.bloom_bits or 0, index.bloom_hashes or 0
+    if bits != 8 * len(content) or not 1 <= hashes <= 64:
+        raise BadRequest(f"{where}: bloom_bits and bloom_hashes do not fit the filter")
+    return content.hex()
+
+
+def _digests(hashes: list[wire.Digest], where: str) -> list[tuple[str, str]]:
+    if not 1 <= len(hashes) <= 16:
+        raise BadRequest(f"{where} needs between 1 and 16 digests")
+    checked = [(one.algorithm, door.digest(one.algorithm, one.digest, where)) for one in hashes]
+    return [(algorithm, door.digest_text(algorithm, value)) for algorithm, value in checked]
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _name(text: str, where: str) -> str:
+    if not 0 < len(text) <= 64 or not text.isascii() or not text.isprintable():
+        raise BadRequest(f"{where} must be 1 to 64 printable characters of ASCII")
+    return text
+
+
+def _count(value: int, where: str) -> int:
+    return _within(value, 0, _MOST, where)
+
+
+def _within(value: int, low: int, high: int, where: str) -> int:
+    if not low <= value <= high:
+        raise BadRequest(f"{where} must lie between {low} and {high}")
+    return value

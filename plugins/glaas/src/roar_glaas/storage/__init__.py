@@ -1,0 +1,1 @@
+"""The registry's database: tables, migrations, connections, on SQLite and on PostgreSQL."""

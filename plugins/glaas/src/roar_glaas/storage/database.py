@@ -1,0 +1,139 @@
+"""Connections to the registry's database: many readers, one writer at a time, on both engines."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+from roar_glaas.errors import GlaasError
+
+# Advisory lock of PostgreSQL under which records are appended: "glaas" in ASCII.
+_APPEND_LOCK = 0x676C616173
+_BUSY_TIMEOUT_MS = 20_000
+
+
+class Database:
+    """The registry's database. Thread-safe; one per process.
+
+    `read` gives one consistent snapshot. `write` is a transaction that commits at its end and rolls
+    back on any exception; `append` is a `write` that is alone in adding to the log, whatever the
+    number of server processes.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.is_postgresql = engine.dialect.name == "postgresql"
+        # SQLite has one writer; waiting here is fair, waiting for its file lock is not.
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection whose statements all see the same state, and that cannot write."""
+        with self.engine.connect() as connection:
+            if self.is_postgresql:
+                connection.execute(
+                    sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                )
+            else:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that may change anything but the log and what is registered."""
+        if self.is_postgresql:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self._writer, self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def append(self) -> Iterator[sa.Connection]:
+        """A transaction that adds to the log: one at a time, in all processes."""
+        with self.write() as connection:
+            if self.is_postgresql:
+                connection.execute(
+                    sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK}
+                )
+            yield connection
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_database(address: str) -> Database:
+    """The database at a URL: `sqlite:///FILE`, or `postgresql://USER@HOST/NAME`.
+
+    Raises GlaasError for another kind of database and for a missing driver. Does not connect.
+    """
+    try:
+        url = make_url(address)
+    except sa.exc.ArgumentError as error:
+        raise GlaasError(
+            f"{address!r} is no database URL; write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from error
+    if url.get_backend_name() == "sqlite":
+        return Database(_sqlite(url))
+    if url.get_backend_name() in ("postgresql", "postgres"):
+        return Database(_postgresql(url))
+    raise GlaasError(
+        f"no support for {url.get_backend_name()!r} databases; use sqlite or postgresql"
+    )
+
+
+def sqlite_address(file: Path) -> str:
+    """The URL of an SQLite file."""
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
+def _sqlite(url: URL) -> sa.Engine:
+    # isolation_level None: this module says BEGIN itself, the driver must not.
+    engine = sa.create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        connect_args={"check_same_thread": False, "isolation_level": None},
+        pool_size=40,
+        max_overflow=20,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA page_size = 8192")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # A registration that was acknowledged must survive a power cut.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cache_size = -65536")
+        cursor.execute("PRAGMA mmap_size = 268435456")
+        cursor.close()
+
+    return engine
+
+
+def _postgresql(url: URL) -> sa.Engine:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise GlaasError(
+            "PostgreSQL needs its driver; install it with: pip install 'psycopg[binary]'"
+        ) from error
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=10,
+        max_overflow=30,
+        # A server that went away and came back costs a reconnect, no failed request.
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "options": "-c jit=off"},
+    )

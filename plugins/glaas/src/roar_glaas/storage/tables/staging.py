@@ -1,0 +1,54 @@
+"""What is not registered yet, or passes through: may be changed and deleted."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from roar_glaas.storage.tables.columns import BigId, metadata, refers, surrogate, time_us
+
+# An open registration: what a client has sent so far, until it says `finalize`.
+registration = sa.Table(
+    "registration",
+    metadata,
+    surrogate(),
+    sa.Column("public_id", sa.String(64), nullable=False, unique=True),
+    # SHA-256 of the secret that whoever opened it was given.
+    sa.Column("token_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("client_version", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),  # "open" | "closed"
+    # What came of it, once closed.
+    refers("session_id", "session.id", optional=True),
+    sa.Column("address", sa.String(64), nullable=False),
+    time_us("created_at_us"),
+    time_us("expires_at_us"),
+    sa.Index(None, "expires_at_us"),
+)
+
+# One piece of an open registration, as it will be registered (masked already).
+staged = sa.Table(
+    "staged",
+    metadata,
+    surrogate(),
+    sa.Column(
+        "registration_id",
+        BigId,
+        sa.ForeignKey("registration.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("kind", sa.String(12), nullable=False),  # job, artifact, composite, edges, reference
+    sa.Column(
+        "key", sa.String(80), nullable=False
+    ),  # job uid, digest …; sent again, it counts once
+    sa.Column("body", sa.Text, nullable=False),  # canonical JSON
+    sa.Index(None, "registration_id", "kind", "key"),
+)
+
+# How much one address has registered anonymously on one day (UTC): the quota's counter.
+anonymous_use = sa.Table(
+    "anonymous_use",
+    metadata,
+    sa.Column("address", sa.String(64), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),  # days since the epoch
+    sa.Column("jobs", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,177 @@
+"""Real databases and real servers for the registry's tests: everything runs on both engines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+from roar_core.testing.needs import leave_out
+from roar_glaas.storage.database import sqlite_address
+
+POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The folder of the socket of a PostgreSQL server of this test process."""
+    if not POSTGRESQL:
+        leave_out("needs PostgreSQL: apt install postgresql")
+    programs = POSTGRESQL[-1].parent
+    root = tmp_path_factory.mktemp("postgresql")
+    data = root / "data"
+    # PostgreSQL refuses to run as root; Debian's package made this user.
+    as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    if os.geteuid():
+        as_owner = []
+    else:
+        shutil.chown(root, "postgres")
+        for folder in root.parents:
+            if folder.stat().st_uid == 0 and folder != Path("/"):
+                folder.chmod(folder.stat().st_mode | 0o011)
+    run = [*as_owner, "env", "LC_ALL=C.UTF-8"]
+    subprocess.run(
+        [*run, programs / "initdb", "-D", data, "-U", "glaas", "-A", "trust", "-N", "-E", "UTF8"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd="/",
+    )
+    options = f"-k {root} -c listen_addresses= -c fsync=off -c max_connections=200"
+    subprocess.run(
+        [*run, programs / "pg_ctl", "-D", data, "-w", "-l", root / "log", "-o", options, "start"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd="/",
+    )
+    yield str(root)
+    subprocess.run(
+        [*run, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd="/",
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, once of each engine."""
+    if request.param == "sqlite":
+        return sqlite_address(tmp_path / "glaas.db")
+    import psycopg
+
+    folder = request.getfixturevalue("postgresql")
+    name = f"glaas_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(f"host={folder} user=glaas dbname=postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    return f"postgresql://glaas@/{name}?host={folder}"
+
+
+@attrs.define
+class Registry:
+    """A server that runs, and a client for it."""
+
+    url: str
+    client: httpx.Client
+    database_url: str
+
+    def register(self, *, output: str = "b" * 64, uid: str = "1" * 32, **job: Any) -> str:
+        """Register one job that read "a…" and wrote `output`; returns the session's hash."""
+        opened = self.open()
+        opened.post("jobs/batch", {"jobs": [job_body(uid, **job)]})
+        opened.post(f"jobs/{uid}/inputs", {"artifacts": [{"hash": "a" * 64, "path": "/p/in"}]})
+        opened.post(f"jobs/{uid}/outputs", {"artifacts": [{"hash": output, "path": "/p/out"}]})
+        found = opened.post(
+            "finalize",
+            {"git_commit": "c" * 40, "expected": {"jobs": 1, "inputs": 1, "outputs": 1}},
+        )
+        return str(found["session_hash"])
+
+    def open(self) -> Opened:
+        answer = self.client.post(
+            "/api/v1/registration-sessions", json={"mode": "anonymous_public"}
+        )
+        assert answer.status_code == 201, answer.text
+        told = answer.json()
+        return Opened(self, told["registration_session_id"], told["registration_session_token"])
+
+
+@attrs.define
+class Opened:
+    """An open registration."""
+
+    registry: Registry
+    name: str
+    token: str
+
+    def answer(self, path: str, body: Any) -> httpx.Response:
+        return self.registry.client.post(
+            f"/api/v1/registration-sessions/{self.name}/{path}",
+            json=body,
+            headers={"Authorization": f"RegistrationSession {self.token}"},
+        )
+
+    def post(self, path: str, body: Any) -> dict[str, Any]:
+        answer = self.answer(path, body)
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
+
+def job_body(uid: str = "1" * 32, **more: Any) -> dict[str, Any]:
+    return {
+        "command": "python train.py",
+        "timestamp": 1_700_000_000.25,
+        "job_uid": uid,
+        "step_number": 1,
+        "duration_seconds": 1.5,
+        "exit_code": 0,
+        "metadata": '{"cwd": "/p"}',
+    } | more
+
+
+@pytest.fixture
+def registry(database_url: str, tmp_path: Path) -> Iterator[Registry]:
+    """A real server on a free port, on each of both databases."""
+    with serving(database_url, tmp_path / "data") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A server for tests that register nothing: one for all of a module."""
+    folder = tmp_path_factory.mktemp("refusing")
+    with serving(sqlite_address(folder / "glaas.db"), folder) as found:
+        yield found
+
+
+@contextmanager
+def serving(database_url: str, data: Path) -> Iterator[Registry]:
+    """`glaas serve` until the block ends; it must then stop without a traceback."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "roar_glaas.cli", "serve", "--port", "0"),
+            *("--data", data, "--database", database_url),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert " at http://" in line, line
+    url = line.rpartition(" at ")[2].strip()
+    # No connection outlives its request, and with it the test that made it.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=url, timeout=30, limits=limits) as client:
+        yield Registry(url, client, database_url)
+    process.terminate()
+    _, rest = process.communicate(timeout=30)
+    assert rest == ""
