@@ -201,7 +201,7 @@ def test_the_allowlist_has_no_exception_path(field: str, value: object) -> None:
         names = {*payload.TOP_LEVEL_FIELDS, *stats.COUNTERS, *stats.TRACERS, *payload.CAPABILITIES}
         names |= {*payload.UPLOAD_TRIGGERS, "os", "arch", *payload.SYSTEMS, *payload.ARCHITECTURES}
         for text in (string.decode() for string in strings):
-            assert text in names or any(form.fullmatch(text) for form in allowed), text
+            assert text in names or any(re.fullmatch(form, text) for form in allowed), text
 
 
 @given(FORM)
@@ -209,7 +209,7 @@ def test_whatever_stats_json_holds_only_allowed_names_are_read(stated: object) -
     for given_stats in (stated, {"subcommand_counts": stated, "versions": stated}):
         counted = stats.Stats(given_stats)
         assert counted.subcommand_counts.keys() <= stats.COUNTERS
-        assert payload.UUID.fullmatch(counted.install_id) or not counted.is_new
+        assert re.fullmatch(payload.UUID, counted.install_id) or not counted.is_new
 
 
 # --- when telemetry uploads ----------------------------------------------------------------------
@@ -460,6 +460,17 @@ def test_a_pipe_in_a_files_place_holds_nobody_up(machine: Machine, name: str) ->
     (machine.folder / name).unlink(missing_ok=True)
     os.mkfifo(machine.folder / name)
     machine.ok("init")
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("place", ["config/roar/global.toml", None])
+def test_nothing_is_left_in_another_users_home(machine: Machine, place: str | None) -> None:
+    if place is not None:
+        machine.ok("telemetry", "--endpoint", "https://telemetry.example")
+    subprocess.run(["rm", "-rf", machine.home / "cache"], check=True)
+    os.chown(machine.home, 65534, 65534)
+    machine.ok("init")
+    assert not (machine.home / "cache/roar/telemetry").exists()
 
 
 def test_a_full_queue_takes_no_new_event_and_gives_none_up(machine: Machine) -> None:

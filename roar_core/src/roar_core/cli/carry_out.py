@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from roar_core.cli import output
 from roar_core.cli.failures import explained
 from roar_core.cli.summary import print_summary
+from roar_core.cli.usage import count
 from roar_core.errors import NoTracerError, RoarError, UncommittedError
 from roar_core.run.coordinator import COMPANIONS, RunResult, run_command
 from roar_core.run.options import RunOptions
 from roar_core.run.relay import die_like
 from roar_core.run.spawn import CannotStartError
-from roar_core.telemetry.milestones import Use
-from roar_core.telemetry.record import record
+from roar_core.telemetry.use import Use
 
 # What somebody ends a command with who has had enough of it.
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -69,7 +69,7 @@ def _count(
         tracer=_tracer(recorded.job.tracer) if recorded and recorded.job.tracer else None,
         is_quiet=options.verbosity < 0,
     )
-    record(use, environ, output.note, _capabilities)
+    count(use, environ, _capabilities)
 
 
 def _tracer(name: str) -> str:

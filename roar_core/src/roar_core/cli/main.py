@@ -127,12 +127,11 @@ def _count(arguments: list[str], status: int) -> None:
     is_own = command in ("telemetry", "completion")
     if command not in COMMANDS or is_own or is_asking or status == UsageError.exit_code:
         return
-    from roar_core.cli import output
-    from roar_core.telemetry.milestones import Use
-    from roar_core.telemetry.record import record
+    from roar_core.cli.usage import count
+    from roar_core.telemetry.use import Use
 
-    use = Use(command, succeeded=status == 0, is_dry_run="--dry-run" in arguments)
-    record(use, os.environ, output.note)
+    is_dry_run = "--dry-run" in arguments
+    count(Use(command, succeeded=status == 0, is_dry_run=is_dry_run), os.environ)
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -100,7 +100,7 @@ def _disable(where: Paths) -> None:
 
 
 def _set_endpoint(where: Paths, endpoint: str) -> None:
-    from roar_core.telemetry.settings import endpoint_problem
+    from roar_core.telemetry.endpoint import endpoint_problem
 
     problem = endpoint_problem(endpoint) if endpoint else None
     if problem is not None:

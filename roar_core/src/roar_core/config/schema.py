@@ -9,6 +9,7 @@ Where a key says none, the type of its default decides.
 from __future__ import annotations
 
 from roar_core.hookspecs import ConfigKey, ConfigSection
+from roar_core.telemetry.endpoint import DEFAULT_ENDPOINT
 
 MIB = 1 << 20
 
@@ -176,7 +177,7 @@ SECTIONS = (
             ConfigKey("enabled", True, "Whether anonymous usage statistics are kept and sent."),
             ConfigKey(
                 "endpoint",
-                "https://api.glaas.ai/api/v1/telemetry/roar",
+                DEFAULT_ENDPOINT,
                 "Where they are sent; empty: nowhere.",
             ),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roar_core.telemetry.stats import Stats
+from roar_core.telemetry.use import Use
 
 _NTH_RUN = {
     1: "first_successful_roar_run",
@@ -11,31 +12,6 @@ _NTH_RUN = {
 }
 # Commands whose success is a milestone each time.
 _OWN = ("init", "reset", "register")
-
-
-class Use:
-    """One use of roar that has ended. `outcome` and `tracer` are those of a run.
-
-    A plain class, as all here: every command that is counted would pay 0.2 ms for a tuple with
-    names, of the millisecond that counting may take.
-    """
-
-    def __init__(
-        self,
-        command: str,
-        *,
-        succeeded: bool,
-        outcome: str | None = None,
-        tracer: str | None = None,
-        is_quiet: bool = False,
-        is_dry_run: bool = False,
-    ) -> None:
-        self.command = command
-        self.succeeded = succeeded
-        self.outcome = outcome
-        self.tracer = tracer
-        self.is_quiet = is_quiet
-        self.is_dry_run = is_dry_run
 
 
 def reached(stats: Stats, use: Use, version: str) -> list[str]:

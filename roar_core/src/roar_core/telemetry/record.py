@@ -11,11 +11,11 @@ from pathlib import Path
 from roar_core import __version__
 from roar_core.spelling import timestamp
 from roar_core.telemetry.backoff import read_backoff
-from roar_core.telemetry.milestones import Use, reached
+from roar_core.telemetry.milestones import reached
 from roar_core.telemetry.paths import Paths, paths
 from roar_core.telemetry.settings import Settings, settings
 from roar_core.telemetry.stats import Stats, locked, random_uuid, read, write
-from roar_core.telemetry.suppression import silenced_by
+from roar_core.telemetry.use import Use
 
 DISCLOSURE = (
     "anonymous usage statistics help to make roar better; see them with: roar telemetry --print,"
@@ -37,10 +37,9 @@ def record(
     """Count `use` and queue what it reached; the first time at a terminal, say that this is done.
 
     `capabilities` is asked at a milestone only, by commands that have loaded plugins anyway. Raises
-    nothing: where counting fails, nothing is counted and the command's result stands.
+    nothing: where counting fails, nothing is counted and the command's result stands. Not to be
+    called where `suppression.silenced_by` names a variable.
     """
-    if silenced_by(environ) is not None:
-        return
     try:
         where = paths(environ)
         if where is None:

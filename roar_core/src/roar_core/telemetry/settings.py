@@ -10,12 +10,10 @@ from pathlib import Path
 
 from roar_core.config import files
 from roar_core.errors import ConfigError
+from roar_core.telemetry.endpoint import DEFAULT_ENDPOINT
 from roar_core.telemetry.paths import Paths
-from roar_core.telemetry.stats import replace
+from roar_core.telemetry.stats import make_folder, replace
 from roar_core.telemetry.suppression import silenced_by
-
-DEFAULT_ENDPOINT = "https://api.glaas.ai/api/v1/telemetry/roar"
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings:
@@ -36,25 +34,6 @@ def settings(paths: Paths, environ: Mapping[str, str]) -> Settings:
     return Settings(None, endpoint) if stated is None else stated
 
 
-def endpoint_problem(endpoint: str) -> str | None:
-    """Why nothing is sent to this address, None when it may be: https, or this very machine."""
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(endpoint)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "it is no URL"
-    if not host:
-        return "it names no host"
-    if parts.username is not None or parts.password is not None:
-        return "it holds a login"
-    if parts.fragment or not endpoint.isprintable() or " " in endpoint:
-        return "it holds a space or a fragment"
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
-    return None if is_safe else "it must start with https://"
-
-
 def _stated(paths: Paths) -> Settings | None:
     """What the user's file says; None when it says nothing about telemetry."""
     try:
@@ -71,7 +50,7 @@ def _stated(paths: Paths) -> Settings | None:
     # Written first and read at once, a file may change again within its clock's grain; then its
     # ctime changes too, or the next command reads it once more. Nobody but us reads this copy.
     with contextlib.suppress(OSError):
-        paths.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(paths.folder)
         copy = {"of": fingerprint, "off_because": stated.off_because, "endpoint": stated.endpoint}
         replace(paths.settings, json.dumps(copy).encode())
     return stated

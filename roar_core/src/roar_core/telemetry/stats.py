@@ -101,14 +101,24 @@ def locked(paths: Paths) -> Iterator[None]:
     Raises OSError where the folder cannot be written or is another user's, TimeoutError when it is
     not our turn.
     """
-    _refuse_anothers(paths.folder)
-    paths.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(paths.folder)
     lock = os.open(paths.stats_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take_turn(lock)
         yield
     finally:
         os.close(lock)
+
+
+def make_folder(folder: Path) -> None:
+    """Make telemetry's folder where it is not there; raises OSError, also where it is another's.
+
+    `sudo roar` with the user's home must not leave files there that the user cannot write.
+    """
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    if place.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{place} is another user's")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def read(paths: Paths) -> Stats:
@@ -144,13 +154,6 @@ def random_uuid() -> str:
     value = int.from_bytes(os.urandom(16)) & ~(0xF000 << 64) & ~(0xC000 << 48)
     text = f"{value | (0x4000 << 64) | (0x8000 << 48):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def _refuse_anothers(folder: Path) -> None:
-    """`sudo roar` with the user's home must not leave files there that the user cannot write."""
-    place = next(place for place in (folder, *folder.parents) if place.exists())
-    if place.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{place} is another user's")
 
 
 def _take_turn(lock: int) -> None:

@@ -18,8 +18,9 @@ from roar_core.config import files
 from roar_core.errors import ConfigError
 from roar_core.telemetry import payload, queue
 from roar_core.telemetry.backoff import note_attempt, read_backoff
+from roar_core.telemetry.endpoint import endpoint_problem
 from roar_core.telemetry.paths import Paths, paths
-from roar_core.telemetry.settings import endpoint_problem, settings
+from roar_core.telemetry.settings import settings
 
 if TYPE_CHECKING:
     import httpx
@@ -37,7 +38,7 @@ def main(environ: Mapping[str, str]) -> None:
     Raises OSError where the state cannot be read or written.
     """
     where = paths(environ)
-    if where is None or not _may_send(where, environ):
+    if where is None or _destination(where, environ) is None:
         return
     lock = os.open(where.uploader_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -49,26 +50,25 @@ def main(environ: Mapping[str, str]) -> None:
     _send_all(where, environ)
 
 
-def _may_send(where: Paths, environ: Mapping[str, str]) -> bool:
+def _destination(where: Paths, environ: Mapping[str, str]) -> str | None:
+    """Where events may be sent now; None when they may not."""
     holds = settings(where, environ)
-    return (
-        holds.off_because is None
-        and endpoint_problem(holds.endpoint) is None
-        and where.disclosed.exists()
-    )
+    if holds.off_because is not None or not where.disclosed.exists():
+        return None
+    return holds.endpoint if endpoint_problem(holds.endpoint) is None else None
 
 
 def _send_all(where: Paths, environ: Mapping[str, str]) -> None:
     import httpx
 
     ends_at = time.monotonic() + LIFETIME_S
-    endpoint = settings(where, environ).endpoint
     # A redirect is a failure: an event goes where the user said, nowhere else, and through nobody's
     # proxy.
     with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client:
         for event in queue.events(where.queue):
             # Asked for each event: `--disable` counts from the moment it was typed.
-            if time.monotonic() > ends_at or not _may_send(where, environ):
+            endpoint = _destination(where, environ)
+            if endpoint is None or time.monotonic() > ends_at:
                 return
             content = _content(event)
             if content is None:
