@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from roar_core.identity import Leaf, tree_hash
 from roar_glaas.log.appending import leaf_hash, node_hash, tree_root
 from roar_glaas.storage.database import open_database
-from roar_glaas.storage.tables import leaf, metadata, record_bytes, session, staged
+from roar_glaas.storage.tables import edge, leaf, metadata, record_bytes, session, staged
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
@@ -208,6 +208,26 @@ def test_a_dataset_whose_members_are_all_sent_is_proven(registry: Registry) -> N
     assert [one["relativePath"] for one in listed["components"]] == ["part-0", "part-1"]
     page = registry.client.get(f"/artifacts/{root.root}").text
     assert "2, which give this hash" in page
+
+
+def test_of_a_view_nothing_but_its_filter_is_kept(registry: Registry) -> None:
+    opened = registry.open()
+    opened.post("jobs/batch", {"jobs": [body_of_job()]})
+    view = {"relation": "consumes", "target_hash": "f" * 64, "selected_count": 1, "parent_total": 2}
+    path = f"jobs/{'1' * 32}/view-edges"
+    bloom = {"bloom_filter_base64": "AAAA", "bloom_bits": 24, "bloom_hashes": 1, "more": CANARY}
+    refused = opened.answer(path, {"view_edges": [view | {"bloom": bloom | {"bloom_bits": 9}}]})
+    assert refused.status_code == 400
+    opened.post(path, {"view_edges": [view | {"bloom": bloom}]})
+    opened.post("finalize", {})
+    database = open_database(registry.database_url)
+    with database.read() as connection:
+        kept = connection.execute(sa.select(edge.c.bloom)).scalar_one()
+        logged = connection.execute(sa.select(record_bytes.c.bytes)).scalars().all()
+    database.dispose()
+    del bloom["more"]
+    assert json.loads(kept) == bloom
+    assert not any(CANARY.encode() in bytes(content) for content in logged)
 
 
 def test_labels_are_versions(registry: Registry) -> None:

@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> Litestar:
         exception_handlers={
             Refusal: answers.refusal,
             HTTPException: answers.http_error,
-            sa.exc.DBAPIError: answers.database_error,
+            sa.exc.OperationalError: answers.database_error,
             Exception: answers.failure,
         },
         # The description alone: the framework's pages about it would load scripts from elsewhere.

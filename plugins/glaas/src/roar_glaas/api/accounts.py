@@ -8,8 +8,10 @@ from litestar import get
 
 from roar_glaas.errors import Unauthenticated
 
+NO_ACCOUNTS = "this registry knows no accounts; register with --anonymous"
+
 
 @get(["/api/v1/sessions", "/api/v1/auth/me", "/api/v1/auth/access-context"], sync_to_thread=False)
 def who_am_i() -> dict[str, Any]:
     """401: clients then go on as anonymous (protocol, section 1.2)."""
-    raise Unauthenticated("this registry knows no accounts; register with --anonymous")
+    raise Unauthenticated(NO_ACCOUNTS)

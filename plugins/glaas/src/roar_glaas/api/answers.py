@@ -42,9 +42,9 @@ def http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict
 
 
 def database_error(
-    request: Request[Any, Any, Any], error: sa.exc.DBAPIError
+    request: Request[Any, Any, Any], error: sa.exc.OperationalError
 ) -> Response[dict[str, Any]]:
-    """503 when the database is away or full; anything else is a fault of ours and logged."""
+    """503: the database is away, full or busy."""
     _log.error("database error at %s: %s", request.url.path, error.orig, exc_info=error)
     return refusal(request, Unavailable("the registry's database cannot be used now; try again"))
 

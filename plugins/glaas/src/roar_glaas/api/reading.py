@@ -18,20 +18,19 @@ Answer = dict[str, Any]
 _MOST_COMPONENTS = 1000
 
 
-@get(
-    ["/artifacts/{reference:str}", "/public/artifacts/{reference:str}"],
-    sync_to_thread=True,
-)
+def _addresses(part: str) -> list[str]:
+    """Where something of an artifact is read: also below `public`, where clients look second."""
+    return [f"{start}/artifacts/{{reference:str}}{part}" for start in ("", "/public")]
+
+
+@get(_addresses(""), sync_to_thread=True)
 def artifact_by_hash(database: Database, reference: str) -> Answer:
     """An artifact by a digest of any algorithm, or a prefix of 8 digits or more."""
     with database.read() as connection:
         return describe(connection, find_artifact(connection, reference))
 
 
-@get(
-    ["/artifacts/{reference:str}/lineage", "/public/artifacts/{reference:str}/lineage"],
-    sync_to_thread=True,
-)
+@get(_addresses("/lineage"), sync_to_thread=True)
 def lineage(database: Database, reference: str) -> Answer:
     """The job that made an artifact, and the jobs that read it: one hop each way."""
     with database.read() as connection:
@@ -46,10 +45,7 @@ def lineage(database: Database, reference: str) -> Answer:
     }
 
 
-@get(
-    ["/artifacts/{reference:str}/dag", "/public/artifacts/{reference:str}/dag"],
-    sync_to_thread=True,
-)
+@get(_addresses("/dag"), sync_to_thread=True)
 def dag(database: Database, reference: str) -> Answer:
     """Every job that an artifact came from, in the order they ran: the recipe."""
     with database.read() as connection:
@@ -67,10 +63,7 @@ def dag(database: Database, reference: str) -> Answer:
     }
 
 
-@get(
-    ["/artifacts/{reference:str}/components", "/public/artifacts/{reference:str}/components"],
-    sync_to_thread=True,
-)
+@get(_addresses("/components"), sync_to_thread=True)
 def components(database: Database, reference: str) -> Answer:
     """The members of a dataset, the first thousand of them."""
     with database.read() as connection:

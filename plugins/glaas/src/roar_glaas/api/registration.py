@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request, Router, post
 
 from roar_glaas import door
+from roar_glaas.api.accounts import NO_ACCOUNTS
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Forbidden, Unauthenticated
 from roar_glaas.registration import intake, staging, wire
@@ -27,11 +28,9 @@ def open_one(
     request: Asked, settings: Settings, database: Database, data: wire.Opening | None = None
 ) -> Answer:
     """Open a registration. What is registered in it will be public."""
-    # Sent by a client that has credentials: it means to register privately, or under a name.
-    if "authorization" in request.headers:
-        raise Unauthenticated("this registry knows no accounts; register with --anonymous")
-    if data is None or data.mode != ANONYMOUS:
-        raise Unauthenticated("this registry knows no accounts; register with --anonymous")
+    # Who has credentials, or does not say anonymous, means to register privately or under a name.
+    if "authorization" in request.headers or data is None or data.mode != ANONYMOUS:
+        raise Unauthenticated(NO_ACCOUNTS)
     if not settings.takes_anonymous:
         raise Forbidden("this registry takes no anonymous registrations")
     version = request.headers.get("x-roar-version", "")[:64]

@@ -11,6 +11,8 @@ import hashlib
 import json
 from typing import Any
 
+import attrs
+
 from roar_core.errors import RoarError
 from roar_core.identity import Leaf, tree_hash
 from roar_glaas import door
@@ -107,7 +109,7 @@ def view_piece(uid: str, body: wire.ViewEdge) -> Piece:
         "byte_ranges": None,
         "selected": _within(body.selected_count, 0, total, f"job {uid}: selected_count"),
         "total": total,
-        "bloom": None if body.bloom is None else json.dumps(body.bloom, sort_keys=True),
+        "bloom": _bloom_document(body.bloom, f"job {uid}: bloom"),
     }
     return _key(uid, "view", direction, digest), piece
 
@@ -191,6 +193,13 @@ def _bloom(index: wire.Membership, where: str) -> str | None:
     if bits != 8 * len(content) or not 1 <= hashes <= 64:
         raise BadRequest(f"{where}: bloom_bits and bloom_hashes do not fit the filter")
     return content.hex()
+
+
+def _bloom_document(index: wire.Membership | None, where: str) -> str | None:
+    """A filter that passed `_bloom`, as the JSON that was sent: of other fields nothing is kept."""
+    if index is None or _bloom(index, where) is None:
+        return None
+    return json.dumps(attrs.asdict(index), sort_keys=True)
 
 
 def _digests(hashes: list[wire.Digest], where: str) -> list[tuple[str, str]]:

@@ -22,8 +22,8 @@ def add_labels(
 ) -> int:
     """Register new versions of label documents of the session that `found` came to.
 
-    Returns how many were new. Call it in `Database.append`. Raises NotFound for what the session
-    does not hold, BadRequest for another session.
+    Returns how many were new. Call it in `Database.append`. Raises NotFound for a job that the
+    session does not hold and an artifact that nobody registered, BadRequest for another session.
     """
     known = None
     if found.session_id is not None:

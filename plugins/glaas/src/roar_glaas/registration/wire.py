@@ -80,6 +80,15 @@ class Links:
 
 
 @attrs.frozen(kw_only=True)
+class Membership:
+    """A Bloom filter over members of a dataset (docs/identity.md, Bloom membership)."""
+
+    bloom_filter_base64: str | None = None
+    bloom_bits: int | None = None
+    bloom_hashes: int | None = None
+
+
+@attrs.frozen(kw_only=True)
 class ViewEdge:
     """A dataset of which a job touched some members; `bloom` tells which."""
 
@@ -87,7 +96,7 @@ class ViewEdge:
     target_hash: str
     selected_count: int
     parent_total: int
-    bloom: dict[str, Any] | None = None
+    bloom: Membership | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -107,15 +116,6 @@ class Component:
     component_digest: str
     component_size: int | None = None
     component_type: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Membership:
-    """The Bloom filter over all members (reference: docs/identity.md, Bloom membership)."""
-
-    bloom_filter_base64: str | None = None
-    bloom_bits: int | None = None
-    bloom_hashes: int | None = None
 
 
 @attrs.frozen(kw_only=True)
