@@ -182,6 +182,18 @@ static void pad(uint64_t offset, uint32_t size) {
     __atomic_store_n(&r->magic, ROAR_RECORD_MAGIC, __ATOMIC_RELEASE);
 }
 
+/* Fault in, writable, what a record is about to fill. A fault between the reserving and the filling
+ * is where a killed process leaves a hole: it sleeps there, and a signal is delivered as it ends. A
+ * locked addition of nothing does no harm to what another process is storing there. */
+static void touch(uint64_t offset, uint32_t size) {
+    char *at = roar_journal_at(offset, size);
+    if (!at)
+        return;
+    __atomic_fetch_add((uint32_t *)(void *)at, 0, __ATOMIC_RELAXED);
+    for (char *page = at + 4096 - (offset & 4095); page < at + size; page += 4096)
+        __atomic_fetch_add((uint32_t *)(void *)page, 0, __ATOMIC_RELAXED);
+}
+
 uint64_t roar_journal_reserve(uint32_t size) {
     /* A store, though of nothing: one write fault in a new process instead of a read fault before
      * it. */
@@ -196,6 +208,7 @@ uint64_t roar_journal_reserve(uint32_t size) {
             tail = __atomic_load_n(&roar_header->tail, __ATOMIC_RELAXED);
             continue;
         }
+        touch(tail, take);
         if (!__atomic_compare_exchange_n(&roar_header->tail, &tail, tail + take, true,
                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             continue;
