@@ -10,6 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from roar_glaas import __version__
+from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import who_am_i
 from roar_glaas.api.health import health, ready
@@ -25,7 +26,7 @@ from roar_glaas.storage.migrations import migrate
 def create_app(settings: Settings) -> Litestar:
     """The application over a data directory, whose database is made or migrated first.
 
-    Handlers may ask for `settings` and `database`. Raises GlaasError.
+    Handlers may ask for `settings`, `database` and the `caller`. Raises GlaasError.
     """
     database = open_database(settings.database_url)
     try:
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> Litestar:
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
             "database": Provide(give_database, sync_to_thread=False),
+            "caller": Provide(who_asks, sync_to_thread=False),
         },
         exception_handlers={
             Refusal: answers.refusal,

@@ -1,4 +1,4 @@
-"""Reading over HTTP (GLaaS v1, section 6). All that is registered here is public."""
+"""Reading over HTTP (GLaaS v1, section 6)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from litestar import Router, get
 
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
 from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
 from roar_glaas.graph.closure import describe_jobs, upstream
@@ -24,19 +26,19 @@ def _addresses(part: str) -> list[str]:
 
 
 @get(_addresses(""), sync_to_thread=True)
-def artifact_by_hash(database: Database, reference: str) -> Answer:
+def artifact_by_hash(database: Database, caller: Caller, reference: str) -> Answer:
     """An artifact by a digest of any algorithm, or a prefix of 8 digits or more."""
     with database.read() as connection:
-        return describe(connection, find_artifact(connection, reference))
+        return describe(connection, caller, find_artifact(connection, caller, reference))
 
 
 @get(_addresses("/lineage"), sync_to_thread=True)
-def lineage(database: Database, reference: str) -> Answer:
+def lineage(database: Database, caller: Caller, reference: str) -> Answer:
     """The job that made an artifact, and the jobs that read it: one hop each way."""
     with database.read() as connection:
-        found = find_artifact(connection, reference)
-        made = jobs_at(connection, found, "out")
-        read = jobs_at(connection, found, "in")
+        found = find_artifact(connection, caller, reference)
+        made = jobs_at(connection, caller, found, "out")
+        read = jobs_at(connection, caller, found, "in")
     return {
         "artifact": {"hash": found.digest},
         "producedBy": made[0] if made else None,
@@ -46,13 +48,13 @@ def lineage(database: Database, reference: str) -> Answer:
 
 
 @get(_addresses("/dag"), sync_to_thread=True)
-def dag(database: Database, reference: str) -> Answer:
+def dag(database: Database, caller: Caller, reference: str) -> Answer:
     """Every job that an artifact came from, in the order they ran: the recipe."""
     with database.read() as connection:
-        found = find_artifact(connection, reference)
-        ids, is_whole = upstream(connection, found)
+        found = find_artifact(connection, caller, reference)
+        ids, is_whole = upstream(connection, caller, found)
         jobs = describe_jobs(connection, ids)
-        told = describe(connection, found)
+        told = describe(connection, caller, found)
     last = jobs[-1] if jobs else {}
     return {
         "artifact": told,
@@ -64,30 +66,32 @@ def dag(database: Database, reference: str) -> Answer:
 
 
 @get(_addresses("/components"), sync_to_thread=True)
-def components(database: Database, reference: str) -> Answer:
+def components(database: Database, caller: Caller, reference: str) -> Answer:
     """The members of a dataset, the first thousand of them."""
     with database.read() as connection:
-        found = find_artifact(connection, reference)
-        return {"components": components_of(connection, found, _MOST_COMPONENTS)}
+        found = find_artifact(connection, caller, reference)
+        return {"components": components_of(connection, caller, found, _MOST_COMPONENTS)}
 
 
 @get(
     ["/public/sessions/{reference:str}/reproduction", "/sessions/{reference:str}"],
     sync_to_thread=True,
 )
-def session_by_hash(database: Database, reference: str) -> Answer:
+def session_by_hash(database: Database, caller: Caller, reference: str) -> Answer:
     """A session and its jobs, in the order they ran."""
-    return session_document(database, reference)
+    return session_document(database, caller, reference)
 
 
-def session_document(database: Database, reference: str) -> Answer:
+def session_document(database: Database, caller: Caller, reference: str) -> Answer:
     """What is registered under a session's hash; raises NotFound."""
     try:
         digest = bytes.fromhex(reference)
     except ValueError:
         digest = b""
     with database.read() as connection:
-        row = connection.execute(sa.select(session).where(session.c.hash == digest)).one_or_none()
+        row = connection.execute(
+            sa.select(session).where(session.c.hash == digest, visible(caller))
+        ).one_or_none()
         if row is None or not digest:
             raise NotFound(f"no session {reference[:64]!r} is registered")
         ids = connection.execute(sa.select(job.c.id).where(job.c.session_id == row.id)).scalars()

@@ -87,7 +87,7 @@ def jobs(
     with database.write() as connection:
         found = _find(connection, request, name)
         uids = [bytes.fromhex(key) for key, _ in pieces]
-        registered = registered_sessions(connection, uids)
+        registered = registered_sessions(connection, found.owner_id, uids)
         if len(registered) == 1:
             staging.bind(connection, found, next(iter(registered)))
         new = 0

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
 from roar_glaas.door import digest_text
 from roar_glaas.errors import Conflict, NotFound
 from roar_glaas.storage.tables import (
@@ -38,17 +40,24 @@ class Found(NamedTuple):
         return self.algorithm.startswith("composite-")
 
 
-def find_artifact(connection: sa.Connection, reference: str) -> Found:
+def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> Found:
     """The artifact with this digest, of whatever algorithm, or whose name begins so.
 
-    Raises NotFound, and Conflict when a prefix, or a digest that several registrations claim for
-    different bytes, names more than one.
+    A whole digest finds whatever is registered; a beginning, only what the caller sees something
+    of. Raises NotFound, and Conflict when a prefix, or a digest that several registrations claim
+    for different bytes, names more than one.
     """
     low, high = _range(reference)
-    in_range = [c.digest.between(low, high) for c in (artifact.c, digest_claim.c)]
-    claimed = sa.select(digest_claim.c.artifact_id).where(in_range[1])
+    named: sa.ColumnElement[bool] = artifact.c.digest.between(low, high)
+    claimed = (
+        sa.select(digest_claim.c.artifact_id)
+        .join(session, session.c.id == digest_claim.c.session_id)
+        .where(digest_claim.c.digest.between(low, high), visible(caller))
+    )
+    if low != high:
+        named = sa.and_(named, _is_seen(caller))
     rows = connection.execute(
-        sa.select(artifact).where(sa.or_(in_range[0], artifact.c.id.in_(claimed))).limit(2)
+        sa.select(artifact).where(sa.or_(named, artifact.c.id.in_(claimed))).limit(2)
     ).all()
     if not rows:
         raise NotFound(f"no artifact {reference} is registered")
@@ -58,24 +67,41 @@ def find_artifact(connection: sa.Connection, reference: str) -> Found:
     return Found(row.id, row.algorithm, digest_text(row.algorithm, bytes(row.digest)))
 
 
-def describe(connection: sa.Connection, found: Found) -> dict[str, Any]:
+def _is_seen(caller: Caller) -> sa.ColumnElement[bool]:
+    """Whether anything that the caller may see says anything of a row of `artifact`."""
+    said = [
+        sa.exists()
+        .where(table.c.artifact_id == artifact.c.id, table.c.session_id == session.c.id)
+        .where(visible(caller))
+        for table in (artifact_fact, composite)
+    ]
+    linked = (
+        sa.exists()
+        .where(edge.c.artifact_id == artifact.c.id, edge.c.job_id == job.c.id)
+        .where(job.c.session_id == session.c.id, visible(caller))
+    )
+    return sa.or_(*said, linked)
+
+
+def describe(connection: sa.Connection, caller: Caller, found: Found) -> dict[str, Any]:
     """What `GET /artifacts/H` answers (protocol, section 6); the first registration comes first."""
     facts = connection.execute(
         sa.select(artifact_fact, session.c.hash, session.c.registered_at_us)
         .join(session, session.c.id == artifact_fact.c.session_id)
-        .where(artifact_fact.c.artifact_id == found.id)
+        .where(artifact_fact.c.artifact_id == found.id, visible(caller))
         .order_by(artifact_fact.c.id)
         .limit(_MOST_LISTED)
     ).all()
     claims = connection.execute(
         sa.select(digest_claim.c.algorithm, digest_claim.c.digest)
-        .where(digest_claim.c.artifact_id == found.id)
+        .join(session, session.c.id == digest_claim.c.session_id)
+        .where(digest_claim.c.artifact_id == found.id, visible(caller))
         .distinct()
     ).all()
     datasets = connection.execute(
         sa.select(composite, session.c.hash, session.c.registered_at_us)
         .join(session, session.c.id == composite.c.session_id)
-        .where(composite.c.artifact_id == found.id)
+        .where(composite.c.artifact_id == found.id, visible(caller))
         .order_by(composite.c.id)
         .limit(_MOST_LISTED)
     ).all()
@@ -89,21 +115,21 @@ def describe(connection: sa.Connection, found: Found) -> dict[str, Any]:
     return {
         "hash": found.digest,
         "hashes": hashes,
-        "size": first.size_bytes if first else _linked_size(connection, found.id),
+        "size": first.size_bytes if first else _linked_size(connection, caller, found.id),
         "kind": "composite" if found.is_composite else "file",
         "isComposite": found.is_composite,
         "componentCount": datasets[0].total if datasets else None,
         "isProven": any(row.is_proven for row in datasets) if datasets else None,
         "sourceUrl": next((row.source_url for row in facts if row.source_url), None),
         "metadata": json.loads(first.metadata) if first and first.metadata else {},
-        "labels": labels_of(connection, found.id),
+        "labels": labels_of(connection, caller, found.id),
         "registeredAt": first.registered_at_us / 1e6 if first else None,
         "originalSessionHash": bytes(first.hash).hex() if first else None,
         "logIndexes": [row.leaf_index for row in said],
     }
 
 
-def labels_of(connection: sa.Connection, artifact_id: int) -> list[dict[str, Any]]:
+def labels_of(connection: sa.Connection, caller: Caller, artifact_id: int) -> list[dict[str, Any]]:
     """The newest label documents of an artifact, one for each session that labelled it."""
     newest = (
         sa.select(label.c.session_id, sa.func.max(label.c.version).label("version"))
@@ -118,7 +144,7 @@ def labels_of(connection: sa.Connection, artifact_id: int) -> list[dict[str, Any
             sa.and_(label.c.session_id == newest.c.session_id, label.c.version == newest.c.version),
         )
         .join(session, session.c.id == label.c.session_id)
-        .where(label.c.artifact_id == artifact_id, label.c.entity == "artifact")
+        .where(label.c.artifact_id == artifact_id, label.c.entity == "artifact", visible(caller))
         .order_by(label.c.id)
         .limit(_MOST_LISTED)
     )
@@ -132,11 +158,14 @@ def labels_of(connection: sa.Connection, artifact_id: int) -> list[dict[str, Any
     ]
 
 
-def components_of(connection: sa.Connection, found: Found, limit: int) -> list[dict[str, Any]]:
+def components_of(
+    connection: sa.Connection, caller: Caller, found: Found, limit: int
+) -> list[dict[str, Any]]:
     """The first members of a dataset, from the registration that stored most of them."""
     fullest = connection.execute(
         sa.select(composite.c.id)
-        .where(composite.c.artifact_id == found.id)
+        .join(session, session.c.id == composite.c.session_id)
+        .where(composite.c.artifact_id == found.id, visible(caller))
         .order_by(composite.c.is_proven.desc(), composite.c.stored.desc(), composite.c.id)
         .limit(1)
     ).scalar()
@@ -158,13 +187,15 @@ def components_of(connection: sa.Connection, found: Found, limit: int) -> list[d
     ]
 
 
-def jobs_at(connection: sa.Connection, found: Found, direction: str) -> list[dict[str, Any]]:
+def jobs_at(
+    connection: sa.Connection, caller: Caller, found: Found, direction: str
+) -> list[dict[str, Any]]:
     """The jobs that wrote ("out") or read ("in") an artifact, the newest first."""
     rows = connection.execute(
         sa.select(job, session.c.hash.label("session_hash"), edge.c.path)
         .join(edge, edge.c.job_id == job.c.id)
         .join(session, session.c.id == job.c.session_id)
-        .where(edge.c.artifact_id == found.id, edge.c.direction == direction)
+        .where(edge.c.artifact_id == found.id, edge.c.direction == direction, visible(caller))
         .order_by(job.c.id.desc())
         .limit(_MOST_LISTED)
     )
@@ -182,10 +213,12 @@ def jobs_at(connection: sa.Connection, found: Found, direction: str) -> list[dic
     ]
 
 
-def _linked_size(connection: sa.Connection, artifact_id: int) -> int | None:
+def _linked_size(connection: sa.Connection, caller: Caller, artifact_id: int) -> int | None:
     return connection.execute(
         sa.select(edge.c.size_bytes)
-        .where(edge.c.artifact_id == artifact_id, edge.c.size_bytes.is_not(None))
+        .join(job, job.c.id == edge.c.job_id)
+        .join(session, session.c.id == job.c.session_id)
+        .where(edge.c.artifact_id == artifact_id, edge.c.size_bytes.is_not(None), visible(caller))
         .limit(1)
     ).scalar()
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
 from roar_glaas.door import digest_text
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.storage.tables import artifact, edge, job, session
@@ -16,8 +18,8 @@ MOST_JOBS = 10_000
 _AT_ONCE = 500
 
 
-def upstream(connection: sa.Connection, found: Found) -> tuple[list[int], bool]:
-    """Ids of the jobs an artifact came from, and whether that is all of them.
+def upstream(connection: sa.Connection, caller: Caller, found: Found) -> tuple[list[int], bool]:
+    """Ids of the jobs an artifact came from that the caller may see, and whether that is all.
 
     Of several jobs that wrote the same bytes the producer is the one of the reader's session, else
     the newest that began before the reader; for the artifact itself, the newest.
@@ -25,19 +27,20 @@ def upstream(connection: sa.Connection, found: Found) -> tuple[list[int], bool]:
     first = connection.execute(
         sa.select(edge.c.job_id)
         .join(job, job.c.id == edge.c.job_id)
-        .where(edge.c.artifact_id == found.id, edge.c.direction == "out")
+        .join(session, session.c.id == job.c.session_id)
+        .where(edge.c.artifact_id == found.id, edge.c.direction == "out", visible(caller))
         .order_by(job.c.started_at_us.desc(), job.c.id.desc())
         .limit(1)
     ).scalar()
     seen: set[int] = set() if first is None else {first}
     front = sorted(seen)
     while front and len(seen) < MOST_JOBS:
-        front = sorted(_producers(connection, front) - seen)
+        front = sorted(_producers(connection, caller, front) - seen)
         seen |= set(front)
     return sorted(seen)[:MOST_JOBS], len(seen) < MOST_JOBS or not front
 
 
-def _producers(connection: sa.Connection, readers: list[int]) -> set[int]:
+def _producers(connection: sa.Connection, caller: Caller, readers: list[int]) -> set[int]:
     """For each artifact that these jobs read: the job that made it."""
     reads, writes = edge.alias("reads"), edge.alias("writes")
     reader, writer = job.alias("reader"), job.alias("writer")
@@ -58,10 +61,12 @@ def _producers(connection: sa.Connection, readers: list[int]) -> set[int]:
                 sa.and_(writes.c.artifact_id == reads.c.artifact_id, writes.c.direction == "out"),
             )
             .join(writer, writer.c.id == writes.c.job_id)
+            .join(session, session.c.id == writer.c.session_id)
             .where(
                 reader.c.id.in_(readers[start : start + _AT_ONCE]),
                 writer.c.id != reader.c.id,
                 writer.c.started_at_us <= reader.c.started_at_us,
+                visible(caller),
             )
         )
         for row in rows:

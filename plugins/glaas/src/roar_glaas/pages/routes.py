@@ -9,6 +9,7 @@ from litestar import Response, Router, get
 from litestar.response import Redirect
 
 from roar_core.spelling import timestamp
+from roar_glaas.access.caller import Caller
 from roar_glaas.api.reading import session_document
 from roar_glaas.errors import Refusal
 from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
@@ -46,27 +47,27 @@ def search(q: str = "") -> Redirect:
 
 
 @get("/artifacts/{reference:str}", sync_to_thread=True)
-def artifact_page(database: Database, reference: str) -> Response[str]:
+def artifact_page(database: Database, caller: Caller, reference: str) -> Response[str]:
     """What an artifact is, what made it, and what was made of it."""
     try:
         with database.read() as connection:
-            found = find_artifact(connection, reference)
+            found = find_artifact(connection, caller, reference)
             return _page(
                 "artifact.html",
-                artifact=describe(connection, found),
-                members=components_of(connection, found, _MOST_MEMBERS),
-                made_by=jobs_at(connection, found, "out"),
-                read_by=jobs_at(connection, found, "in"),
+                artifact=describe(connection, caller, found),
+                members=components_of(connection, caller, found, _MOST_MEMBERS),
+                made_by=jobs_at(connection, caller, found, "out"),
+                read_by=jobs_at(connection, caller, found, "in"),
             )
     except Refusal as error:
         return _refused(error)
 
 
 @get("/dag/{reference:str}", sync_to_thread=True)
-def session_page(database: Database, reference: str) -> Response[str]:
+def session_page(database: Database, caller: Caller, reference: str) -> Response[str]:
     """The jobs of a session, in the order they ran."""
     try:
-        return _page("session.html", session=session_document(database, reference))
+        return _page("session.html", session=session_document(database, caller, reference))
     except Refusal as error:
         return _refused(error)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
+from roar_glaas.access.visibility import PUBLIC
 from roar_glaas.door import ETAG
 from roar_glaas.errors import Conflict, Unprocessable
 from roar_glaas.log.appending import Record, append
@@ -45,14 +46,16 @@ class Outcome(NamedTuple):
     created: bool
 
 
-def registered_sessions(connection: sa.Connection, uids: list[bytes]) -> dict[int, bytes]:
-    """Session id -> hash, of the sessions that hold any of these jobs."""
+def registered_sessions(
+    connection: sa.Connection, owner_id: int, uids: list[bytes]
+) -> dict[int, bytes]:
+    """Session id -> hash, of the sessions of one owner that hold any of these jobs."""
     found: dict[int, bytes] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = connection.execute(
             sa.select(session.c.id, session.c.hash)
             .join(job, job.c.session_id == session.c.id)
-            .where(job.c.uid.in_(uids[start : start + _AT_ONCE]))
+            .where(job.c.owner_id == owner_id, job.c.uid.in_(uids[start : start + _AT_ONCE]))
             .distinct()
         )
         found |= {row.id: bytes(row.hash) for row in rows}
@@ -77,7 +80,8 @@ def finalize(
     pieces = _Pieces(connection, found)
     pieces.check(expected)
     digest = pieces.session_hash(git)
-    overlaps = registered_sessions(connection, [bytes.fromhex(uid) for uid in pieces.jobs])
+    uids = [bytes.fromhex(uid) for uid in pieces.jobs]
+    overlaps = registered_sessions(connection, found.owner_id, uids)
     same = [number for number, known in overlaps.items() if known == digest]
     if same:
         bind(connection, found, same[0])
@@ -176,6 +180,9 @@ def _write(
         sa.insert(session).returning(session.c.id),
         {
             "hash": digest,
+            "owner_id": found.owner_id,
+            "project_id": None,
+            "visibility": PUBLIC,
             "git_repo": git.repo,
             "git_commit": git.commit,
             "git_branch": git.branch,
@@ -184,7 +191,7 @@ def _write(
             "leaf_index": next(indexes),
         },
     ).scalar_one()
-    job_ids = _write_jobs(connection, pieces.jobs, session_id, indexes)
+    job_ids = _write_jobs(connection, pieces.jobs, found.owner_id, session_id, indexes)
     ids = _artifact_ids(connection, pieces)
     for body in pieces.artifacts:
         _write_fact(connection, body, ids, session_id, next(indexes))
@@ -195,7 +202,7 @@ def _write(
 
 
 def _write_jobs(
-    connection: sa.Connection, jobs: dict[str, Any], session_id: int, indexes: Any
+    connection: sa.Connection, jobs: dict[str, Any], owner_id: int, session_id: int, indexes: Any
 ) -> dict[str, int]:
     ids: dict[str, int] = {}
     waiting = {uid: (body, next(indexes)) for uid, body in jobs.items()}
@@ -208,6 +215,7 @@ def _write_jobs(
                 sa.insert(job).returning(job.c.id),
                 {
                     "uid": bytes.fromhex(uid),
+                    "owner_id": owner_id,
                     "session_id": session_id,
                     "parent_id": ids.get(body["parent"] or ""),
                     "leaf_index": index,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from roar_glaas.access.caller import NOBODY
 from roar_glaas.errors import Conflict, NotFound, TooMany, Unauthenticated
 from roar_glaas.settings import Settings
 from roar_glaas.storage.tables import anonymous_use, registration, staged
@@ -22,6 +23,7 @@ class Registration(NamedTuple):
     """One registration; `session_id` is what came of it, once it is closed."""
 
     id: int
+    owner_id: int
     is_open: bool
     session_id: int | None
     client_version: str
@@ -50,6 +52,7 @@ def open_registration(
             "public_id": name,
             "token_hash": hashlib.sha256(secret.encode()).digest(),
             "client_version": client_version,
+            "owner_id": NOBODY,
             "state": "open",
             "address": address,
             "created_at_us": now,
@@ -80,7 +83,12 @@ def find_registration(
     if must_be_open and row.state != "open":
         raise Conflict("the registration is closed already", code="closed")
     return Registration(
-        row.id, row.state == "open", row.session_id, row.client_version, row.address
+        row.id,
+        row.owner_id,
+        row.state == "open",
+        row.session_id,
+        row.client_version,
+        row.address,
     )
 
 

@@ -7,6 +7,7 @@ refuse anything else.
 
 from roar_glaas.storage.tables.columns import metadata
 from roar_glaas.storage.tables.log import leaf, node, record_bytes
+from roar_glaas.storage.tables.owners import owner, project
 from roar_glaas.storage.tables.records import (
     artifact,
     artifact_fact,
@@ -33,6 +34,8 @@ __all__ = [
     "leaf",
     "metadata",
     "node",
+    "owner",
+    "project",
     "record_bytes",
     "registration",
     "session",

@@ -10,12 +10,16 @@ import sqlalchemy as sa
 
 from roar_glaas.storage.tables.columns import BigId, metadata, refers, surrogate, time_us
 
-# One published registration: a DAG of jobs, public and by nobody that we know.
+# One published registration: a DAG of jobs, of one owner and in one scope.
 session = sa.Table(
     "session",
     metadata,
     surrogate(),
     sa.Column("hash", sa.LargeBinary(32), nullable=False, unique=True),
+    refers("owner_id", "owner.id"),
+    refers("project_id", "project.id", optional=True),
+    # Who may see it beside its owner and its project's members: see access.visibility.
+    sa.Column("visibility", sa.String(8), nullable=False),  # "public" | "private"
     sa.Column("git_repo", sa.Text, nullable=False),
     sa.Column("git_commit", sa.String(64), nullable=False),
     sa.Column("git_branch", sa.Text, nullable=False),
@@ -24,14 +28,17 @@ session = sa.Table(
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.Index(None, "registered_at_us"),
     sa.Index(None, "git_commit"),
+    sa.Index(None, "owner_id", "registered_at_us"),
+    sa.Index(None, "project_id", "registered_at_us"),
 )
 
 job = sa.Table(
     "job",
     metadata,
     surrogate(),
-    # Which execution: 128 bits as the client gave them.
-    sa.Column("uid", sa.LargeBinary(16), nullable=False, unique=True),
+    # Which execution: 128 bits as the client gave them. One owner registers it once.
+    sa.Column("uid", sa.LargeBinary(16), nullable=False),
+    refers("owner_id", "owner.id"),
     refers("session_id", "session.id"),
     refers("parent_id", "job.id", optional=True),
     sa.Column("kind", sa.String(32), nullable=False),  # run, build, get, put, task, ray_task …
@@ -44,6 +51,7 @@ job = sa.Table(
     sa.Column("git_branch", sa.Text, nullable=False),
     sa.Column("metadata", sa.Text, nullable=True),  # a JSON object
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("uid", "owner_id"),
     sa.Index(None, "session_id", "step"),
     sa.Index(None, "git_commit"),
     sa.Index(None, "started_at_us"),

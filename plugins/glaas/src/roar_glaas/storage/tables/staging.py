@@ -15,6 +15,8 @@ registration = sa.Table(
     # SHA-256 of the secret that whoever opened it was given.
     sa.Column("token_hash", sa.LargeBinary(32), nullable=False),
     sa.Column("client_version", sa.String(64), nullable=False),
+    # Who opened it; 0 is nobody known.
+    refers("owner_id", "owner.id"),
     sa.Column("state", sa.String(8), nullable=False),  # "open" | "closed"
     # What came of it, once closed.
     refers("session_id", "session.id", optional=True),

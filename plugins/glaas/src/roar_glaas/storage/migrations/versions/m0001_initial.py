@@ -1,10 +1,10 @@
-"""Every table, and the guards."""
+"""Every table, the guards, and the owner that is nobody."""
 
 import sqlalchemy as sa
 from alembic import op
 
 from roar_glaas.storage.guards import guards
-from roar_glaas.storage.tables import metadata
+from roar_glaas.storage.tables import metadata, owner
 
 revision = "0001"
 down_revision = None
@@ -14,5 +14,8 @@ def upgrade() -> None:
     """Make the schema. Until the first release this migration follows the tables."""
     connection = op.get_bind()
     metadata.create_all(connection)
+    nobody = {"id": 0, "public_id": "anonymous", "kind": "user", "name": "anonymous"}
+    nobody |= {"display_name": "nobody known", "created_at_us": 0}
+    connection.execute(sa.insert(owner), nobody)
     for statement in guards(connection.dialect.name):
         connection.execute(sa.text(statement))
