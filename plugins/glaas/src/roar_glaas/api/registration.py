@@ -11,8 +11,9 @@ from roar_glaas.api.accounts import NO_ACCOUNTS
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Forbidden, Unauthenticated
 from roar_glaas.registration import intake, staging, wire
-from roar_glaas.registration.finalize import Git, finalize, registered_sessions
+from roar_glaas.registration.finalize import finalize, registered_sessions
 from roar_glaas.registration.labels import add_labels
+from roar_glaas.registration.pieces import Git
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
