@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from roar_core.redaction import is_secret_name, mask, mask_command, mask_in
+from roar_core.redaction import _masked, is_secret_name, mask, mask_command, mask_in
 
 
 @pytest.mark.parametrize(
@@ -90,3 +92,22 @@ def test_labels_are_looked_through() -> None:
 def test_a_long_word_takes_no_long_time() -> None:
     for text in ("a" * 200_000, "--" * 100_000, "a=" * 100_000, "x://" * 50_000, "'" * 100_001):
         assert "***" not in mask(text).text
+
+
+# Pieces of everything that a pattern looks for, in both cases.
+_PIECES = st.lists(
+    st.sampled_from(
+        [
+            *("://", "@", ":", "=", " ", "--", "-u ", "--user=", "-", "_", "'", '"', "&"),
+            *("pass", "Secret", "TOKEN", "key", "api", "auth", "cred", "sig", "bearer", "Basic "),
+            *("digest ", "ghp_", "github_pat_", "glpat-", "AKIA", "xoxb-1-", "hf_", "sk-", "eyJ"),
+            *("a" * 40, "A" * 16, "7", ".eyJ", "-----BEGIN PRIVATE KEY-----", "https", "\u212a"),
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(_PIECES)
+def test_what_is_passed_over_quickly_holds_nothing_that_the_patterns_find(text: str) -> None:
+    assert mask(text) == _masked(text)

@@ -27,7 +27,11 @@ def body_of_job(uid: str = "1" * 32, **more: Any) -> dict[str, Any]:
 
 def test_health_is_not_wrapped_and_offers_anonymous_registration(refusing: Registry) -> None:
     features = refusing.client.get("/api/v1/health").json()["features"]["registration_sessions"]
-    assert features == {"anonymous_public": True, "finalize_server_authoritative_hash": True}
+    assert features == {
+        "anonymous_public": True,
+        "finalize_server_authoritative_hash": True,
+        "links_batch": True,
+    }
     assert refusing.client.get("/ready").json() == {"ready": True}
 
 

@@ -58,6 +58,7 @@ def create_app(settings: Settings) -> Litestar:
             Refusal: answers.refusal,
             HTTPException: answers.http_error,
             sa.exc.OperationalError: answers.database_error,
+            sa.exc.TimeoutError: answers.database_error,
             Exception: answers.failure,
         },
         # The description alone: the framework's pages about it would load scripts from elsewhere.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from roar_glaas.errors import Refusal, TooMany, Unavailable
+
+_DISK_FULL = "53100"  # PostgreSQL, appendix A
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +45,24 @@ def http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict
 
 
 def database_error(
-    request: Request[Any, Any, Any], error: sa.exc.OperationalError
+    request: Request[Any, Any, Any], error: sa.exc.OperationalError | sa.exc.TimeoutError
 ) -> Response[dict[str, Any]]:
-    """503: the database is away, full or busy."""
-    _log.error("database error at %s: %s", request.url.path, error.orig, exc_info=error)
-    return refusal(request, Unavailable("the registry's database cannot be used now; try again"))
+    """503: the database is away, full or busy. Nothing of the request was kept."""
+    cause = getattr(error, "orig", error)
+    _log.error("database error at %s: %s", request.url.path, cause)
+    if _is_full(cause):
+        told = "the registry's disk is full; nothing was kept, try again when there is room"
+    else:
+        told = "the registry's database cannot be used now; nothing was kept, try again"
+    return refusal(request, Unavailable(told))
+
+
+def _is_full(cause: object) -> bool:
+    # Of SQLite also a read or write that failed: for want of room it cannot grow its index either.
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or (
+        getattr(cause, "sqlstate", None) == _DISK_FULL
+    )
 
 
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

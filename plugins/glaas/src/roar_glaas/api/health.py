@@ -23,6 +23,7 @@ def health(settings: Settings) -> dict[str, Any]:
             "registration_sessions": {
                 "anonymous_public": settings.takes_anonymous,
                 "finalize_server_authoritative_hash": True,
+                "links_batch": True,
             }
         },
     }

@@ -11,8 +11,9 @@ from roar_glaas.api.accounts import NO_ACCOUNTS
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Forbidden, Unauthenticated
 from roar_glaas.registration import intake, staging, wire
-from roar_glaas.registration.finalize import Git, finalize, registered_sessions
+from roar_glaas.registration.finalize import finalize, registered_sessions
 from roar_glaas.registration.labels import add_labels
+from roar_glaas.registration.pieces import Git
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -143,6 +144,23 @@ def outputs(
     return {"outputs_linked": count, "artifacts_registered": count, "masked": masked}
 
 
+@post("/{name:str}/links/batch", status_code=201, sync_to_thread=True)
+def links(
+    request: Asked, settings: Settings, database: Database, name: str, data: wire.LinksOfJobs
+) -> Answer:
+    """Stage what many jobs read and wrote: one request in place of two for each job."""
+    entry = Door()
+    pieces = []
+    for body in data.links:
+        uid = door.uid(body.job_uid, "links: job_uid").hex()
+        pieces += [intake.edge_piece(entry, uid, "in", link) for link in body.inputs]
+        pieces += [intake.edge_piece(entry, uid, "out", link) for link in body.outputs]
+    if len(pieces) > _MOST_LINKS:
+        raise BadRequest(f"links: at most {_MOST_LINKS} artifacts in one request")
+    _stage(request, settings, database, name, "edge", pieces)
+    return {"links_linked": len(pieces), "masked": entry.masked}
+
+
 @post("/{name:str}/jobs/{job_uid:str}/view-edges", status_code=201, sync_to_thread=True)
 def view_edges(
     request: Asked,
@@ -234,7 +252,7 @@ def _find(
 registration_routes = Router(
     path="/api/v1/registration-sessions",
     route_handlers=[
-        *(open_one, composites, artifacts, jobs, one_job, inputs, outputs, view_edges),
+        *(open_one, composites, artifacts, jobs, one_job, inputs, outputs, links, view_edges),
         *(finalize_one, labels),
     ],
 )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import click
 
+from roar_glaas.cli.processes import share
 from roar_glaas.errors import GlaasError
-from roar_glaas.settings import read_settings
+from roar_glaas.settings import Settings, read_settings
+
+# Requests in hand are finished, but nobody can keep the server by never sending the rest of one.
+_PATIENCE_S = 20
 
 
 def default_data(environ: dict[str, str]) -> Path:
@@ -24,31 +29,58 @@ def default_data(environ: dict[str, str]) -> Path:
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 8000 unless told, 0: any.")
 @click.option("--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory.")
 @click.option("--database", metavar="URL", help="postgresql://USER@HOST/NAME in place of SQLite.")
-def serve(host: str | None, port: int | None, data: Path | None, database: str | None) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; 1 unless told.")
+def serve(
+    host: str | None, port: int | None, data: Path | None, database: str | None, workers: int
+) -> None:
     """Serve the registry; Ctrl-C stops it after the requests in hand."""
-    import uvicorn
-
-    from roar_glaas.app import create_app
-
     environ = dict(os.environ)
     flags = {"host": host, "port": port, "database": database}
     settings = read_settings(data or default_data(environ), environ, flags)
     listener = _listen(settings.host, settings.port)
     # Port 0 asked for any: links must name the one it became.
     settings = attrs.evolve(settings, port=listener.getsockname()[1])
-    app = create_app(settings)
-    click.echo(f"glaas: serving {settings.data} at {settings.url}", err=True)
+    announcement = f"glaas: serving {settings.data} at {settings.url}"
     if not settings.takes_anonymous:
-        click.echo("glaas: it takes no registrations: anonymous_registration is off", err=True)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
-    server.run(sockets=[listener])
+        announcement += "\nglaas: it takes no registrations: anonymous_registration is off"
+    if workers > 1:
+        share(workers, lambda ready: _answer(settings, listener, ready), announcement)
+    else:
+        _answer(settings, listener, lambda: click.echo(announcement, err=True))
+
+
+def _answer(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer until a signal; `ready` is called when the database is open."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import uvicorn
+    from litestar.concurrency import set_asyncio_executor
+
+    from roar_glaas.app import create_app
+    from roar_glaas.storage.database import REQUESTS_AT_ONCE
+
+    # Of its own it takes a handful: who waits to write would then keep readers waiting too.
+    set_asyncio_executor(ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="request"))
+    app = create_app(settings)
+    ready()
+    configuration = uvicorn.Config(
+        app,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=_PATIENCE_S,
+    )
+    uvicorn.Server(configuration).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        listener = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise GlaasError(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
         ) from error
+    # Connections inherit it. asyncio sets it only where the socket names its protocol, and without
+    # it the second request of a connection waits 40 ms for the first answer's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

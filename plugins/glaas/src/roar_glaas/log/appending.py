@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
+from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import leaf, node, record_bytes
 
 SALT_BYTES = 32
@@ -35,21 +36,15 @@ def append(connection: sa.Connection, records: Sequence[Record], now_us: int) ->
         salt = os.urandom(SALT_BYTES)
         content = canonical_json({"kind": record.kind, "v": 1, **record.document})
         digest = leaf_hash(salt, content)
-        leaves.append({"index": index, "hash": digest, "kind": record.kind, "at_us": now_us})
-        kept.append({"leaf_index": index, "salt": salt, "bytes": content})
+        leaves.append((index, digest, record.kind, now_us))
+        kept.append((index, salt, content))
         complete[0, index] = digest
     for level, index, left, right in _completed(connection, complete, first, first + len(records)):
         complete[level, index] = node_hash(left, right)
-    if leaves:
-        connection.execute(sa.insert(leaf), leaves)
-        connection.execute(sa.insert(record_bytes), kept)
-    inner = [
-        {"level": level, "index": index, "hash": digest}
-        for (level, index), digest in complete.items()
-        if level
-    ]
-    if inner:
-        connection.execute(sa.insert(node), inner)
+    inner = [(level, index, digest) for (level, index), digest in complete.items() if level]
+    insert_rows(connection, leaf, ("index", "hash", "kind", "at_us"), leaves)
+    insert_rows(connection, record_bytes, ("leaf_index", "salt", "bytes"), kept)
+    insert_rows(connection, node, ("level", "index", "hash"), inner)
     return range(first, first + len(records))
 
 

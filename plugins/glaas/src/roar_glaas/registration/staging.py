@@ -13,10 +13,15 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import NOBODY
 from roar_glaas.errors import Conflict, NotFound, TooMany, Unauthenticated
 from roar_glaas.settings import Settings
+from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import anonymous_use, registration, staged
+
+KINDS = ("job", "edge", "artifact", "composite")
+"""The kinds of pieces."""
 
 _SCHEME = "RegistrationSession "
 _DAY_S = 24 * 3600
+_FORGOTTEN_AT_ONCE = 100
 
 
 class Registration(NamedTuple):
@@ -40,11 +45,14 @@ def open_registration(
 ) -> tuple[str, str]:
     """Open one and forget those that were never finished; returns its name and its secret."""
     now = now_us()
-    connection.execute(
-        sa.delete(registration).where(
-            registration.c.state == "open", registration.c.expires_at_us < now
-        )
+    # Those that another request holds are being used, or forgotten by it.
+    over = (
+        sa.select(registration.c.id)
+        .where(registration.c.state == "open", registration.c.expires_at_us < now)
+        .limit(_FORGOTTEN_AT_ONCE)
+        .with_for_update(skip_locked=True)
     )
+    connection.execute(sa.delete(registration).where(registration.c.id.in_(over)))
     name, secret = secrets.token_hex(16), secrets.token_urlsafe(32)
     connection.execute(
         sa.insert(registration),
@@ -67,12 +75,15 @@ def find_registration(
 ) -> Registration:
     """The registration that the secret in an Authorization header is good for.
 
-    Raises Unauthenticated, NotFound when it does not exist or has expired, Conflict when closed.
+    Nobody else finds it until the transaction ends: no piece is staged beside a `finalize`. Raises
+    Unauthenticated, NotFound when it does not exist or has expired, Conflict when closed.
     """
     if not authorization.startswith(_SCHEME):
         raise Unauthenticated("this needs the token that opening the registration gave")
     row = connection.execute(
-        sa.select(registration).where(registration.c.public_id == name)
+        sa.select(registration)
+        .where(registration.c.public_id == name)
+        .with_for_update(key_share=True)
     ).one_or_none()
     is_over = row is not None and row.state == "open" and row.expires_at_us < now_us()
     if row is None or is_over:
@@ -99,48 +110,43 @@ def stage(
     kind: str,
     pieces: list[tuple[str, dict[str, Any]]],
 ) -> int:
-    """Keep (key, body) pieces until `finalize`; one that was sent before replaces it.
+    """Keep (key, body) pieces until `finalize`; of those with one key, the last is what counts.
 
-    Returns how many were new. Raises TooMany when the address has used up its day.
+    Returns how many were new, for links without looking: 0. Raises TooMany when the address has
+    used up its day.
     """
     if not pieces:
         return 0
-    keys = [key for key, _ in pieces]
-    known = set(
-        connection.execute(
-            sa.select(staged.c.key).where(
-                staged.c.registration_id == found.id, staged.c.kind == kind, staged.c.key.in_(keys)
-            )
-        ).scalars()
-    )
-    if known:
-        connection.execute(
-            sa.delete(staged).where(
-                staged.c.registration_id == found.id, staged.c.kind == kind, staged.c.key.in_(known)
-            )
-        )
     unique = dict(pieces)
-    bodies = {key: json.dumps(body) for key, body in unique.items()}
-    jobs = len(unique) - len(known) if kind == "job" else 0
-    _use_quota(connection, settings, found.address, jobs, sum(map(len, bodies.values())))
+    new = 0 if kind == "edge" else len(unique.keys() - _staged_keys(connection, found, kind))
+    body = json.dumps(unique)
     connection.execute(
         sa.insert(staged),
-        [
-            {"registration_id": found.id, "kind": kind, "key": key, "body": body}
-            for key, body in bodies.items()
-        ],
+        {
+            "registration_id": found.id,
+            "kind": kind,
+            "keys": None if kind == "edge" else "\n".join(unique),
+            "body": body,
+        },
     )
-    return len(unique) - len(known)
+    # Last, because it makes all other requests of this address wait until this one's end.
+    _use_quota(connection, settings, found.address, new if kind == "job" else 0, len(body))
+    return new
 
 
-def staged_pieces(connection: sa.Connection, found: Registration, kind: str) -> list[Any]:
-    """The bodies of one kind, in the order they came."""
+def staged_pieces(
+    connection: sa.Connection, found: Registration
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Kind -> key -> body, in the order in which they first came."""
+    pieces: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
     query = (
-        sa.select(staged.c.body)
-        .where(staged.c.registration_id == found.id, staged.c.kind == kind)
+        sa.select(staged.c.kind, staged.c.body)
+        .where(staged.c.registration_id == found.id)
         .order_by(staged.c.id)
     )
-    return [json.loads(body) for body in connection.execute(query).scalars()]
+    for row in connection.execute(query):
+        pieces[row.kind] |= json.loads(row.body)
+    return pieces
 
 
 def bind(connection: sa.Connection, found: Registration, session_id: int) -> None:
@@ -160,22 +166,33 @@ def close(connection: sa.Connection, found: Registration, session_id: int) -> No
     )
 
 
+def _staged_keys(connection: sa.Connection, found: Registration, kind: str) -> set[str]:
+    """What was sent of one kind before."""
+    query = sa.select(staged.c["keys"]).where(
+        staged.c.registration_id == found.id, staged.c.kind == kind
+    )
+    return {key for keys in connection.execute(query).scalars() for key in keys.split("\n")}
+
+
 def _use_quota(
     connection: sa.Connection, settings: Settings, address: str, jobs: int, size: int
 ) -> None:
+    """Count what an address registers today, in one statement: many may do so at once."""
     day, passed_s = divmod(int(time.time()), _DAY_S)
-    use = anonymous_use.c
-    where = sa.and_(use.address == address, use.day == day)
-    row = connection.execute(sa.select(anonymous_use).where(where)).one_or_none()
-    jobs += row.jobs if row else 0
-    size += row.bytes if row else 0
-    if jobs > settings.anonymous_jobs_per_day or size > settings.anonymous_bytes_per_day:
+    used = {"jobs": jobs, "bytes": size}
+    insert = insert_of(connection)(anonymous_use).values(address=address, day=day, **used)
+    total = connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[anonymous_use.c.address, anonymous_use.c.day],
+            set_={name: anonymous_use.c[name] + insert.excluded[name] for name in used},
+        ).returning(anonymous_use.c.jobs, anonymous_use.c.bytes)
+    ).one()
+    if (
+        total.jobs > settings.anonymous_jobs_per_day
+        or total.bytes > settings.anonymous_bytes_per_day
+    ):
         raise TooMany(
             f"this address has registered all that one may in a day without an account: "
             f"{settings.anonymous_jobs_per_day} jobs or {settings.anonymous_bytes_per_day} bytes",
             retry_after_s=_DAY_S - passed_s,
         )
-    connection.execute(sa.delete(anonymous_use).where(where))
-    connection.execute(
-        sa.insert(anonymous_use), {"address": address, "day": day, "jobs": jobs, "bytes": size}
-    )

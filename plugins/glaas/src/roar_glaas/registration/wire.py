@@ -80,6 +80,22 @@ class Links:
 
 
 @attrs.frozen(kw_only=True)
+class JobLinks:
+    """What one job read and wrote."""
+
+    job_uid: str
+    inputs: list[Link] = attrs.field(factory=list)
+    outputs: list[Link] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class LinksOfJobs:
+    """The body of `links/batch`: beyond the protocol, for clients with many jobs."""
+
+    links: list[JobLinks]
+
+
+@attrs.frozen(kw_only=True)
 class Membership:
     """A Bloom filter over members of a dataset (docs/identity.md, Bloom membership)."""
 

@@ -17,6 +17,12 @@ from roar_glaas.errors import GlaasError
 _APPEND_LOCK = 0x676C616173
 _BUSY_TIMEOUT_MS = 20_000
 
+REQUESTS_AT_ONCE = 64
+"""How many threads of a process answer. Who waits to write keeps one, but no connection."""
+
+# Of one process. PostgreSQL allows 100 in all unless told, for all processes together.
+_CONNECTIONS = 20
+
 
 class Database:
     """The registry's database. Thread-safe; one per process.
@@ -29,7 +35,8 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.is_postgresql = engine.dialect.name == "postgresql"
-        # SQLite has one writer; waiting here is fair, waiting for its file lock is not.
+        # SQLite has one writer, the log has one: whoever waits here holds no connection meanwhile.
+        # And waiting for SQLite's file lock is not fair.
         self._writer = threading.Lock()
 
     @contextmanager
@@ -60,11 +67,12 @@ class Database:
     @contextmanager
     def append(self) -> Iterator[sa.Connection]:
         """A transaction that adds to the log: one at a time, in all processes."""
-        with self.write() as connection:
-            if self.is_postgresql:
-                connection.execute(
-                    sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK}
-                )
+        if not self.is_postgresql:
+            with self.write() as connection:
+                yield connection
+            return
+        with self._writer, self.write() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
             yield connection
 
     def dispose(self) -> None:
@@ -102,8 +110,7 @@ def _sqlite(url: URL) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="sqlite+pysqlite"),
         connect_args={"check_same_thread": False, "isolation_level": None},
-        pool_size=40,
-        max_overflow=20,
+        pool_size=REQUESTS_AT_ONCE,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -131,8 +138,8 @@ def _postgresql(url: URL) -> sa.Engine:
         ) from error
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
-        pool_size=10,
-        max_overflow=30,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
         # A server that went away and came back costs a reconnect, no failed request.
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "options": "-c jit=off"},

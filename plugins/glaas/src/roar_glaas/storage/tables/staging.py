@@ -23,10 +23,16 @@ registration = sa.Table(
     sa.Column("address", sa.String(64), nullable=False),
     time_us("created_at_us"),
     time_us("expires_at_us"),
-    sa.Index(None, "expires_at_us"),
+    # Of the open ones alone: closed ones only become more.
+    sa.Index(
+        "ix_registration_open_expires_at_us",
+        "expires_at_us",
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    ),
 )
 
-# One piece of an open registration, as it will be registered (masked already).
+# Pieces of an open registration that came in one request, as they will be registered (masked).
 staged = sa.Table(
     "staged",
     metadata,
@@ -37,12 +43,12 @@ staged = sa.Table(
         sa.ForeignKey("registration.id", ondelete="CASCADE"),
         nullable=False,
     ),
-    sa.Column("kind", sa.String(12), nullable=False),  # job, artifact, composite, edges, reference
-    sa.Column(
-        "key", sa.String(80), nullable=False
-    ),  # job uid, digest …; sent again, it counts once
-    sa.Column("body", sa.Text, nullable=False),  # canonical JSON
-    sa.Index(None, "registration_id", "kind", "key"),
+    sa.Column("kind", sa.String(12), nullable=False),  # job, edge, artifact, composite
+    # The keys alone, a line each: what is new can be told without reading bodies. None: of edges.
+    sa.Column("keys", sa.Text, nullable=True),
+    # JSON: key (job uid, digest …) -> piece. Of those with one key, the last sent counts.
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index(None, "registration_id", "kind"),
 )
 
 # How much one address has registered anonymously on one day (UTC): the quota's counter.

@@ -1,0 +1,107 @@
+"""All that one registration staged: whether it holds together, and the hash of it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from roar_core.identity import canonical_json
+from roar_glaas.errors import Unprocessable
+from roar_glaas.registration.staging import Registration, staged_pieces
+from roar_glaas.registration.wire import Expected
+
+_HASH_VERSION = 1
+
+Body = dict[str, Any]
+
+
+class Git(NamedTuple):
+    """The checkout that a registration names."""
+
+    repo: str
+    commit: str
+    branch: str
+
+
+class Pieces:
+    """What was staged, by kind: each piece as `registration.intake` made it."""
+
+    def __init__(self, connection: sa.Connection, found: Registration) -> None:
+        staged = staged_pieces(connection, found)
+        self.jobs: dict[str, Body] = staged["job"]
+        self.edges = list(staged["edge"].values())
+        self.artifacts = list(staged["artifact"].values())
+        self.composites = list(staged["composite"].values())
+        # Links name a digest alone; what kind it is was said where the artifact was described.
+        kinds = {
+            digest: algorithm
+            for body in (*self.artifacts, *self.composites)
+            for algorithm, digest in body["digests"][:1]
+        }
+        for body in self.edges:
+            body["algorithm"] = kinds.get(body["digest"], "blake3")
+
+    def check(self, expected: Expected | None) -> None:
+        """Refuse what does not hold together, or is not what was announced."""
+        if not self.jobs:
+            raise Unprocessable("there is no job to register; send jobs/batch first")
+        for body in self.jobs.values():
+            if body["parent"] and body["parent"] not in self.jobs:
+                raise Unprocessable(f"job {body['uid']} names a parent that was not sent")
+        for body in self.edges:
+            if body["job"] not in self.jobs:
+                raise Unprocessable(f"job {body['job']} has links, but was not sent itself")
+        if expected is None:
+            return
+        have = {
+            "jobs": len(self.jobs),
+            "inputs": self._distinct("in"),
+            "outputs": self._distinct("out"),
+        }
+        wanted = {
+            "jobs": expected.jobs,
+            "inputs": expected.inputs,
+            "outputs": expected.outputs,
+        }
+        if have != wanted:
+            raise Unprocessable(f"{wanted} were announced, and {have} came; register again")
+
+    def _distinct(self, direction: str) -> int:
+        """How many artifacts the jobs read or wrote, each job's counted once (views are apart)."""
+        return len(
+            {
+                (body["job"], body["digest"])
+                for body in self.edges
+                if body["direction"] == direction and body["total"] is None
+            }
+        )
+
+    def session_hash(self, git: Git) -> bytes:
+        """SHA-256 of the canonical JSON of who did what to which: equal work, equal hash."""
+        edges = sorted([e["job"], e["direction"], e["digest"], e["path"] or ""] for e in self.edges)
+        jobs = [self.jobs[uid] for uid in sorted(self.jobs)]
+        content = {"v": _HASH_VERSION, "git": list(git), "jobs": jobs, "edges": edges}
+        return hashlib.sha256(canonical_json(content)).digest()
+
+    def parents_first(self) -> list[Body]:
+        """The jobs, each behind its parent, otherwise as they came; raises Unprocessable."""
+        children: dict[str | None, list[Body]] = {}
+        for body in self.jobs.values():
+            children.setdefault(body["parent"] or None, []).append(body)
+        ordered = children.pop(None, [])
+        # The list grows while it is walked: the jobs without a parent, their children, and so on.
+        for body in ordered:
+            ordered += children.pop(body["uid"], [])
+        if children:
+            raise Unprocessable("jobs name each other as their parents")
+        return ordered
+
+    def named_artifacts(self) -> set[tuple[str, str]]:
+        """(algorithm, digest in text) of every artifact that is described or linked."""
+        named = {(body["algorithm"], body["digest"]) for body in self.edges}
+        for body in (*self.artifacts, *self.composites):
+            algorithm, digest = body["digests"][0]
+            named.add((algorithm, digest))
+        return named
