@@ -12,15 +12,15 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
-from roar_glaas.api.accounts import who_am_i
+from roar_glaas.api.accounts import account_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
-from roar_glaas.errors import GlaasError, Refusal
+from roar_glaas.errors import Refusal
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.settings import Settings
-from roar_glaas.storage.database import Database, open_database
-from roar_glaas.storage.migrations import migrate
+from roar_glaas.storage.database import Database
+from roar_glaas.storage.opening import open_registry
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -28,15 +28,7 @@ def create_app(settings: Settings) -> Litestar:
 
     Handlers may ask for `settings`, `database` and the `caller`. Raises GlaasError.
     """
-    database = open_database(settings.database_url)
-    try:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        migrate(database)
-    except OSError as error:
-        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
-    except sa.exc.DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise GlaasError(f"the database cannot be used: {reason}") from error
+    database = open_registry(settings)
 
     def give_settings() -> Settings:
         return settings
@@ -46,13 +38,13 @@ def create_app(settings: Settings) -> Litestar:
 
     return Litestar(
         route_handlers=[
-            *(health, ready, who_am_i),
-            *(registration_routes, reading_routes, page_routes),
+            *(health, ready),
+            *(account_routes, registration_routes, reading_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
             "database": Provide(give_database, sync_to_thread=False),
-            "caller": Provide(who_asks, sync_to_thread=False),
+            "caller": Provide(who_asks),
         },
         exception_handlers={
             Refusal: answers.refusal,

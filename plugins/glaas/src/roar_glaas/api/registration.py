@@ -7,7 +7,6 @@ from typing import Any
 from litestar import Request, Router, post
 
 from roar_glaas import door
-from roar_glaas.api.accounts import NO_ACCOUNTS
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Forbidden, Unauthenticated
 from roar_glaas.registration import intake, staging, wire
@@ -31,7 +30,7 @@ def open_one(
     """Open a registration. What is registered in it will be public."""
     # Who has credentials, or does not say anonymous, means to register privately or under a name.
     if "authorization" in request.headers or data is None or data.mode != ANONYMOUS:
-        raise Unauthenticated(NO_ACCOUNTS)
+        raise Unauthenticated("say mode anonymous_public, or sign in: roar login")
     if not settings.takes_anonymous:
         raise Forbidden("this registry takes no anonymous registrations")
     version = request.headers.get("x-roar-version", "")[:64]

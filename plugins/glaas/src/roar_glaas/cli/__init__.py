@@ -18,6 +18,8 @@ def glaas() -> None:
     Examples:
       glaas serve                       a registry for this machine, at http://127.0.0.1:8000
       glaas serve --data /srv/glaas     its data elsewhere
+      glaas user add ada                an account
+      glaas token create --user ada     a token for programs, shown once
     """
 
 
@@ -31,5 +33,8 @@ def main() -> None:
 
 
 from roar_glaas.cli.serve import serve  # noqa: E402 - the group must exist first
+from roar_glaas.cli.token import token  # noqa: E402
+from roar_glaas.cli.user import user  # noqa: E402
 
-glaas.add_command(serve)
+for _command in (serve, user, token):
+    glaas.add_command(_command)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import NOBODY
 from roar_glaas.errors import Conflict, NotFound, TooMany, Unauthenticated
+from roar_glaas.moments import now_us as now_us
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import anonymous_use, registration, staged
@@ -33,11 +34,6 @@ class Registration(NamedTuple):
     session_id: int | None
     client_version: str
     address: str
-
-
-def now_us() -> int:
-    """The time, in microseconds since the epoch."""
-    return time.time_ns() // 1000
 
 
 def open_registration(

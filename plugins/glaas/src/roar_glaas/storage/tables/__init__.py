@@ -5,6 +5,15 @@ registered (`records`, `log`) is only ever inserted; `roar_glaas.storage.guards`
 refuse anything else.
 """
 
+from roar_glaas.storage.tables.accounts import (
+    account,
+    device_code,
+    membership,
+    project_member,
+    signature_seen,
+    ssh_key,
+    token,
+)
 from roar_glaas.storage.tables.columns import metadata
 from roar_glaas.storage.tables.log import leaf, node, record_bytes
 from roar_glaas.storage.tables.owners import owner, project
@@ -22,22 +31,29 @@ from roar_glaas.storage.tables.records import (
 from roar_glaas.storage.tables.staging import anonymous_use, registration, staged
 
 __all__ = [
+    "account",
     "anonymous_use",
     "artifact",
     "artifact_fact",
     "component",
     "composite",
+    "device_code",
     "digest_claim",
     "edge",
     "job",
     "label",
     "leaf",
+    "membership",
     "metadata",
     "node",
     "owner",
     "project",
+    "project_member",
     "record_bytes",
     "registration",
     "session",
+    "signature_seen",
+    "ssh_key",
     "staged",
+    "token",
 ]

@@ -1,0 +1,88 @@
+"""What the commands that look after a registry share: which one, and how they answer."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roar_glaas.errors import GlaasError
+from roar_glaas.settings import Settings, read_settings
+
+Command = Callable[..., Any]
+
+
+def of_registry(command: Command) -> Command:
+    """A command over one registry: it is given `database`, open, and says which with options."""
+    import_late = "roar_glaas.storage.opening"  # SQLAlchemy is not needed for --help
+
+    @click.option("--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory.")
+    @click.option("--database", metavar="URL", help="As for `glaas serve`.")
+    @functools.wraps(command)
+    def opened(data: Path | None, database: str | None, **words: Any) -> Any:
+        from importlib import import_module
+
+        found = import_module(import_late).open_registry(settings_of(data, database))
+        try:
+            return command(database=found, **words)
+        finally:
+            found.dispose()
+
+    return opened
+
+
+def settings_of(data: Path | None, database: str | None) -> Settings:
+    """The settings of the registry that is meant. Raises GlaasError."""
+    from roar_glaas.cli.serve import default_data
+
+    environ = dict(os.environ)
+    return read_settings(data or default_data(environ), environ, {"database": database})
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+def tell(document: dict[str, Any], kind: str, as_json: bool, sentence: str) -> None:
+    """One thing, to stdout: a sentence for people, or JSON that begins with schema and type."""
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "type": kind, **document}, ensure_ascii=False))
+    else:
+        click.echo(sentence)
+
+
+def tell_all(
+    rows: Sequence[dict[str, Any]], kind: str, columns: Sequence[str], as_json: bool
+) -> None:
+    """Many things, to stdout: a table of `columns` for people, or JSON with everything."""
+    if as_json:
+        document = {"schema": 1, "type": kind, kind: list(rows)}
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return
+    cells = [[_cell(row[column]) for column in columns] for row in rows]
+    titles = [column.removeprefix("is_").replace("_", " ").upper() for column in columns]
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    for line in [titles, *cells]:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def read_password(prompt: str) -> str:
+    """A password: typed twice at a terminal, else one line of stdin. Never an argument."""
+    if sys.stdin.isatty():
+        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True))
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise GlaasError("no password came on stdin")
+    return line
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "-"
+    return "-" if value is None or value == "" else str(value)
