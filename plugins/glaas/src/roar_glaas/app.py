@@ -38,8 +38,12 @@ def create_app(settings: Settings) -> Litestar:
 
     return Litestar(
         route_handlers=[
-            *(health, ready),
-            *(account_routes, registration_routes, reading_routes, page_routes),
+            health,
+            ready,
+            account_routes,
+            registration_routes,
+            reading_routes,
+            page_routes,
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
