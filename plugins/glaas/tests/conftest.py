@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from roar_core.testing.needs import leave_out
-from roar_glaas.storage.database import sqlite_address
+from roar_glaas.storage.database import Database, open_database, sqlite_address
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
@@ -65,15 +65,19 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, once of each engine."""
+    return new_database(request, tmp_path)
+
+
+def new_database(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "sqlite":
-        return sqlite_address(tmp_path / "glaas.db")
+        return sqlite_address(folder / "glaas.db")
     import psycopg
 
-    folder = request.getfixturevalue("postgresql")
+    socket = request.getfixturevalue("postgresql")
     name = f"glaas_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(f"host={folder} user=glaas dbname=postgres", autocommit=True) as admin:
+    with psycopg.connect(f"host={socket} user=glaas dbname=postgres", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-    return f"postgresql://glaas@/{name}?host={folder}"
+    return f"postgresql://glaas@/{name}?host={socket}"
 
 
 @attrs.define
@@ -83,6 +87,25 @@ class Registry:
     url: str
     client: httpx.Client
     database_url: str
+    data: Path
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """Its database, open beside the server."""
+        database = open_database(self.database_url)
+        yield database
+        database.dispose()
+
+    def glaas(self, *words: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """A command that looks after it."""
+        where = ("--data", self.data, "--database", self.database_url)
+        return subprocess.run(
+            [sys.executable, "-m", "roar_glaas.cli", *words, *where],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def register(self, *, output: str = "b" * 64, uid: str = "1" * 32, **job: Any) -> str:
         """Register one job that read "a…" and wrote `output`; returns the session's hash."""
@@ -145,6 +168,16 @@ def registry(database_url: str, tmp_path: Path) -> Iterator[Registry]:
         yield found
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
+    """One server on each database for all of a module, whose tests do not disturb each other."""
+    folder = tmp_path_factory.mktemp("shared")
+    with serving(new_database(request, folder), folder / "data") as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """A server for tests that register nothing: one for all of a module."""
@@ -171,7 +204,7 @@ def serving(database_url: str, data: Path) -> Iterator[Registry]:
     # No connection outlives its request, and with it the test that made it.
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=url, timeout=30, limits=limits) as client:
-        yield Registry(url, client, database_url)
+        yield Registry(url, client, database_url, data)
     process.terminate()
     _, rest = process.communicate(timeout=30)
     assert rest == ""

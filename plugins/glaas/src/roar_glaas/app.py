@@ -14,6 +14,7 @@ from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import who_am_i
 from roar_glaas.api.health import health, ready
+from roar_glaas.api.labels import label_routes
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
 from roar_glaas.errors import GlaasError, Refusal
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             *(health, ready, who_am_i),
             *(registration_routes, reading_routes, page_routes),
+            *(label_routes,),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
