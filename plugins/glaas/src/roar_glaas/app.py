@@ -13,10 +13,12 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import who_am_i
+from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.labels import label_routes
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
+from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import GlaasError, Refusal
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.settings import Settings
@@ -49,7 +51,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             *(health, ready, who_am_i),
             *(registration_routes, reading_routes, page_routes),
-            *(label_routes,),
+            *(label_routes, fragment_routes, telemetry),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
@@ -60,6 +62,7 @@ def create_app(settings: Settings) -> Litestar:
             Refusal: answers.refusal,
             HTTPException: answers.http_error,
             sa.exc.OperationalError: answers.database_error,
+            RecursionError: answers.too_deep,
             Exception: answers.failure,
         },
         # The description alone: the framework's pages about it would load scripts from elsewhere.

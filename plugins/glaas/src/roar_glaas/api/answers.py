@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from roar_glaas.errors import Refusal, TooMany, Unavailable
+from roar_glaas.errors import BadRequest, Refusal, TooMany, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +47,11 @@ def database_error(
     """503: the database is away, full or busy."""
     _log.error("database error at %s: %s", request.url.path, error.orig, exc_info=error)
     return refusal(request, Unavailable("the registry's database cannot be used now; try again"))
+
+
+def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[dict[str, Any]]:
+    """A body nested deeper than the parser goes; nothing else here recurses without a bound."""
+    return refusal(request, BadRequest("the body is nested too deeply"))
 
 
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -8,6 +8,7 @@ refuse anything else.
 from roar_glaas.storage.tables.columns import metadata
 from roar_glaas.storage.tables.log import leaf, node, record_bytes
 from roar_glaas.storage.tables.owners import owner, project
+from roar_glaas.storage.tables.passing import fragment, fragment_session, telemetry_count
 from roar_glaas.storage.tables.records import (
     artifact,
     artifact_fact,
@@ -29,6 +30,8 @@ __all__ = [
     "composite",
     "digest_claim",
     "edge",
+    "fragment",
+    "fragment_session",
     "job",
     "label",
     "leaf",
@@ -40,4 +43,5 @@ __all__ = [
     "registration",
     "session",
     "staged",
+    "telemetry_count",
 ]
