@@ -241,9 +241,9 @@ def test_labels_are_versions(registry: Registry) -> None:
     opened.post(f"jobs/{'1' * 32}/outputs", out)
     name = opened.post("finalize", {})["session_hash"]
     label = {"entity_type": "artifact", "session_hash": name, "artifact_hash": "b" * 64}
-    for value, created in ((1, 1), (1, 0), (2, 1)):
+    for value, counts in ((1, (1, 0, 0)), (1, (0, 0, 1)), (2, (0, 1, 0))):
         told = opened.post("labels/batch", {"labels": [label | {"metadata": {"v": value}}]})
-        assert told["created"] == created
+        assert (told["created"], told["updated"], told["noops"]) == counts
     (found,) = registry.client.get(f"/api/v1/artifacts/{'b' * 64}").json()["labels"]
     assert (found["metadata"], found["version"]) == ({"v": 2}, 2)
 

@@ -13,9 +13,12 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
+from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.health import health, ready
+from roar_glaas.api.labels import label_routes
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
+from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import Refusal
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.settings import Settings
@@ -44,6 +47,9 @@ def create_app(settings: Settings) -> Litestar:
             registration_routes,
             reading_routes,
             page_routes,
+            label_routes,
+            fragment_routes,
+            telemetry,
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
@@ -55,6 +61,7 @@ def create_app(settings: Settings) -> Litestar:
             HTTPException: answers.http_error,
             sa.exc.OperationalError: answers.database_error,
             sa.exc.TimeoutError: answers.database_error,
+            RecursionError: answers.too_deep,
             Exception: answers.failure,
         },
         # The description alone: the framework's pages about it would load scripts from elsewhere.

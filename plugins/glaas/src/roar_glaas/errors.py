@@ -69,6 +69,13 @@ class Conflict(Refusal):
     code = "conflict"
 
 
+class TooLarge(Refusal):
+    """More than is taken at once; less of it may pass."""
+
+    status = 413
+    code = "too_large"
+
+
 class Unprocessable(Refusal):
     """Well formed, but untrue: counts, digests or references do not hold."""
 

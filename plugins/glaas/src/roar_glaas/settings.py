@@ -31,6 +31,14 @@ class Settings:
     anonymous_bytes_per_day: int = 64 * 1024 * 1024
     max_body_bytes: int = 32 * 1024 * 1024
     registration_ttl_s: int = 24 * 3600
+    # Off: clients without an account take the protocol's legacy path (section 5).
+    registration_sessions: bool = True
+    # Whether events of telemetry are counted by name and day; nothing else is ever kept of them.
+    telemetry_counts: bool = False
+    fragment_ttl_s: int = 7 * 24 * 3600
+    fragment_batch_bytes: int = 1024 * 1024
+    fragment_session_bytes: int = 32 * 1024 * 1024
+    fragment_sessions_at_once: int = 100
 
     @property
     def database_url(self) -> str:
@@ -83,7 +91,7 @@ def read_settings(
 def _kind(key: str, source: str) -> type:
     for field in attrs.fields(Settings):
         if field.name == key != "data":
-            return {"int": int, "bool | None": bool}.get(str(field.type), str)
+            return {"int": int, "bool": bool, "bool | None": bool}.get(str(field.type), str)
     raise GlaasError(f"{source}: unknown setting {key!r}; see the page on running a registry")
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from roar_glaas.errors import Refusal, TooMany, Unavailable
+from roar_glaas.errors import BadRequest, Refusal, TooMany, Unavailable
 
 _DISK_FULL = "53100"  # PostgreSQL, appendix A
 
@@ -63,6 +63,11 @@ def _is_full(cause: object) -> bool:
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or (
         getattr(cause, "sqlstate", None) == _DISK_FULL
     )
+
+
+def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[dict[str, Any]]:
+    """A body nested deeper than the parser goes; nothing else here recurses without a bound."""
+    return refusal(request, BadRequest("the body is nested too deeply"))
 
 
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -21,8 +21,8 @@ def health(settings: Settings) -> dict[str, Any]:
         "version": __version__,
         "features": {
             "registration_sessions": {
-                "anonymous_public": settings.takes_anonymous,
-                "finalize_server_authoritative_hash": True,
+                "anonymous_public": settings.registration_sessions and settings.takes_anonymous,
+                "finalize_server_authoritative_hash": settings.registration_sessions,
                 "links_batch": True,
             }
         },

@@ -9,6 +9,7 @@ from litestar import Request, Router, post
 from roar_glaas import door
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Forbidden, Unauthenticated
+from roar_glaas.labels.wire import Labels
 from roar_glaas.registration import intake, staging, wire
 from roar_glaas.registration.finalize import finalize, registered_sessions
 from roar_glaas.registration.labels import add_labels
@@ -202,13 +203,13 @@ def finalize_one(
 
 
 @post("/{name:str}/labels/batch", status_code=200, sync_to_thread=True)
-def labels(request: Asked, database: Database, name: str, data: wire.Labels) -> Answer:
+def labels(request: Asked, database: Database, name: str, data: Labels) -> Answer:
     """Register labels of a session that is registered; equal ones make no version."""
     entry = Door()
     with database.append() as connection:
         found = _find(connection, request, name, must_be_open=False)
-        created = add_labels(connection, found, entry, data.labels)
-    return {"created": created, "noops": len(data.labels) - created, "masked": entry.masked}
+        counts = add_labels(connection, found, entry, data.labels)
+    return {**counts._asdict(), "masked": entry.masked}
 
 
 def _links(

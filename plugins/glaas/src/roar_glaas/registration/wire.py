@@ -167,25 +167,6 @@ class Finalize:
 
 
 @attrs.frozen(kw_only=True)
-class Label:
-    """The label document of the session, of a job or of an artifact."""
-
-    entity_type: str
-    session_hash: str
-    metadata: dict[str, Any]
-    job_uid: str | None = None
-    artifact_hash: str | None = None
-    key_origins: dict[str, str] = attrs.field(factory=dict)
-
-
-@attrs.frozen(kw_only=True)
-class Labels:
-    """The body of `labels/batch`."""
-
-    labels: list[Label]
-
-
-@attrs.frozen(kw_only=True)
 class Opening:
     """The body of `registration-sessions`."""
 

@@ -17,6 +17,7 @@ from roar_glaas.storage.tables.accounts import (
 from roar_glaas.storage.tables.columns import metadata
 from roar_glaas.storage.tables.log import leaf, node, record_bytes
 from roar_glaas.storage.tables.owners import owner, project
+from roar_glaas.storage.tables.passing import fragment, fragment_session, telemetry_count
 from roar_glaas.storage.tables.records import (
     artifact,
     artifact_fact,
@@ -40,6 +41,8 @@ __all__ = [
     "device_code",
     "digest_claim",
     "edge",
+    "fragment",
+    "fragment_session",
     "job",
     "label",
     "leaf",
@@ -55,5 +58,6 @@ __all__ = [
     "signature_seen",
     "ssh_key",
     "staged",
+    "telemetry_count",
     "token",
 ]

@@ -1,0 +1,153 @@
+"""Labels over HTTP (GLaaS v1, section 7): edited by who may, read by who sees the session."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from litestar import Router, get, post
+
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
+from roar_glaas.door import Door
+from roar_glaas.errors import BadRequest, NotFound
+from roar_glaas.graph.artifacts import find_artifact
+from roar_glaas.labels import versions, wire
+from roar_glaas.labels.reconcile import answer, apply, plan
+from roar_glaas.labels.replacing import Place, replace
+from roar_glaas.labels.targets import (
+    Stated,
+    Target,
+    find_target,
+    may_write,
+    seen_session,
+    writable_session,
+)
+from roar_glaas.storage.database import Database
+from roar_glaas.storage.tables import label, session
+
+Answer = dict[str, Any]
+
+_MOST_VERSIONS = 1000
+# Never "endpoint not found": clients take that for a server which has no such route.
+_NONE = "nothing that you may see has labels there"
+
+
+@post("/reconcile", status_code=200, sync_to_thread=True)
+def reconcile(database: Database, caller: Caller, data: wire.Reconcile) -> Answer:
+    """Merge edits into label documents, all of them or, when one is stale, none (409)."""
+    entry = Door()
+    if data.dry_run:
+        with database.read() as connection:
+            edits = plan(connection, caller, entry, data)
+    else:
+        with database.append() as connection:
+            edits = plan(connection, caller, entry, data)
+            apply(connection, edits)
+    return {**answer(edits), "dryRun": data.dry_run, "masked": entry.masked}
+
+
+@post("/sync", status_code=200, sync_to_thread=True)
+def sync(database: Database, caller: Caller, data: wire.Labels) -> Answer:
+    """Replace label documents; equal ones make no version."""
+    entry = Door()
+    with database.append() as connection:
+
+        def place_of(body: wire.Label) -> tuple[Place, str | None]:
+            number = writable_session(connection, caller, body.session_hash)
+            return Place(number, body.session_hash), body.job_uid
+
+        counts = replace(connection, entry, data.labels, place_of)
+    return {**counts._asdict(), "unchanged": counts.noops, "masked": entry.masked}
+
+
+@get("/current", sync_to_thread=True)
+def current(
+    database: Database,
+    caller: Caller,
+    entity_type: str,
+    session_hash: str | None = None,
+    job_uid: str | None = None,
+    artifact_hash: str | None = None,
+) -> Answer:
+    """The newest version of a label document, and whether the caller may edit it."""
+    stated = Stated(entity_type, session_hash or "", job_uid, artifact_hash)
+    with database.read() as connection:
+        row, target, stated = _find(connection, caller, stated)
+        found = versions.history(connection, target, 1)
+        if not found:
+            raise NotFound(_NONE)
+        return {
+            **_named(stated),
+            **_version(found[0]),
+            "canEdit": caller.is_known and may_write(caller, row),
+        }
+
+
+@get("/history", sync_to_thread=True)
+def history(
+    database: Database,
+    caller: Caller,
+    entity_type: str,
+    session_hash: str | None = None,
+    job_uid: str | None = None,
+    artifact_hash: str | None = None,
+) -> Answer:
+    """Every version of a label document, the oldest first; of very many, the last thousand."""
+    stated = Stated(entity_type, session_hash or "", job_uid, artifact_hash)
+    with database.read() as connection:
+        _, target, stated = _find(connection, caller, stated)
+        found = versions.history(connection, target, _MOST_VERSIONS)
+        if not found:
+            raise NotFound(_NONE)
+        return {**_named(stated), "labels": [_version(row) for row in found]}
+
+
+def _find(connection: sa.Connection, caller: Caller, stated: Stated) -> tuple[Any, Target, Stated]:
+    """The session's row, the target in it, and its name in full."""
+    if stated.entity == "artifact" and stated.artifact_hash:
+        found = find_artifact(connection, caller, stated.artifact_hash)
+        name = stated.session_hash or _labelled_in(connection, caller, found.id)
+        stated = stated._replace(session_hash=name, artifact_hash=found.digest)
+    if not stated.session_hash:
+        raise BadRequest("session_hash is missing")
+    row = seen_session(connection, caller, stated.session_hash)
+    return row, find_target(connection, row.id, stated), stated
+
+
+def _labelled_in(connection: sa.Connection, caller: Caller, artifact_id: int) -> str:
+    """The session that labelled an artifact last; one that the caller may edit comes first."""
+    rows = connection.execute(
+        sa.select(session)
+        .join(label, label.c.session_id == session.c.id)
+        .where(label.c.artifact_id == artifact_id, label.c.entity == "artifact", visible(caller))
+        .order_by(label.c.id.desc())
+        .limit(_MOST_VERSIONS)
+    ).all()
+    if not rows:
+        raise NotFound(_NONE)
+    mine = [row for row in rows if may_write(caller, row)]
+    return bytes((mine or rows)[0].hash).hex()
+
+
+def _named(stated: Stated) -> Answer:
+    return {
+        "entityType": stated.entity,
+        "sessionHash": stated.session_hash,
+        "jobUid": stated.job_uid,
+        "artifactHash": stated.artifact_hash,
+    }
+
+
+def _version(row: Any) -> Answer:
+    return {
+        "version": row.version,
+        "metadata": json.loads(row.document or "{}"),
+        "keyOrigins": json.loads(row.origins or "{}"),
+        "registeredAt": row.at_us / 1e6,
+        "logIndex": row.leaf_index,
+    }
+
+
+label_routes = Router(path="/api/v1/labels", route_handlers=[reconcile, sync, current, history])

@@ -1,0 +1,1 @@
+"""Labels of registered things: documents that have versions, none of which is ever lost."""

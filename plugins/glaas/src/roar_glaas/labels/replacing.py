@@ -1,0 +1,65 @@
+"""Label documents that a client sends whole: right after registering, and with `labels/sync`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from roar_glaas.door import Door
+from roar_glaas.errors import BadRequest
+from roar_glaas.labels import wire
+from roar_glaas.labels.documents import origins_sent
+from roar_glaas.labels.targets import Stated, find_target
+from roar_glaas.labels.versions import Version, Written, newest, write
+
+MOST_LABELS = 20_000
+
+
+class Place(NamedTuple):
+    """A session as the client called it: the id, and the hash that it is registered under."""
+
+    session_id: int
+    session_hash: str
+
+
+class Counts(NamedTuple):
+    """How many documents were new, got another version, or were equal already."""
+
+    created: int
+    updated: int
+    noops: int
+
+
+def replace(
+    connection: sa.Connection,
+    entry: Door,
+    labels: list[wire.Label],
+    place_of: Callable[[wire.Label], tuple[Place, str | None]],
+) -> Counts:
+    """Register a new version of each document that differs from the newest one.
+
+    `place_of` tells the session of a label, and the job's uid as it is registered; it refuses by
+    raising. Call it in `Database.append`. Raises BadRequest and NotFound.
+    """
+    if len(labels) > MOST_LABELS:
+        raise BadRequest(f"at most {MOST_LABELS} labels in one request")
+    known: dict[object, Version] = {}
+    new: list[Written] = []
+    created = 0
+    for body in labels:
+        place, uid = place_of(body)
+        stated = Stated(body.entity_type, place.session_hash, uid, body.artifact_hash)
+        target = find_target(connection, place.session_id, stated)
+        document = entry.document(body.metadata, f"labels of {body.entity_type}") or "{}"
+        before = known.get(target) or newest(connection, target)
+        if before.number and before.document == document:
+            continue
+        origins = json.dumps(origins_sent(body.key_origins), sort_keys=True)
+        known[target] = Version(before.number + 1, document, origins)
+        created += not before.number
+        new.append(Written(target, stated, known[target]))
+    write(connection, new)
+    return Counts(created, len(new) - created, len(labels) - len(new))
