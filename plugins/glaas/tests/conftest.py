@@ -19,6 +19,9 @@ import pytest
 from roar_core.testing.needs import leave_out
 from roar_glaas.storage.database import sqlite_address
 
+# The servers of these tests say only what went wrong, and let one address ask as often as it likes.
+os.environ |= {"GLAAS_LOG_REQUESTS": "off", "GLAAS_ATTEMPTS_PER_MINUTE": "0"}
+
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
 

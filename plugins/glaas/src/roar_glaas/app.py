@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import sqlalchemy as sa
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -18,9 +21,18 @@ from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
 from roar_glaas.errors import GlaasError, Refusal
 from roar_glaas.pages.routes import page_routes
+from roar_glaas.serving.gate import Gate
+from roar_glaas.serving.metrics import Metrics, metrics
+from roar_glaas.serving.noted import admit
+from roar_glaas.serving.rates import Rates
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database, open_database
 from roar_glaas.storage.migrations import migrate
+
+
+def guarded_app(settings: Settings) -> Gate:
+    """What is served: the application behind the checks that every request passes."""
+    return Gate(create_app(settings), settings)
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -31,9 +43,17 @@ def create_app(settings: Settings) -> Litestar:
     database = open_database(settings.database_url)
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(settings.data, os.R_OK | os.W_OK | os.X_OK):
+            raise GlaasError(
+                f"{settings.data} belongs to somebody else and may not be written to; "
+                "give it to the user that serves, or name another directory with --data"
+            )
         migrate(database)
+        rates = Rates(settings)
     except OSError as error:
-        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
+        raise GlaasError(
+            f"{settings.data} cannot be the data directory: {error.strerror}"
+        ) from error
     except sa.exc.DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise GlaasError(f"the database cannot be used: {reason}") from error
@@ -46,13 +66,14 @@ def create_app(settings: Settings) -> Litestar:
 
     return Litestar(
         route_handlers=[
-            *(health, ready, who_am_i),
+            *(health, ready, metrics, who_am_i),
             *(registration_routes, reading_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
             "database": Provide(give_database, sync_to_thread=False),
-            "caller": Provide(who_asks, sync_to_thread=False),
+            "known": Provide(who_asks, sync_to_thread=False),
+            "caller": Provide(admit, sync_to_thread=False),
         },
         exception_handlers={
             Refusal: answers.refusal,
@@ -68,6 +89,8 @@ def create_app(settings: Settings) -> Litestar:
             render_plugins=[JsonRenderPlugin()],
         ),
         request_max_body_size=settings.max_body_bytes,
+        state=State({"metrics": Metrics(database), "rates": rates}),
+        logging_config=None,  # the command sets up what is logged, and where
         on_shutdown=[database.dispose],
         debug=False,
     )

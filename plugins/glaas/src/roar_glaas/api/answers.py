@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 def refusal(_: Request[Any, Any, Any], error: Refusal) -> Response[dict[str, Any]]:
     """`{"detail", "error"}` with the refusal's status."""
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooMany) else {}
+    if error.status == 503:
+        headers["Retry-After"] = "1"
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
@@ -45,14 +47,19 @@ def database_error(
     request: Request[Any, Any, Any], error: sa.exc.OperationalError
 ) -> Response[dict[str, Any]]:
     """503: the database is away, full or busy."""
-    _log.error("database error at %s: %s", request.url.path, error.orig, exc_info=error)
+    # The route, not the path: what people type into an address is theirs.
+    _log.error("database error at %s: %s", _route(request), str(error.orig).partition("\n")[0])
     return refusal(request, Unavailable("the registry's database cannot be used now; try again"))
 
 
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """A fault of ours: logged whole, told in one sentence."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %s failed", request.method, _route(request), exc_info=error)
     return Response(
         {"detail": "the registry failed at this; its log says more", "error": "internal"},
         status_code=500,
     )
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    return request.scope.get("path_template") or "an unknown route"

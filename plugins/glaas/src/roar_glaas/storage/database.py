@@ -102,6 +102,7 @@ def _sqlite(url: URL) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="sqlite+pysqlite"),
         connect_args={"check_same_thread": False, "isolation_level": None},
+        hide_parameters=True,  # an error's text goes to the log; what was registered must not
         pool_size=40,
         max_overflow=20,
     )
@@ -133,6 +134,7 @@ def _postgresql(url: URL) -> sa.Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=10,
         max_overflow=30,
+        hide_parameters=True,
         # A server that went away and came back costs a reconnect, no failed request.
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "options": "-c jit=off"},
