@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,16 +20,20 @@ import pytest
 from roar_core.testing.needs import leave_out
 from roar_glaas.storage.database import Database, open_database, sqlite_address
 
+# The servers of these tests say only what went wrong, and let one address ask as often as it likes.
+os.environ |= {"GLAAS_LOG_REQUESTS": "off", "GLAAS_ATTEMPTS_PER_MINUTE": "0"}
+
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The folder of the socket of a PostgreSQL server of this test process."""
     if not POSTGRESQL:
         leave_out("needs PostgreSQL: apt install postgresql")
     programs = POSTGRESQL[-1].parent
-    root = tmp_path_factory.mktemp("postgresql")
+    # Not among pytest's: those are closed to other users again whenever another pytest starts.
+    root = Path(tempfile.mkdtemp(prefix="glaas-postgresql-"))
     data = root / "data"
     # PostgreSQL refuses to run as root; Debian's package made this user.
     as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
@@ -36,9 +41,6 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         as_owner = []
     else:
         shutil.chown(root, "postgres")
-        for folder in root.parents:
-            if folder.stat().st_uid == 0 and folder != Path("/"):
-                folder.chmod(folder.stat().st_mode | 0o011)
     run = [*as_owner, "env", "LC_ALL=C.UTF-8"]
     subprocess.run(
         [*run, programs / "initdb", "-D", data, "-U", "glaas", "-A", "trust", "-N", "-E", "UTF8"],
@@ -60,6 +62,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         cwd="/",
     )
+    shutil.rmtree(root)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -21,9 +22,18 @@ from roar_glaas.api.registration import registration_routes
 from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import Refusal
 from roar_glaas.pages.routes import page_routes
+from roar_glaas.serving.gate import Gate
+from roar_glaas.serving.metrics import Metrics, metrics
+from roar_glaas.serving.noted import admit
+from roar_glaas.serving.rates import Rates
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.opening import open_registry
+
+
+def guarded_app(settings: Settings) -> Gate:
+    """What is served: the application behind the checks that every request passes."""
+    return Gate(create_app(settings), settings)
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -32,6 +42,7 @@ def create_app(settings: Settings) -> Litestar:
     Handlers may ask for `settings`, `database` and the `caller`. Raises GlaasError.
     """
     database = open_registry(settings)
+    rates = Rates(settings)
 
     def give_settings() -> Settings:
         return settings
@@ -50,11 +61,13 @@ def create_app(settings: Settings) -> Litestar:
             label_routes,
             fragment_routes,
             telemetry,
+            metrics,
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
             "database": Provide(give_database, sync_to_thread=False),
-            "caller": Provide(who_asks),
+            "known": Provide(who_asks),
+            "caller": Provide(admit, sync_to_thread=False),
         },
         exception_handlers={
             Refusal: answers.refusal,
@@ -72,6 +85,8 @@ def create_app(settings: Settings) -> Litestar:
             render_plugins=[JsonRenderPlugin()],
         ),
         request_max_body_size=settings.max_body_bytes,
+        state=State({"metrics": Metrics(database), "rates": rates}),
+        logging_config=None,  # the command sets up what is logged, and where
         on_shutdown=[database.dispose],
         debug=False,
     )

@@ -6,8 +6,10 @@ GlaasError                 at the command line: one sentence, exit status 1
     ├── Unauthenticated    401  credentials are missing, unknown, expired or revoked
     ├── Forbidden          403  known, but may not
     ├── NotFound           404  does not exist, or may not be seen: the same answer
+    ├── TooSlow            408  the request did not arrive whole in time
     ├── Conflict           409  contradicts what is registered
     ├── TooLarge           413
+    ├── Misdirected        421  asked of a name that is not this server's
     ├── Unprocessable      422  well formed, but untrue (counts, digests, references)
     ├── TooMany            429  try again after `retry_after_s`
     └── Unavailable        503  the database cannot be reached, the disk is full
@@ -60,6 +62,20 @@ class NotFound(Refusal):
 
     status = 404
     code = "not_found"
+
+
+class TooSlow(Refusal):
+    """The request did not arrive whole in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class Misdirected(Refusal):
+    """Asked of a name that is not this server's."""
+
+    status = 421
+    code = "misdirected"
 
 
 class Conflict(Refusal):

@@ -39,6 +39,27 @@ class Settings:
     fragment_batch_bytes: int = 1024 * 1024
     fragment_session_bytes: int = 32 * 1024 * 1024
     fragment_sessions_at_once: int = 100
+    # Names that people may reach this server by, beside those of `public_url` and `host`.
+    allowed_hosts: tuple[str, ...] = ()
+    # Addresses or networks whose X-Forwarded-… headers are believed, and nobody else's.
+    trusted_proxies: tuple[str, ...] = ()
+    # Limits per minute, with as many at once; 0: none. Attempts are sign-ins that fail.
+    requests_per_minute: int = 12_000
+    account_requests_per_minute: int = 30_000
+    attempts_per_minute: int = 20
+    # More requests at once than this, in one process, are told to come back.
+    max_requests_in_hand: int = 256
+    # Longer than a reverse proxy keeps its idle connections, or some requests meet a closed one.
+    keep_alive_s: int = 75
+    # How long the head of a request, or the next piece of its body, may be waited for.
+    receive_timeout_s: int = 30
+    # How long requests in hand may take once the server is told to stop.
+    shutdown_timeout_s: int = 30
+    # "text" or "json"; empty: text on a terminal, JSON elsewhere.
+    log_format: str = ""
+    log_requests: bool = True
+    # Addresses or networks that may read /metrics.
+    metrics_from: tuple[str, ...] = ("127.0.0.1", "::1")
 
     @property
     def database_url(self) -> str:
@@ -88,15 +109,23 @@ def read_settings(
     return Settings(data=data, **values)
 
 
+_KINDS = {"int": int, "bool": bool, "bool | None": bool, "tuple[str, ...]": tuple}
+
+
 def _kind(key: str, source: str) -> type:
     for field in attrs.fields(Settings):
         if field.name == key != "data":
             return {"int": int, "bool": bool, "bool | None": bool}.get(str(field.type), str)
+            return _KINDS.get(str(field.type), str)
     raise GlaasError(f"{source}: unknown setting {key!r}; see the page on running a registry")
 
 
 def _checked(key: str, value: Any, source: str) -> Any:
     kind = _kind(key, source)
+    if kind is tuple and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if kind is tuple:
+        raise GlaasError(f"{source}: {key} must be a list of strings, not {value!r}")
     if type(value) is not kind:
         raise GlaasError(f"{source}: {key} must be of type {kind.__name__}, not {value!r}")
     return value
@@ -108,6 +137,8 @@ def _parsed(key: str, text: str, source: str) -> Any:
         return text.lower() in ("1", "true", "yes", "on")
     if kind is int and text.isdecimal():
         return int(text)
+    if kind is tuple:
+        return tuple(one.strip() for one in text.split(",") if one.strip())
     if kind is str:
         return text
     raise GlaasError(f"{source}: {text!r} is not of type {kind.__name__}")

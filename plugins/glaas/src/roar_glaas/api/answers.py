@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 def refusal(_: Request[Any, Any, Any], error: Refusal) -> Response[dict[str, Any]]:
     """`{"detail", "error"}` with the refusal's status."""
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooMany) else {}
+    if error.status == 503:
+        headers["Retry-After"] = "1"
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
@@ -49,7 +51,8 @@ def database_error(
 ) -> Response[dict[str, Any]]:
     """503: the database is away, full or busy. Nothing of the request was kept."""
     cause = getattr(error, "orig", error)
-    _log.error("database error at %s: %s", request.url.path, cause)
+    # The route, not the path: what people type into an address is theirs.
+    _log.error("database error at %s: %s", _route(request), str(cause).partition("\n")[0])
     if _is_full(cause):
         told = "the registry's disk is full; nothing was kept, try again when there is room"
     else:
@@ -72,8 +75,12 @@ def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[dic
 
 def failure(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """A fault of ours: logged whole, told in one sentence."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %s failed", request.method, _route(request), exc_info=error)
     return Response(
         {"detail": "the registry failed at this; its log says more", "error": "internal"},
         status_code=500,
     )
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    return request.scope.get("path_template") or "an unknown route"

@@ -14,9 +14,6 @@ from roar_glaas.cli.processes import share
 from roar_glaas.errors import GlaasError
 from roar_glaas.settings import Settings, read_settings
 
-# Requests in hand are finished, but nobody can keep the server by never sending the rest of one.
-_PATIENCE_S = 20
-
 
 def default_data(environ: dict[str, str]) -> Path:
     """Where a registry keeps its data when nobody says: below $XDG_DATA_HOME."""
@@ -30,13 +27,22 @@ def default_data(environ: dict[str, str]) -> Path:
 @click.option("--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory.")
 @click.option("--database", metavar="URL", help="postgresql://USER@HOST/NAME in place of SQLite.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; 1 unless told.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Text on a terminal.")
 def serve(
-    host: str | None, port: int | None, data: Path | None, database: str | None, workers: int
+    host: str | None,
+    port: int | None,
+    data: Path | None,
+    database: str | None,
+    workers: int,
+    log_format: str | None,
 ) -> None:
     """Serve the registry; Ctrl-C stops it after the requests in hand."""
+    from roar_glaas.serving.logs import set_up_logs
+
     environ = dict(os.environ)
-    flags = {"host": host, "port": port, "database": database}
+    flags = {"host": host, "port": port, "database": database, "log_format": log_format}
     settings = read_settings(data or default_data(environ), environ, flags)
+    set_up_logs(settings.log_format)
     listener = _listen(settings.host, settings.port)
     # Port 0 asked for any: links must name the one it became.
     settings = attrs.evolve(settings, port=listener.getsockname()[1])
@@ -56,20 +62,15 @@ def _answer(settings: Settings, listener: socket.socket, ready: Callable[[], Non
     import uvicorn
     from litestar.concurrency import set_asyncio_executor
 
-    from roar_glaas.app import create_app
+    from roar_glaas.app import guarded_app
+    from roar_glaas.serving.connections import uvicorn_settings
     from roar_glaas.storage.database import REQUESTS_AT_ONCE
 
     # Of its own it takes a handful: who waits to write would then keep readers waiting too.
     set_asyncio_executor(ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="request"))
-    app = create_app(settings)
+    app = guarded_app(settings)
     ready()
-    configuration = uvicorn.Config(
-        app,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=_PATIENCE_S,
-    )
-    uvicorn.Server(configuration).run(sockets=[listener])
+    uvicorn.Server(uvicorn_settings(app, settings)).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

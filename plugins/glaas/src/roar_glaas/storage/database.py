@@ -111,6 +111,7 @@ def _sqlite(url: URL) -> sa.Engine:
         url.set(drivername="sqlite+pysqlite"),
         connect_args={"check_same_thread": False, "isolation_level": None},
         pool_size=REQUESTS_AT_ONCE,
+        hide_parameters=True,  # an error's text goes to the log; what was registered must not
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -140,6 +141,7 @@ def _postgresql(url: URL) -> sa.Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=_CONNECTIONS,
         max_overflow=0,
+        hide_parameters=True,
         # A server that went away and came back costs a reconnect, no failed request.
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "options": "-c jit=off"},
