@@ -17,26 +17,18 @@ from roar_glaas.api.health import health, ready
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
 from roar_glaas.errors import GlaasError, Refusal
+from roar_glaas.opening import open_registry
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.settings import Settings
-from roar_glaas.storage.database import Database, open_database
-from roar_glaas.storage.migrations import migrate
+from roar_glaas.storage.database import Database
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The application over a data directory, whose database is made or migrated first.
+    """The application over a data directory, whose database and key are made if they are not there.
 
     Handlers may ask for `settings`, `database` and the `caller`. Raises GlaasError.
     """
-    database = open_database(settings.database_url)
-    try:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        migrate(database)
-    except OSError as error:
-        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
-    except sa.exc.DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise GlaasError(f"the database cannot be used: {reason}") from error
+    database = open_registry(settings)
 
     def give_settings() -> Settings:
         return settings

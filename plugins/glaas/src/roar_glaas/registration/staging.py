@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import NOBODY
+from roar_glaas.clock import now_us as now_us
 from roar_glaas.errors import Conflict, NotFound, TooMany, Unauthenticated
 from roar_glaas.settings import Settings
 from roar_glaas.storage.tables import anonymous_use, registration, staged
@@ -28,11 +29,6 @@ class Registration(NamedTuple):
     session_id: int | None
     client_version: str
     address: str
-
-
-def now_us() -> int:
-    """The time, in microseconds since the epoch."""
-    return time.time_ns() // 1000
 
 
 def open_registration(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class Database:
         self.is_postgresql = engine.dialect.name == "postgresql"
         # SQLite has one writer; waiting here is fair, waiting for its file lock is not.
         self._writer = threading.Lock()
+        # Called at the end of every `append`: signs the tree (`log.signing`).
+        self.seal: Callable[[sa.Connection], None] | None = None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -66,6 +68,8 @@ class Database:
                     sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK}
                 )
             yield connection
+            if self.seal is not None:
+                self.seal(connection)
 
     def dispose(self) -> None:
         """Close every connection."""

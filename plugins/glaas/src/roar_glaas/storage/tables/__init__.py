@@ -6,7 +6,7 @@ refuse anything else.
 """
 
 from roar_glaas.storage.tables.columns import metadata
-from roar_glaas.storage.tables.log import leaf, node, record_bytes
+from roar_glaas.storage.tables.log import leaf, log_key, node, record_bytes, tree_head, withheld
 from roar_glaas.storage.tables.owners import owner, project
 from roar_glaas.storage.tables.records import (
     artifact,
@@ -32,6 +32,7 @@ __all__ = [
     "job",
     "label",
     "leaf",
+    "log_key",
     "metadata",
     "node",
     "owner",
@@ -40,4 +41,6 @@ __all__ = [
     "registration",
     "session",
     "staged",
+    "tree_head",
+    "withheld",
 ]

@@ -1,0 +1,29 @@
+"""Open a registry to add to it: its directory, its database at the newest schema, its key."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from roar_glaas.errors import GlaasError
+from roar_glaas.log.signing import begin_log
+from roar_glaas.settings import Settings
+from roar_glaas.storage.database import Database, open_database
+from roar_glaas.storage.migrations import migrate
+
+
+def open_registry(settings: Settings) -> Database:
+    """The database of a registry, whose every append is signed; what is not there yet is made.
+
+    Raises GlaasError when the directory or the database cannot be used, or the key is missing.
+    """
+    database = open_database(settings.database_url)
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        migrate(database)
+        begin_log(database, settings.data)
+    except OSError as error:
+        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
+    except sa.exc.DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise GlaasError(f"the database cannot be used: {reason}") from error
+    return database
