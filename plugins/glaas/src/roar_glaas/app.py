@@ -14,9 +14,10 @@ from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import who_am_i
 from roar_glaas.api.health import health, ready
+from roar_glaas.api.log import log_routes
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
-from roar_glaas.errors import GlaasError, Refusal
+from roar_glaas.errors import Refusal
 from roar_glaas.opening import open_registry
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.settings import Settings
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=[
             *(health, ready, who_am_i),
-            *(registration_routes, reading_routes, page_routes),
+            *(registration_routes, reading_routes, log_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),

@@ -8,7 +8,7 @@ from roar_glaas.errors import GlaasError
 from roar_glaas.log.signing import begin_log
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database, open_database
-from roar_glaas.storage.migrations import migrate
+from roar_glaas.storage.migrations import has_newest_schema, migrate
 
 
 def open_registry(settings: Settings) -> Database:
@@ -26,4 +26,22 @@ def open_registry(settings: Settings) -> Database:
     except sa.exc.DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise GlaasError(f"the database cannot be used: {reason}") from error
+    return database
+
+
+def open_existing(settings: Settings) -> Database:
+    """The database of a registry that must be there already, at the schema of this release.
+
+    Changes nothing. Raises GlaasError when there is none, or when it has another schema.
+    """
+    if not settings.database and not (settings.data / "glaas.db").is_file():
+        raise GlaasError(f"{settings.data} holds no registry; name another directory with --data")
+    database = open_database(settings.database_url)
+    try:
+        is_newest = has_newest_schema(database)
+    except sa.exc.DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise GlaasError(f"the database cannot be used: {reason}") from error
+    if not is_newest:
+        raise GlaasError("the database has another schema than this release; run: glaas init")
     return database

@@ -30,6 +30,9 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-from roar_glaas.cli.serve import serve  # noqa: E402 - the group must exist first
+from roar_glaas.cli.keeping import init, key, withhold  # noqa: E402 - the group must exist first
+from roar_glaas.cli.serve import serve  # noqa: E402
+from roar_glaas.cli.verify import verify  # noqa: E402
 
-glaas.add_command(serve)
+for command in (serve, init, key, withhold, verify):
+    glaas.add_command(command)

@@ -86,13 +86,17 @@ def rotate_key(database: Database, signer: Signer, data: Path) -> SigningKey:
     The record that names the new key is under the first head that the new key signs.
     """
     with database.append() as connection:
-        wanted = bytes(connection.execute(sa.select(_newest_key())).scalar_one())
-        old = signer.key(wanted)
+        old = signer.key(key_in_force(connection))
         new = make_key(data, following=True)
         _append_key(connection, new, old)
     # Not before the log has it: had the transaction failed, the old key would still be needed.
     install_next(data, new.id)
     return new
+
+
+def key_in_force(connection: sa.Connection) -> bytes:
+    """The id of the key that signs the log now."""
+    return bytes(connection.execute(sa.select(_newest_key())).scalar_one())
 
 
 def _append_key(connection: sa.Connection, key: SigningKey, old: SigningKey | None) -> None:
