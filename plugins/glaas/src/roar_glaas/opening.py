@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
 
 from roar_glaas.errors import GlaasError
@@ -17,15 +20,10 @@ def open_registry(settings: Settings) -> Database:
     Raises GlaasError when the directory or the database cannot be used, or the key is missing.
     """
     database = open_database(settings.database_url)
-    try:
+    with _told(settings, database):
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         migrate(database)
         begin_log(database, settings.data)
-    except OSError as error:
-        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
-    except sa.exc.DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise GlaasError(f"the database cannot be used: {reason}") from error
     return database
 
 
@@ -37,11 +35,24 @@ def open_existing(settings: Settings) -> Database:
     if not settings.database and not (settings.data / "glaas.db").is_file():
         raise GlaasError(f"{settings.data} holds no registry; name another directory with --data")
     database = open_database(settings.database_url)
+    with _told(settings, database):
+        if not has_newest_schema(database):
+            raise GlaasError("the database has another schema than this release; run: glaas init")
+    return database
+
+
+@contextmanager
+def _told(settings: Settings, database: Database) -> Iterator[None]:
+    """Close the database when it cannot be used, and say why in a sentence."""
     try:
-        is_newest = has_newest_schema(database)
+        yield
+    except OSError as error:
+        database.dispose()
+        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
     except sa.exc.DBAPIError as error:
+        database.dispose()
         reason = str(error.orig).strip().splitlines()[0]
         raise GlaasError(f"the database cannot be used: {reason}") from error
-    if not is_newest:
-        raise GlaasError("the database has another schema than this release; run: glaas init")
-    return database
+    except GlaasError:
+        database.dispose()
+        raise
