@@ -162,7 +162,7 @@ def test_every_record_is_a_leaf_of_the_log(registry: Registry) -> None:
         assert connection.execute(sa.select(sa.func.count()).select_from(staged)).scalar() == 0
         assert connection.execute(sa.select(sa.func.count()).select_from(session)).scalar() == 2
     database.dispose()
-    assert [row.kind for row in rows] == ["session", "job", "session", "job"]
+    assert [row.kind for row in rows] == ["key", "session", "job", "session", "job"]
     for row in rows:
         assert leaf_hash(bytes(row.salt), bytes(row.bytes)) == bytes(row.hash)
         assert json.loads(bytes(row.bytes))["kind"] == row.kind

@@ -17,10 +17,12 @@ from roar_glaas.api.accounts import account_routes
 from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.labels import label_routes
+from roar_glaas.api.log import log_routes
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
 from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import Refusal
+from roar_glaas.opening import open_registry
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.serving.gate import Gate
 from roar_glaas.serving.metrics import Metrics, metrics
@@ -28,7 +30,6 @@ from roar_glaas.serving.noted import admit
 from roar_glaas.serving.rates import Rates
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.opening import open_registry
 
 
 def guarded_app(settings: Settings) -> Gate:
@@ -37,7 +38,7 @@ def guarded_app(settings: Settings) -> Gate:
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The application over a data directory, whose database is made or migrated first.
+    """The application over a data directory, whose database and key are made if they are not there.
 
     Handlers may ask for `settings`, `database` and the `caller`. Raises GlaasError.
     """
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> Litestar:
             fragment_routes,
             telemetry,
             metrics,
+            log_routes,
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),

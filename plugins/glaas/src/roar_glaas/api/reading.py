@@ -12,6 +12,7 @@ from roar_glaas.access.visibility import visible
 from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
 from roar_glaas.graph.closure import describe_jobs, upstream
+from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import job, session
 
@@ -96,12 +97,14 @@ def session_document(database: Database, caller: Caller, reference: str) -> Answ
             raise NotFound(f"no session {reference[:64]!r} is registered")
         ids = connection.execute(sa.select(job.c.id).where(job.c.session_id == row.id)).scalars()
         jobs = describe_jobs(connection, ids)
+        why = reasons(connection, [row.leaf_index] if row.git_repo is None else [])
     return {
         "hash": digest.hex(),
         "sessionHash": digest.hex(),
-        "gitRepo": row.git_repo,
+        "gitRepo": row.git_repo or "",
         "gitCommit": row.git_commit,
-        "gitBranch": row.git_branch,
+        "gitBranch": row.git_branch or "",
+        "withheld": why.get(row.leaf_index),
         "registeredAt": row.registered_at_us / 1e6,
         "logIndex": row.leaf_index,
         "jobs": jobs,

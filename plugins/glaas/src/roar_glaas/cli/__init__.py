@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
 from roar_core.errors import RoarError
 
+# name -> module:command; a command's module is imported when it is called.
+COMMANDS = {
+    "serve": "serve:serve",
+    "init": "keeping:init",
+    "user": "user:user",
+    "token": "token:token",
+    "key": "keeping:key",
+    "verify": "verify:verify",
+    "withhold": "keeping:withhold",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """The commands of the table, in its order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(f"roar_glaas.cli.{module}"), name)
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="roar-glaas")
 def glaas() -> None:
     """Run a registry of lineage.
@@ -30,11 +57,3 @@ def main() -> None:
     except RoarError as error:
         click.echo(f"glaas: {error}", err=True)
         sys.exit(error.exit_code)
-
-
-from roar_glaas.cli.serve import serve  # noqa: E402 - the group must exist first
-from roar_glaas.cli.token import token  # noqa: E402
-from roar_glaas.cli.user import user  # noqa: E402
-
-for _command in (serve, user, token):
-    glaas.add_command(_command)

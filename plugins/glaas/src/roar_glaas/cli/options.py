@@ -20,7 +20,7 @@ Command = Callable[..., Any]
 
 def of_registry(command: Command) -> Command:
     """A command over one registry: it is given `database`, open, and says which with options."""
-    import_late = "roar_glaas.storage.opening"  # SQLAlchemy is not needed for --help
+    import_late = "roar_glaas.opening"  # SQLAlchemy is not needed for --help
 
     @click.option("--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory.")
     @click.option("--database", metavar="URL", help="As for `glaas serve`.")

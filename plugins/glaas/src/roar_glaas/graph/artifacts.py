@@ -11,6 +11,7 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.door import digest_text
 from roar_glaas.errors import Conflict, NotFound
+from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import (
     artifact,
     artifact_fact,
@@ -106,6 +107,7 @@ def describe(connection: sa.Connection, caller: Caller, found: Found) -> dict[st
         .limit(_MOST_LISTED)
     ).all()
     said = [*facts, *datasets]
+    why = reasons(connection, [row.leaf_index for row in said if row.metadata is None])
     first = said[0] if said else None
     hashes = [{"algorithm": found.algorithm, "digest": found.digest}]
     hashes += [
@@ -126,6 +128,7 @@ def describe(connection: sa.Connection, caller: Caller, found: Found) -> dict[st
         "registeredAt": first.registered_at_us / 1e6 if first else None,
         "originalSessionHash": bytes(first.hash).hex() if first else None,
         "logIndexes": [row.leaf_index for row in said],
+        "withheld": [{"logIndex": index, "reason": reason} for index, reason in why.items()],
     }
 
 
@@ -138,7 +141,7 @@ def labels_of(connection: sa.Connection, caller: Caller, artifact_id: int) -> li
         .subquery()
     )
     rows = connection.execute(
-        sa.select(label.c.document, label.c.version, session.c.hash)
+        sa.select(label.c.document, label.c.version, label.c.leaf_index, session.c.hash)
         .join(
             newest,
             sa.and_(label.c.session_id == newest.c.session_id, label.c.version == newest.c.version),
@@ -147,10 +150,13 @@ def labels_of(connection: sa.Connection, caller: Caller, artifact_id: int) -> li
         .where(label.c.artifact_id == artifact_id, label.c.entity == "artifact", visible(caller))
         .order_by(label.c.id)
         .limit(_MOST_LISTED)
-    )
+    ).all()
+    why = reasons(connection, [row.leaf_index for row in rows if row.document is None])
     return [
         {
-            "metadata": json.loads(row.document),
+            "metadata": json.loads(row.document or "{}"),
+            "withheld": why.get(row.leaf_index),
+            "logIndex": row.leaf_index,
             "version": row.version,
             "sessionHash": bytes(row.hash).hex(),
         }
@@ -163,21 +169,26 @@ def components_of(
 ) -> list[dict[str, Any]]:
     """The first members of a dataset, from the registration that stored most of them."""
     fullest = connection.execute(
-        sa.select(composite.c.id)
+        sa.select(composite.c.id, composite.c.leaf_index, composite.c.metadata)
         .join(session, session.c.id == composite.c.session_id)
         .where(composite.c.artifact_id == found.id, visible(caller))
         .order_by(composite.c.is_proven.desc(), composite.c.stored.desc(), composite.c.id)
         .limit(1)
-    ).scalar()
+    ).one_or_none()
+    if fullest is None:
+        return []
+    why = None
+    if fullest.metadata is None:
+        why = reasons(connection, [fullest.leaf_index]).get(fullest.leaf_index)
     rows = connection.execute(
         sa.select(component)
-        .where(component.c.composite_id == fullest)
+        .where(component.c.composite_id == fullest.id)
         .order_by(component.c.ordinal)
         .limit(limit)
     )
     return [
         {
-            "relativePath": row.path,
+            "relativePath": told(row.path, why),
             "componentDigest": bytes(row.digest).hex(),
             "componentAlgorithm": row.algorithm,
             "componentSize": row.size_bytes,
@@ -198,11 +209,13 @@ def jobs_at(
         .where(edge.c.artifact_id == found.id, edge.c.direction == direction, visible(caller))
         .order_by(job.c.id.desc())
         .limit(_MOST_LISTED)
-    )
+    ).all()
+    why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
     return [
         {
             "jobUid": bytes(row.uid).hex(),
-            "command": row.command,
+            "command": told(row.command, why.get(row.leaf_index)),
+            "withheld": why.get(row.leaf_index),
             "jobType": row.kind,
             "stepNumber": row.step,
             "gitCommit": row.git_commit,

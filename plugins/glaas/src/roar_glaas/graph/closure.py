@@ -12,6 +12,7 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.door import digest_text
 from roar_glaas.graph.artifacts import Found
+from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 MOST_JOBS = 10_000
@@ -90,20 +91,22 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
             )
             .join(session, session.c.id == job.c.session_id)
             .where(job.c.id.in_(part))
-        )
+        ).all()
+        why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
         found += [
             {
                 "id": row.id,
                 "jobUid": bytes(row.uid).hex(),
-                "command": row.command,
+                "command": told(row.command, why.get(row.leaf_index)),
+                "withheld": why.get(row.leaf_index),
                 "jobType": row.kind,
                 "stepNumber": row.step,
                 "startedAt": row.started_at_us / 1e6,
                 "durationSeconds": None if row.duration_us is None else row.duration_us / 1e6,
                 "exitCode": row.exit_code,
-                "gitRepo": row.git_repo,
+                "gitRepo": row.git_repo or "",
                 "gitCommit": row.git_commit,
-                "gitBranch": row.git_branch,
+                "gitBranch": row.git_branch or "",
                 "metadata": row.metadata or "{}",
                 "sessionHash": bytes(row.session_hash).hex(),
                 "inputs": edges.get((row.id, "in"), []),
@@ -126,7 +129,7 @@ def _edges(
     )
     found: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for row in rows:
-        told = {
+        said = {
             "hash": digest_text(row.algorithm, bytes(row.digest)),
             "path": row.path,
             "size": row.size_bytes,
@@ -134,5 +137,5 @@ def _edges(
             "selectedCount": row.selected,
             "total": row.total,
         }
-        found.setdefault((row.job_id, row.direction), []).append(told)
+        found.setdefault((row.job_id, row.direction), []).append(said)
     return found

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
+from roar_glaas.log.merkle import leaf_hash, node_hash
 from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import leaf, node, record_bytes
 
@@ -46,16 +47,6 @@ def append(connection: sa.Connection, records: Sequence[Record], now_us: int) ->
     insert_rows(connection, record_bytes, ("leaf_index", "salt", "bytes"), kept)
     insert_rows(connection, node, ("level", "index", "hash"), inner)
     return range(first, first + len(records))
-
-
-def leaf_hash(salt: bytes, content: bytes) -> bytes:
-    """RFC 9162, 2.1.1: MTH({d}) = HASH(0x00 || d), where d is the salt and the bytes."""
-    return hashlib.sha256(b"\0" + salt + content).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """RFC 9162, 2.1.1: HASH(0x01 || left || right)."""
-    return hashlib.sha256(b"\1" + left + right).digest()
 
 
 def _completed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class Database:
         # SQLite has one writer, the log has one: whoever waits here holds no connection meanwhile.
         # And waiting for SQLite's file lock is not fair.
         self._writer = threading.Lock()
+        # Called at the end of every `append`: signs the tree (`log.signing`).
+        self.seal: Callable[[sa.Connection], None] | None = None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -74,6 +76,8 @@ class Database:
         with self._writer, self.write() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
             yield connection
+            if self.seal is not None:
+                self.seal(connection)
 
     def dispose(self) -> None:
         """Close every connection."""

@@ -1,32 +1,64 @@
 """Triggers that keep registered rows as they are: append-only is a rule of the database itself.
 
-An administrator of the database can drop a trigger; the log is what tells then.
+One thing passes: what withholding a record does, to its bytes and to the rows taken from it. An
+administrator of the database can drop a trigger; the log is what tells then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from roar_glaas.storage.blanking import BLANKED, is_blanking, is_withheld
+
 FROZEN = (
     *("session", "job", "artifact", "artifact_fact", "digest_claim", "composite", "component"),
-    *("edge", "label", "leaf", "record_bytes", "node"),
+    *("edge", "label", "leaf", "record_bytes", "node", "log_key", "tree_head", "withheld"),
 )
 _MESSAGE = "registered records are never changed"
 
 
 def guards(dialect: str) -> Iterator[str]:
     """The statements that create every trigger on `sqlite` or `postgresql`."""
-    if dialect != "sqlite":
-        yield (
-            "CREATE FUNCTION glaas_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"RAISE EXCEPTION '{_MESSAGE}' USING ERRCODE = 'integrity_constraint_violation'; "
-            "END $$"
-        )
     for table in FROZEN:
         for what in ("UPDATE", "DELETE"):
-            action = (
-                f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
-                if dialect == "sqlite"
-                else "FOR EACH ROW EXECUTE FUNCTION glaas_refuse()"
-            )
-            yield f"CREATE TRIGGER {table}_{what.lower()} BEFORE {what} ON {table} {action}"
+            allowed = _allowed(table, what, postgresql=dialect != "sqlite")
+            if dialect == "sqlite":
+                yield _sqlite(table, what, allowed)
+            else:
+                yield from _postgresql(table, what, allowed)
+
+
+def _allowed(table: str, what: str, *, postgresql: bool) -> list[str]:
+    """Conditions under which a change passes; any of them is enough."""
+    allowed = []
+    if what == "UPDATE" and table in BLANKED:
+        allowed.append(is_blanking(table, postgresql=postgresql))
+    if what == "DELETE" and table == "record_bytes":
+        allowed.append(is_withheld(table))
+    return allowed
+
+
+def _sqlite(table: str, what: str, allowed: list[str]) -> str:
+    when = f"WHEN NOT ({_any(allowed)}) " if allowed else ""
+    return (
+        f"CREATE TRIGGER {table}_{what.lower()} BEFORE {what} ON {table} {when}"
+        f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
+    )
+
+
+def _postgresql(table: str, what: str, allowed: list[str]) -> Iterator[str]:
+    name = f"{table}_{what.lower()}"
+    row = "NEW" if what == "UPDATE" else "OLD"
+    passing = f"IF {_any(allowed)} THEN RETURN {row}; END IF; " if allowed else ""
+    yield (
+        f"CREATE FUNCTION glaas_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {passing}"
+        f"RAISE EXCEPTION '{_MESSAGE}' USING ERRCODE = 'integrity_constraint_violation'; END $$"
+    )
+    yield (
+        f"CREATE TRIGGER {name} BEFORE {what} ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION glaas_{name}()"
+    )
+
+
+def _any(allowed: list[str]) -> str:
+    return " OR ".join(f"({condition})" for condition in allowed)

@@ -18,8 +18,7 @@ def migrate(database: Database) -> None:
 
     Raises GlaasError when the database was made by a newer server.
     """
-    configuration = Config()
-    configuration.set_main_option("script_location", str(Path(__file__).parent))
+    configuration = _configuration()
     with database.append() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
         scripts = ScriptDirectory.from_config(configuration)
@@ -33,3 +32,16 @@ def migrate(database: Database) -> None:
             return
         configuration.attributes["connection"] = connection
         command.upgrade(configuration, "head")
+
+
+def has_newest_schema(database: Database) -> bool:
+    """Whether the schema is that of this release; changes nothing."""
+    with database.read() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current == ScriptDirectory.from_config(_configuration()).get_current_head()
+
+
+def _configuration() -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent))
+    return configuration

@@ -15,7 +15,7 @@ from roar_glaas.storage.tables.accounts import (
     token,
 )
 from roar_glaas.storage.tables.columns import metadata
-from roar_glaas.storage.tables.log import leaf, node, record_bytes
+from roar_glaas.storage.tables.log import leaf, log_key, node, record_bytes, tree_head, withheld
 from roar_glaas.storage.tables.owners import owner, project
 from roar_glaas.storage.tables.passing import fragment, fragment_session, telemetry_count
 from roar_glaas.storage.tables.records import (
@@ -46,6 +46,7 @@ __all__ = [
     "job",
     "label",
     "leaf",
+    "log_key",
     "membership",
     "metadata",
     "node",
@@ -60,4 +61,6 @@ __all__ = [
     "staged",
     "telemetry_count",
     "token",
+    "tree_head",
+    "withheld",
 ]

@@ -1,7 +1,7 @@
 """What was registered: sessions, jobs, artifacts, the edges between them, labels. Append-only.
 
 Texts are kept as masked at the door. `leaf_index` names the record of the log that a row was taken
-from (see `tables.log`).
+from (see `tables.log`); when that record is withheld, the row's texts are NULL.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ session = sa.Table(
     refers("project_id", "project.id", optional=True),
     # Who may see it beside its owner and its project's members: see access.visibility.
     sa.Column("visibility", sa.String(8), nullable=False),  # "public" | "private"
-    sa.Column("git_repo", sa.Text, nullable=False),
+    sa.Column("git_repo", sa.Text, nullable=True),
     sa.Column("git_commit", sa.String(64), nullable=False),
-    sa.Column("git_branch", sa.Text, nullable=False),
+    sa.Column("git_branch", sa.Text, nullable=True),
     sa.Column("client_version", sa.String(64), nullable=False),
     time_us("registered_at_us"),
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
@@ -30,6 +30,7 @@ session = sa.Table(
     sa.Index(None, "git_commit"),
     sa.Index(None, "owner_id", "registered_at_us"),
     sa.Index(None, "project_id", "registered_at_us"),
+    sa.Index(None, "leaf_index"),
 )
 
 job = sa.Table(
@@ -43,18 +44,19 @@ job = sa.Table(
     refers("parent_id", "job.id", optional=True),
     sa.Column("kind", sa.String(32), nullable=False),  # run, build, get, put, task, ray_task …
     sa.Column("step", sa.Integer, nullable=False),
-    sa.Column("command", sa.Text, nullable=False),
+    sa.Column("command", sa.Text, nullable=True),
     time_us("started_at_us"),
     sa.Column("duration_us", sa.BigInteger, nullable=True),
     sa.Column("exit_code", sa.Integer, nullable=True),
     sa.Column("git_commit", sa.String(64), nullable=False),
-    sa.Column("git_branch", sa.Text, nullable=False),
+    sa.Column("git_branch", sa.Text, nullable=True),
     sa.Column("metadata", sa.Text, nullable=True),  # a JSON object
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("uid", "owner_id"),
     sa.Index(None, "session_id", "step"),
     sa.Index(None, "git_commit"),
     sa.Index(None, "started_at_us"),
+    sa.Index(None, "leaf_index"),
 )
 
 # Bytes, by the first digest they were named with. The row says nothing but "registered".
@@ -81,6 +83,7 @@ artifact_fact = sa.Table(
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.Index(None, "artifact_id", "session_id"),
     sa.Index(None, "session_id"),
+    sa.Index(None, "leaf_index"),
 )
 
 # "These bytes also have this digest", said by one session: a claim, never taken for proof.
@@ -115,6 +118,7 @@ composite = sa.Table(
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.Index(None, "artifact_id", "session_id"),
     sa.Index(None, "session_id"),
+    sa.Index(None, "leaf_index"),
 )
 
 component = sa.Table(
@@ -122,7 +126,7 @@ component = sa.Table(
     metadata,
     sa.Column("composite_id", BigId, sa.ForeignKey("composite.id"), primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),
-    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=True),
     sa.Column("leaf_kind", sa.String(16), nullable=False),  # file, symlink, composite
     sa.Column("algorithm", sa.String(32), nullable=False),
     sa.Column("digest", sa.LargeBinary(64), nullable=False),
@@ -162,11 +166,12 @@ label = sa.Table(
     refers("job_id", "job.id", optional=True),
     refers("artifact_id", "artifact.id", optional=True),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("document", sa.Text, nullable=False),  # a JSON object
-    sa.Column("origins", sa.Text, nullable=False),  # JSON: dotted key -> "user" | "system"
+    sa.Column("document", sa.Text, nullable=True),  # a JSON object
+    sa.Column("origins", sa.Text, nullable=True),  # JSON: dotted key -> "user" | "system"
     time_us("at_us"),
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.Index(None, "session_id", "entity", "job_id", "artifact_id", "version"),
     sa.Index(None, "artifact_id"),
     sa.Index(None, "job_id"),
+    sa.Index(None, "leaf_index"),
 )

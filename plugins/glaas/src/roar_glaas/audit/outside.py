@@ -1,0 +1,235 @@
+"""Check a registry's log over HTTP, trusting nothing it says but what an earlier visit remembers.
+
+What can be told from outside: that its heads are signed by its keys, that its keys follow each
+other, and that it still holds, unchanged and in the same order, all that it held before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+from roar_glaas.audit.findings import Findings
+from roar_glaas.audit.inside import Report
+from roar_glaas.errors import GlaasError
+from roar_glaas.log.merkle import leaf_hash, node_hash
+from roar_glaas.log.statements import LogKey, TreeHead
+from roar_glaas.log.verifying import (
+    verify_consistency,
+    verify_head,
+    verify_inclusion,
+    verify_keys,
+)
+
+_TIMEOUT_S = 60
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class Outside:
+    """The log of the registry at one address; every answer of another shape is a GlaasError."""
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+            raise GlaasError(f"{url!r} is no address of a registry; write https://HOST")
+        self._url = url.rstrip("/") + "/api/v1/log/"
+
+    def get(self, path: str, **query: int) -> dict[str, Any]:
+        """One answer, which must be a JSON object. Raises GlaasError."""
+        address = self._url + path + ("?" + urlencode(query) if query else "")
+        request = Request(address, headers={"Accept": "application/json"})  # noqa: S310 - see above
+        try:
+            with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+                content = answer.read(_MOST_BYTES + 1)
+        except HTTPError as error:
+            raise GlaasError(f"{address} answers {error.code}") from error
+        except (URLError, OSError) as error:
+            raise GlaasError(f"{address} cannot be read: {error}") from error
+        try:
+            found = json.loads(content[:_MOST_BYTES])
+        except (ValueError, RecursionError) as error:
+            raise GlaasError(f"{address} does not answer in JSON") from error
+        if not isinstance(found, dict):
+            raise GlaasError(f"{address} does not answer with an object")
+        return found
+
+    def head(self) -> TreeHead:
+        """The newest signed head."""
+        return head_of(self.get("head"))
+
+    def keys(self) -> list[LogKey]:
+        """The history of the log's keys, as it is told."""
+        try:
+            return [
+                LogKey(
+                    _raw(said["publicKey"]),
+                    None if said["previous"] is None else _raw(said["previous"]),
+                    int(said["atUs"]),
+                    _raw(said["signature"]),
+                    _raw(said["ownSignature"]),
+                    int(said["leafIndex"]),
+                )
+                for said in self.get("keys")["keys"]
+            ]
+        except _MALFORMED as error:
+            raise GlaasError(f"{self._url}keys tells no history of keys: {error!r}") from error
+
+
+def audit_url(url: str, remember: Path | None, *, read_entries: bool) -> Report:
+    """Check what can be checked from outside; a head that holds is kept in the file `remember`.
+
+    `read_entries` reads every leaf too, and computes the root. Raises GlaasError when the server
+    or the file cannot be used.
+    """
+    findings = Findings()
+    outside = Outside(url)
+    before = None if remember is None else _recall(remember)
+    head, keys = outside.head(), outside.keys()
+    try:
+        if not verify_keys(keys):
+            findings.add("the keys of the log do not follow each other: one is not signed")
+        if not verify_head(head, keys):
+            findings.add(
+                f"the tree head of size {head.size} is not signed by the key that is in force"
+            )
+        for key in keys:
+            _check_key_is_in(outside, findings, key, head)
+        if before is not None:
+            _compare(outside, findings, before, head, keys)
+        records = _read_all(outside, findings, head) if read_entries else {}
+    except _MALFORMED as error:
+        raise GlaasError(f"{url} answers with something else than the log does: {error!r}") from (
+            error
+        )
+    report = Report(findings, head.size, head.root.hex(), 1, [k.key_id.hex() for k in keys])
+    report.records = records
+    if remember is not None and not findings.count:
+        _keep(remember, head, keys)
+    return report
+
+
+def head_of(said: dict[str, Any]) -> TreeHead:
+    """A tree head as the API tells it; raises GlaasError when it is malformed."""
+    try:
+        return TreeHead(
+            int(said["size"]),
+            _raw(said["root"]),
+            int(said["atUs"]),
+            _raw(said["keyId"]),
+            _raw(said["signature"]),
+        )
+    except _MALFORMED as error:
+        raise GlaasError(f"this is no tree head: {error!r}") from error
+
+
+def _check_key_is_in(outside: Outside, findings: Findings, key: LogKey, head: TreeHead) -> None:
+    told = outside.get(f"records/{key.leaf_index}")
+    proof = outside.get("proof/inclusion", leaf=key.leaf_index, size=head.size)
+    digest = leaf_hash(_raw(told["salt"]), told["record"].encode())
+    named = json.loads(told["record"])
+    path = [_raw(step) for step in proof["path"]]
+    is_in = verify_inclusion(digest, key.leaf_index, head.size, path, head.root)
+    if not is_in or named.get("public") != key.public.hex():
+        findings.add(
+            f"the key {key.key_id.hex()[:12]}… is not in the log at {key.leaf_index}",
+            key.leaf_index,
+        )
+
+
+def _compare(
+    outside: Outside,
+    findings: Findings,
+    before: tuple[TreeHead, list[str]],
+    head: TreeHead,
+    keys: list[LogKey],
+) -> None:
+    old, old_keys = before
+    if [key.key_id.hex() for key in keys][: len(old_keys)] != old_keys:
+        findings.add("the log has another history of keys than before: it is not the same log")
+    if head.size < old.size:
+        findings.add(f"the log has shrunk: it has {head.size} records, and had {old.size} before")
+        return
+    proof = outside.get("proof/consistency", **{"from": old.size, "to": head.size})
+    path = [_raw(step) for step in proof["path"]]
+    if not verify_consistency(old.size, head.size, path, old.root, head.root):
+        findings.add(
+            f"the first {old.size} records are not what they were: the log of now does not "
+            "continue the one of before"
+        )
+
+
+def _read_all(outside: Outside, findings: Findings, head: TreeHead) -> dict[str, int]:
+    """Compute the root from every leaf, and the leaf of every record that is told."""
+    stack: list[tuple[int, bytes]] = []
+    counts: dict[str, int] = {}
+    index = 0
+    while index < head.size:
+        page = outside.get("entries", start=index, limit=min(1000, head.size - index))["entries"]
+        if not page:
+            raise GlaasError(f"the registry tells no record {index}, of {head.size}")
+        for entry in page:
+            digest = _raw(entry["leafHash"])
+            if entry["record"] is not None:
+                counts[entry["kind"]] = counts.get(entry["kind"], 0) + 1
+                if leaf_hash(_raw(entry["salt"]), entry["record"].encode()) != digest:
+                    findings.add(
+                        f"record {index} was changed: its salt and bytes do not give its leaf",
+                        index,
+                    )
+            level = 0
+            while stack and stack[-1][0] == level:
+                digest, level = node_hash(stack.pop()[1], digest), level + 1
+            stack.append((level, digest))
+            index += 1
+    root = stack.pop()[1]
+    while stack:
+        root = node_hash(stack.pop()[1], root)
+    if root != head.root:
+        findings.add(f"the {head.size} leaves that are told do not give the root that is signed")
+    return dict(sorted(counts.items()))
+
+
+def _recall(file: Path) -> tuple[TreeHead, list[str]] | None:
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        return head_of(said["head"]), [str(key) for key in said["keys"]]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
+    except (*_MALFORMED, RecursionError) as error:
+        raise GlaasError(
+            f"{file} holds no remembered tree head; move it away, and what it knew is lost"
+        ) from error
+
+
+def _keep(file: Path, head: TreeHead, keys: list[LogKey]) -> None:
+    told = {
+        "head": {
+            "size": head.size,
+            "root": head.root.hex(),
+            "atUs": head.at_us,
+            "keyId": head.key_id.hex(),
+            "signature": head.signature.hex(),
+        },
+        "keys": [key.key_id.hex() for key in keys],
+    }
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        fresh.replace(file)
+    except OSError as error:
+        raise GlaasError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _raw(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no hexadecimal text")
+    return bytes.fromhex(text)
+
+
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)

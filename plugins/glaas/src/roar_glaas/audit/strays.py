@@ -1,0 +1,81 @@
+"""Rows that no record of the log accounts for."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from roar_glaas.audit.findings import Findings
+from roar_glaas.audit.rows import Rows
+from roar_glaas.door import digest_text
+from roar_glaas.storage.tables import (
+    artifact,
+    artifact_fact,
+    component,
+    composite,
+    digest_claim,
+    edge,
+    job,
+    label,
+    leaf,
+    log_key,
+    record_bytes,
+    session,
+    withheld,
+)
+
+_TAKEN_FROM = (
+    *((session, "leaf_index", "session"), (job, "leaf_index", "job")),
+    *((artifact_fact, "leaf_index", "artifact"), (composite, "leaf_index", "composite")),
+    *((label, "leaf_index", "label"), (log_key, "leaf_index", "key")),
+    *((withheld, "record_index", "withheld"), (digest_claim, "leaf_index", "artifact")),
+)
+_MOST = 5
+
+
+def find_strays(connection: sa.Connection, findings: Findings, rows: Rows) -> None:
+    """Note rows that name no record of their kind, and parts beyond those that `rows` saw."""
+    for table, column, kind in _TAKEN_FROM:
+        named = table.c[column]
+        found = connection.execute(
+            sa.select(named)
+            .outerjoin(leaf, sa.and_(leaf.c.index == named, leaf.c.kind == kind))
+            .where(leaf.c.index.is_(None))
+            .limit(_MOST)
+        ).scalars()
+        for index in found:
+            findings.add(
+                f"a row of {table.name} was never registered: it names record {index}, and the "
+                f"log has no {kind} record of that number",
+                index,
+            )
+    for table, seen in (
+        (edge, rows.edges),
+        (component, rows.components),
+        (digest_claim, rows.claims),
+    ):
+        count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        if count > seen:
+            findings.add(
+                f"{count - seen} rows of {table.name} belong to no record that could be checked"
+            )
+    orphans = connection.execute(
+        sa.select(record_bytes.c.leaf_index)
+        .outerjoin(leaf, leaf.c.index == record_bytes.c.leaf_index)
+        .where(leaf.c.index.is_(None))
+        .limit(_MOST)
+    ).scalars()
+    for index in orphans:
+        findings.add(f"there are bytes of record {index}, but no leaf", index)
+    unnamed = connection.execute(
+        sa.select(artifact.c.algorithm, artifact.c.digest)
+        .where(
+            *(
+                ~sa.exists().where(table.c.artifact_id == artifact.c.id)
+                for table in (edge, artifact_fact, composite)
+            )
+        )
+        .limit(_MOST)
+    )
+    for algorithm, digest in unnamed:
+        text = digest_text(algorithm, bytes(digest))
+        findings.add(f"the artifact {algorithm} {text} was never registered: no record names it")

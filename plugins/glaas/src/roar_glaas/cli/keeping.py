@@ -1,0 +1,111 @@
+"""`glaas init`, `glaas key rotate` and `glaas withhold`: what is done to a log by its keeper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from roar_glaas.cli.place import place, settings_of
+from roar_glaas.errors import GlaasError
+
+
+@click.command()
+@place
+@click.option("--rotate-key", is_flag=True, help="Have a new key follow the one in force.")
+def init(data: Path | None, database: str | None, rotate_key: bool) -> None:
+    """Make a registry: its directory, its database, and the key that signs its log.
+
+    What is there already stays. `glaas serve` does the same by itself. Servers on several hosts
+    that share one PostgreSQL database need the same key: copy tree-head.key from the first one.
+    """
+    from roar_glaas.log.signing import key_in_force
+    from roar_glaas.opening import open_registry
+
+    settings = settings_of(data, database)
+    opened = open_registry(settings)
+    with opened.read() as connection:
+        key = key_in_force(connection)
+    opened.dispose()
+    click.echo(f"{settings.data} holds a registry, whose log is signed with key {key.hex()}")
+    if rotate_key:
+        _rotate(data, database)
+
+
+@click.group()
+def key() -> None:
+    """The key that signs the log's tree heads."""
+
+
+@key.command()
+@place
+def rotate(data: Path | None, database: str | None) -> None:
+    """Have a new key follow the one in force, which signs that and is then deleted.
+
+    Servers that run take the new key from the directory; on other hosts, copy it there first
+    thing: until then they refuse what would add to the log.
+    """
+    _rotate(data, database)
+
+
+@click.command()
+@click.argument("record", type=click.IntRange(0, 2**53), required=False)
+@click.option("--reason", help="Why, in one line. Anybody may read it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--scrub", is_flag=True, help="Only have the database overwrite what was removed.")
+@place
+def withhold(
+    record: int | None,
+    reason: str | None,
+    yes: bool,
+    scrub: bool,
+    data: Path | None,
+    database: str | None,
+) -> None:
+    """Destroy the bytes of RECORD, a number of the log (`logIndex` in answers).
+
+    Commands, paths, metadata and labels that were taken from it go too. Its leaf stays in the log,
+    with every proof, and so do digests; a signed record says that it was withheld, and why. There
+    is no way back. Backups and copies made before keep what they have.
+    """
+    from roar_glaas.log import withholding
+    from roar_glaas.log.signing import begin_log
+    from roar_glaas.opening import open_existing
+
+    settings = settings_of(data, database)
+    opened = open_existing(settings)
+    try:
+        if not scrub:
+            if record is None or reason is None:
+                raise click.UsageError("name a record, and say why with --reason TEXT")
+            signer = begin_log(opened, settings.data)
+            with opened.read() as connection:
+                found = withholding.find_record(connection, record)
+            if not yes:
+                click.confirm(
+                    f"Destroy the bytes of record {record}, a {found.kind}? This cannot be undone",
+                    abort=True,
+                )
+            with opened.append() as connection:
+                done = withholding.withhold(connection, signer, record, reason)
+            click.echo(
+                f"record {record}, a {done.kind}, is withheld; record {done.record_index} says so"
+            )
+        withholding.scrub(opened)
+    finally:
+        opened.dispose()
+
+
+def _rotate(data: Path | None, database: str | None) -> None:
+    from roar_glaas.log.signing import begin_log, rotate_key
+    from roar_glaas.opening import open_existing
+
+    settings = settings_of(data, database)
+    opened = open_existing(settings)
+    try:
+        new = rotate_key(opened, begin_log(opened, settings.data), settings.data)
+    except OSError as error:
+        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
+    finally:
+        opened.dispose()
+    click.echo(f"the log is signed with key {new.id.hex()} from now on")
