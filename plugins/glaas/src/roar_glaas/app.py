@@ -14,6 +14,9 @@ from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
 from roar_glaas.api.fragments import fragment_routes
+from roar_glaas.api.accounts import who_am_i
+from roar_glaas.api.finding import finding_routes
+from roar_glaas.api.graph import graph_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.labels import label_routes
 from roar_glaas.api.reading import reading_routes
@@ -50,6 +53,9 @@ def create_app(settings: Settings) -> Litestar:
             label_routes,
             fragment_routes,
             telemetry,
+            *(health, ready, who_am_i),
+            *(registration_routes, reading_routes, page_routes),
+            *(graph_routes, finding_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
