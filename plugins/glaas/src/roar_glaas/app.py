@@ -13,9 +13,8 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
-from roar_glaas.api.fragments import fragment_routes
-from roar_glaas.api.accounts import who_am_i
 from roar_glaas.api.finding import finding_routes
+from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.labels import label_routes
@@ -76,6 +75,7 @@ def create_app(settings: Settings) -> Litestar:
             version=__version__,
             path="/schema",
             render_plugins=[JsonRenderPlugin()],
+            use_handler_docstrings=True,
         ),
         request_max_body_size=settings.max_body_bytes,
         on_shutdown=[database.dispose],

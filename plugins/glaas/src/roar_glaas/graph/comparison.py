@@ -89,10 +89,8 @@ def compare_jobs(left: list[Job], right: list[Job]) -> dict[str, Any]:
     pairs = [_step(one, other) for one, other in _paired(left, right)]
     return {
         "inputs": _artifacts_apart(_data(left), _data(right)),
-        "steps": [
-            pair for pair in pairs if pair["changes"] or not (pair["left"] and pair["right"])
-        ],
-        "sameCount": sum(not pair["changes"] for pair in pairs if pair["left"] and pair["right"]),
+        "steps": [pair for pair in pairs if not _is_same(pair)],
+        "sameCount": sum(map(_is_same, pairs)),
         "commits": _sets_apart(_commits(left), _commits(right)),
         "packages": _packages_apart(_packages(left), _packages(right)),
     }
@@ -100,7 +98,7 @@ def compare_jobs(left: list[Job], right: list[Job]) -> dict[str, Any]:
 
 def _paired(left: list[Job], right: list[Job]) -> list[tuple[Job | None, Job | None]]:
     """Jobs that belong together: the same job, else the same words, else the same program."""
-    rest = {number: one for number, one in enumerate(right)}
+    rest = dict(enumerate(right))
     partner: dict[int, int] = {}
     for likeness in (_uid, _words, _program):
         waiting: dict[Any, list[int]] = {}
@@ -152,6 +150,10 @@ def _step(left: Job | None, right: Job | None) -> dict[str, Any]:
         "inputs": inputs,
         "outputs": outputs,
     }
+
+
+def _is_same(pair: dict[str, Any]) -> bool:
+    return bool(pair["left"] and pair["right"] and not pair["changes"])
 
 
 def _brief(one: Job) -> Job:
