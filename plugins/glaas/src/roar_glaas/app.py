@@ -52,9 +52,8 @@ def create_app(settings: Settings) -> Litestar:
             label_routes,
             fragment_routes,
             telemetry,
-            *(health, ready, who_am_i),
-            *(registration_routes, reading_routes, page_routes),
-            *(graph_routes, finding_routes),
+            graph_routes,
+            finding_routes,
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
