@@ -14,7 +14,9 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
+from roar_glaas.api.finding import finding_routes
 from roar_glaas.api.fragments import fragment_routes
+from roar_glaas.api.graph import graph_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.labels import label_routes
 from roar_glaas.api.log import log_routes
@@ -64,6 +66,8 @@ def create_app(settings: Settings) -> Litestar:
             telemetry,
             metrics,
             log_routes,
+            graph_routes,
+            finding_routes,
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
@@ -85,6 +89,7 @@ def create_app(settings: Settings) -> Litestar:
             version=__version__,
             path="/schema",
             render_plugins=[JsonRenderPlugin()],
+            use_handler_docstrings=True,
         ),
         request_max_body_size=settings.max_body_bytes,
         state=State({"metrics": Metrics(database), "rates": rates}),

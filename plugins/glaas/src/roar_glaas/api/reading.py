@@ -11,7 +11,8 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
-from roar_glaas.graph.closure import describe_jobs, upstream
+from roar_glaas.graph.closure import upstream
+from roar_glaas.graph.descriptions import describe_jobs
 from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import job, session

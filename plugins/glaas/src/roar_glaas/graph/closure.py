@@ -1,141 +1,176 @@
-"""What something came from: jobs upstream, hop by hop, bounded."""
+"""What something came from, and what came of it: jobs hop by hop, bounded, resumable.
+
+A job is downstream of another exactly when that one is upstream of it: both follow the rule of
+`graph.producers`.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.log.withheld import reasons, told
-from roar_glaas.storage.tables import artifact, edge, job, session
+from roar_glaas.graph.producers import Producers, Use
+from roar_glaas.storage.tables import edge, job, session
 
 MOST_JOBS = 10_000
 _AT_ONCE = 500
+_READERS_AT_ONCE = 5_000
+
+
+class Step(NamedTuple):
+    """A job found on a walk: how many jobs it is away, and through what it was reached.
+
+    `via_job` and `via_artifact` are None for the first jobs of a walk.
+    """
+
+    job_id: int
+    hop: int
+    via_job: int | None
+    via_artifact: int | None
+
+
+def newest_job(connection: sa.Connection) -> int:
+    """The id of the job registered last: what a walk that starts now looks no further than."""
+    newest = sa.select(sa.func.coalesce(sa.func.max(job.c.id), 0))
+    return int(connection.execute(newest).scalar_one())
 
 
 def upstream(connection: sa.Connection, caller: Caller, found: Found) -> tuple[list[int], bool]:
-    """Ids of the jobs an artifact came from that the caller may see, and whether that is all.
+    """Ids of the jobs an artifact came from that the caller may see, and whether that is all."""
+    ids: list[int] = []
+    for step in walk_up(connection, caller, found, newest_job(connection)):
+        if len(ids) == MOST_JOBS:
+            return sorted(ids), False
+        ids.append(step.job_id)
+    return sorted(ids), True
 
-    Of several jobs that wrote the same bytes the producer is the one of the reader's session, else
-    the newest that began before the reader; for the artifact itself, the newest.
+
+def walk_up(connection: sa.Connection, caller: Caller, found: Found, as_of: int) -> Iterator[Step]:
+    """The jobs an artifact came from, nearest first, each once; a hop costs two queries.
+
+    The artifact's own producer is the newest job that wrote it. The order is the same whenever it
+    is asked for with the same `as_of`.
     """
     first = connection.execute(
         sa.select(edge.c.job_id)
         .join(job, job.c.id == edge.c.job_id)
         .join(session, session.c.id == job.c.session_id)
-        .where(edge.c.artifact_id == found.id, edge.c.direction == "out", visible(caller))
+        .where(
+            edge.c.artifact_id == found.id,
+            edge.c.direction == "out",
+            edge.c.job_id <= as_of,
+            visible(caller),
+        )
         .order_by(job.c.started_at_us.desc(), job.c.id.desc())
         .limit(1)
     ).scalar()
-    seen: set[int] = set() if first is None else {first}
-    front = sorted(seen)
-    while front and len(seen) < MOST_JOBS:
-        front = sorted(_producers(connection, caller, front) - seen)
-        seen |= set(front)
-    return sorted(seen)[:MOST_JOBS], len(seen) < MOST_JOBS or not front
+    if first is not None:
+        yield Step(first, 1, None, None)
+        yield from walk_up_from(connection, caller, [first], as_of)
 
 
-def _producers(connection: sa.Connection, caller: Caller, readers: list[int]) -> set[int]:
-    """For each artifact that these jobs read: the job that made it."""
-    reads, writes = edge.alias("reads"), edge.alias("writes")
-    reader, writer = job.alias("reader"), job.alias("writer")
-    best: dict[tuple[int, int], tuple[tuple[bool, int, int], int]] = {}
-    for start in range(0, len(readers), _AT_ONCE):
+def walk_up_from(
+    connection: sa.Connection, caller: Caller, jobs: list[int], as_of: int
+) -> Iterator[Step]:
+    """The jobs that these jobs' inputs came from, without these."""
+    producers = Producers(connection, caller, as_of)
+    seen = set(jobs)
+    front, hop = list(jobs), 1
+    while front:
+        hop += 1
+        reached: dict[int, tuple[int, int]] = {}
+        for reads in uses_of(connection, front, "in"):
+            for (reader, read), maker in sorted(producers.of(reads).items()):
+                if maker not in seen:
+                    seen.add(maker)
+                    reached[maker] = (reader, read)
+        front = sorted(reached)
+        for one in front:
+            yield Step(one, hop, *reached[one])
+
+
+def walk_down(
+    connection: sa.Connection, caller: Caller, found: Found, as_of: int
+) -> Iterator[Step]:
+    """The jobs that read an artifact or what came of it, nearest first, each once."""
+    seen: set[int] = set()
+    first = []
+    for uses in _readers(connection, caller, [found.id], as_of):
+        for use in uses:
+            if use.job_id not in seen:
+                seen.add(use.job_id)
+                first.append(use.job_id)
+                yield Step(use.job_id, 1, None, None)
+    yield from walk_down_from(connection, caller, first, as_of)
+
+
+def walk_down_from(
+    connection: sa.Connection, caller: Caller, jobs: list[int], as_of: int
+) -> Iterator[Step]:
+    """The jobs that read what these jobs wrote, or what came of that, without these."""
+    producers = Producers(connection, caller, as_of)
+    seen = set(jobs)
+    front, hop = list(jobs), 1
+    while front:
+        hop += 1
+        outputs = {use.artifact_id for uses in uses_of(connection, front, "out") for use in uses}
+        front = []
+        for uses in _readers(connection, caller, sorted(outputs), as_of):
+            made_by = producers.of(uses)
+            for use in uses:
+                maker = made_by.get((use.job_id, use.artifact_id))
+                if maker in seen and use.job_id not in seen:
+                    seen.add(use.job_id)
+                    front.append(use.job_id)
+                    yield Step(use.job_id, hop, maker, use.artifact_id)
+
+
+def uses_of(connection: sa.Connection, jobs: list[int], direction: str) -> Iterator[list[Use]]:
+    """What jobs read or wrote, some hundred jobs at a time."""
+    for start in range(0, len(jobs), _AT_ONCE):
         rows = connection.execute(
-            sa.select(
-                reader.c.id.label("reader_id"),
-                reads.c.artifact_id,
-                writer.c.id,
-                writer.c.started_at_us,
-                (writer.c.session_id == reader.c.session_id).label("is_of_session"),
-            )
-            .select_from(reader)
-            .join(reads, sa.and_(reads.c.job_id == reader.c.id, reads.c.direction == "in"))
-            .join(
-                writes,
-                sa.and_(writes.c.artifact_id == reads.c.artifact_id, writes.c.direction == "out"),
-            )
-            .join(writer, writer.c.id == writes.c.job_id)
-            .join(session, session.c.id == writer.c.session_id)
+            sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
+            .join(edge, edge.c.job_id == job.c.id)
             .where(
-                reader.c.id.in_(readers[start : start + _AT_ONCE]),
-                writer.c.id != reader.c.id,
-                writer.c.started_at_us <= reader.c.started_at_us,
-                visible(caller),
+                job.c.id.in_(jobs[start : start + _AT_ONCE]),
+                edge.c.direction == direction,
+                edge.c.ordinal == 0,
             )
         )
-        for row in rows:
-            rank = (bool(row.is_of_session), row.started_at_us, row.id)
-            place = (row.reader_id, row.artifact_id)
-            if place not in best or best[place][0] < rank:
-                best[place] = (rank, row.id)
-    return {found for _, found in best.values()}
+        yield [Use(*row) for row in rows]
 
 
-def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, Any]]:
-    """Jobs with their inputs and outputs, in the order they were started."""
-    wanted = sorted(ids)
-    found: list[dict[str, Any]] = []
-    for start in range(0, len(wanted), _AT_ONCE):
-        part = wanted[start : start + _AT_ONCE]
-        edges = _edges(connection, part)
-        rows = connection.execute(
-            sa.select(
-                job, session.c.hash.label("session_hash"), session.c.git_repo.label("git_repo")
-            )
-            .join(session, session.c.id == job.c.session_id)
-            .where(job.c.id.in_(part))
-        ).all()
-        why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
-        found += [
-            {
-                "id": row.id,
-                "jobUid": bytes(row.uid).hex(),
-                "command": told(row.command, why.get(row.leaf_index)),
-                "withheld": why.get(row.leaf_index),
-                "jobType": row.kind,
-                "stepNumber": row.step,
-                "startedAt": row.started_at_us / 1e6,
-                "durationSeconds": None if row.duration_us is None else row.duration_us / 1e6,
-                "exitCode": row.exit_code,
-                "gitRepo": row.git_repo or "",
-                "gitCommit": row.git_commit,
-                "gitBranch": row.git_branch or "",
-                "metadata": row.metadata or "{}",
-                "sessionHash": bytes(row.session_hash).hex(),
-                "inputs": edges.get((row.id, "in"), []),
-                "outputs": edges.get((row.id, "out"), []),
-                "logIndex": row.leaf_index,
-            }
-            for row in rows
-        ]
-    return sorted(found, key=lambda one: (one["startedAt"], one["stepNumber"], one["id"]))
-
-
-def _edges(
-    connection: sa.Connection, ids: list[int]
-) -> dict[tuple[int, str], list[dict[str, Any]]]:
-    rows = connection.execute(
-        sa.select(edge, artifact.c.algorithm, artifact.c.digest)
-        .join(artifact, artifact.c.id == edge.c.artifact_id)
-        .where(edge.c.job_id.in_(ids))
-        .order_by(edge.c.path, edge.c.artifact_id)
-    )
-    found: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        said = {
-            "hash": digest_text(row.algorithm, bytes(row.digest)),
-            "path": row.path,
-            "size": row.size_bytes,
-            "byteRanges": json.loads(row.byte_ranges) if row.byte_ranges else None,
-            "selectedCount": row.selected,
-            "total": row.total,
-        }
-        found.setdefault((row.job_id, row.direction), []).append(said)
-    return found
+def _readers(
+    connection: sa.Connection, caller: Caller, artifacts: list[int], as_of: int
+) -> Iterator[list[Use]]:
+    """The jobs that read any of these artifacts, some thousand at a time, the oldest first."""
+    for start in range(0, len(artifacts), _AT_ONCE):
+        part, last = artifacts[start : start + _AT_ONCE], (0, 0)
+        while True:
+            rows = connection.execute(
+                sa.select(
+                    *(edge.c.job_id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
+                )
+                .select_from(edge)
+                .join(job, job.c.id == edge.c.job_id)
+                .join(session, session.c.id == job.c.session_id)
+                .where(
+                    edge.c.artifact_id.in_(part),
+                    edge.c.direction == "in",
+                    edge.c.ordinal == 0,
+                    edge.c.job_id <= as_of,
+                    sa.tuple_(edge.c.job_id, edge.c.artifact_id) > sa.tuple_(*last),
+                    visible(caller),
+                )
+                .order_by(edge.c.job_id, edge.c.artifact_id)
+                .limit(_READERS_AT_ONCE)
+            ).all()
+            yield [Use(*row) for row in rows]
+            if len(rows) < _READERS_AT_ONCE:
+                break
+            last = (rows[-1].job_id, rows[-1].artifact_id)

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from roar_glaas.labels.documents import Document
 from roar_glaas.labels.targets import Stated, Target
+from roar_glaas.labels.values import note_values
 from roar_glaas.log.appending import Record, append
 from roar_glaas.registration.staging import now_us
+from roar_glaas.storage.bulk import reserve_ids
 from roar_glaas.storage.tables import label
 
 
@@ -72,8 +74,10 @@ def write(connection: sa.Connection, new: Sequence[Written]) -> None:
         )
         for one in new
     ]
+    ids = reserve_ids(connection, label, len(new)) if new else []
     rows = [
         {
+            "id": number,
             **one.target._asdict(),
             "version": one.version.number,
             "document": one.version.document,
@@ -81,10 +85,14 @@ def write(connection: sa.Connection, new: Sequence[Written]) -> None:
             "at_us": now,
             "leaf_index": index,
         }
-        for one, index in zip(new, append(connection, records, now), strict=True)
+        for number, one, index in zip(ids, new, append(connection, records, now), strict=True)
     ]
     if rows:
         connection.execute(sa.insert(label), rows)
+        note_values(
+            connection,
+            [(number, one.version.document) for number, one in zip(ids, new, strict=True)],
+        )
 
 
 def _versions(target: Target) -> sa.Select[Any]:

@@ -29,6 +29,7 @@ from roar_glaas.storage.tables.records import (
     label,
     session,
 )
+from roar_glaas.storage.tables.search import label_value
 from roar_glaas.storage.tables.staging import anonymous_use, registration, staged
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "fragment_session",
     "job",
     "label",
+    "label_value",
     "leaf",
     "log_key",
     "membership",

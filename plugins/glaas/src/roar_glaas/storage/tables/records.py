@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from roar_glaas.storage.searching import file_name
 from roar_glaas.storage.tables.columns import BigId, metadata, refers, surrogate, time_us
 
 # One published registration: a DAG of jobs, of one owner and in one scope.
@@ -27,7 +28,7 @@ session = sa.Table(
     time_us("registered_at_us"),
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.Index(None, "registered_at_us"),
-    sa.Index(None, "git_commit"),
+    sa.Index(None, "git_commit", "registered_at_us"),
     sa.Index(None, "owner_id", "registered_at_us"),
     sa.Index(None, "project_id", "registered_at_us"),
     sa.Index(None, "leaf_index"),
@@ -54,7 +55,7 @@ job = sa.Table(
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("uid", "owner_id"),
     sa.Index(None, "session_id", "step"),
-    sa.Index(None, "git_commit"),
+    sa.Index(None, "git_commit", "started_at_us"),
     sa.Index(None, "started_at_us"),
     sa.Index(None, "leaf_index"),
 )
@@ -154,6 +155,11 @@ edge = sa.Table(
     sa.Column("bloom", sa.Text, nullable=True),
     sa.Index(None, "artifact_id", "direction", "job_id"),
     sqlite_with_rowid=False,
+)
+sa.Index(
+    "ix_edge_file_name",
+    file_name(edge.c.path),
+    *(edge.c.job_id, edge.c.direction, edge.c.artifact_id, edge.c.ordinal),
 )
 
 # Versions of the label document of a session, a job or an artifact (as one session sees it).

@@ -1,9 +1,10 @@
-"""Every table, the guards, and the owner that is nobody."""
+"""Every table, the guards, the index of commands, and the owner that is nobody."""
 
 import sqlalchemy as sa
 from alembic import op
 
 from roar_glaas.storage.guards import guards
+from roar_glaas.storage.searching import command_index
 from roar_glaas.storage.tables import metadata, owner
 
 revision = "0001"
@@ -17,5 +18,6 @@ def upgrade() -> None:
     nobody = {"id": 0, "public_id": "anonymous", "kind": "user", "name": "anonymous"}
     nobody |= {"display_name": "nobody known", "created_at_us": 0}
     connection.execute(sa.insert(owner), nobody)
-    for statement in guards(connection.dialect.name):
+    dialect = connection.dialect.name
+    for statement in (*guards(dialect), *command_index(dialect)):
         connection.execute(sa.text(statement))

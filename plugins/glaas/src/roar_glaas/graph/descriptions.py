@@ -1,0 +1,90 @@
+"""Jobs told whole: all that was registered of each, with what it read and wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from roar_glaas.door import digest_text
+from roar_glaas.log.withheld import reasons, told
+from roar_glaas.storage.tables import artifact, edge, job, session
+
+MOST_EDGES = 100_000
+_AT_ONCE = 500
+
+
+def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, Any]]:
+    """Jobs with their inputs and outputs, in the order they were started.
+
+    Of all of them together 100,000 inputs and outputs are told; `edgesAreWhole` is false for a job
+    of which some are left out.
+    """
+    wanted = sorted(ids)
+    left = MOST_EDGES
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        edges, cut = _edges(connection, part, left)
+        left -= sum(map(len, edges.values()))
+        rows = connection.execute(
+            sa.select(
+                job, session.c.hash.label("session_hash"), session.c.git_repo.label("git_repo")
+            )
+            .join(session, session.c.id == job.c.session_id)
+            .where(job.c.id.in_(part))
+        ).all()
+        why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
+        found += [
+            {
+                "id": row.id,
+                "jobUid": bytes(row.uid).hex(),
+                "command": told(row.command, why.get(row.leaf_index)),
+                "withheld": why.get(row.leaf_index),
+                "jobType": row.kind,
+                "stepNumber": row.step,
+                "startedAt": row.started_at_us / 1e6,
+                "durationSeconds": None if row.duration_us is None else row.duration_us / 1e6,
+                "exitCode": row.exit_code,
+                "gitRepo": row.git_repo or "",
+                "gitCommit": row.git_commit,
+                "gitBranch": row.git_branch or "",
+                "metadata": row.metadata or "{}",
+                "sessionHash": bytes(row.session_hash).hex(),
+                "inputs": edges.get((row.id, "in"), []),
+                "outputs": edges.get((row.id, "out"), []),
+                "edgesAreWhole": cut is None or row.id < cut,
+                "logIndex": row.leaf_index,
+            }
+            for row in rows
+        ]
+    return sorted(found, key=lambda one: (one["startedAt"], one["stepNumber"], one["id"]))
+
+
+def _edges(
+    connection: sa.Connection, ids: list[int], most: int
+) -> tuple[dict[tuple[int, str], list[dict[str, Any]]], int | None]:
+    """What these jobs read and wrote, and the first job of which not all is told."""
+    rows = connection.execute(
+        sa.select(edge, artifact.c.algorithm, artifact.c.digest)
+        .join(artifact, artifact.c.id == edge.c.artifact_id)
+        .where(edge.c.job_id.in_(ids))
+        .order_by(edge.c.job_id, edge.c.direction, edge.c.artifact_id, edge.c.ordinal)
+        .limit(most + 1)
+    ).all()
+    found: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for row in rows[:most]:
+        said = {
+            "hash": digest_text(row.algorithm, bytes(row.digest)),
+            "path": row.path,
+            "size": row.size_bytes,
+            "byteRanges": json.loads(row.byte_ranges) if row.byte_ranges else None,
+            "selectedCount": row.selected,
+            "total": row.total,
+        }
+        found.setdefault((row.job_id, row.direction), []).append(said)
+    for edges in found.values():
+        edges.sort(key=lambda one: one["path"] or "")
+    return found, rows[most].job_id if len(rows) > most else None

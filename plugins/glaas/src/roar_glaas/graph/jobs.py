@@ -1,0 +1,130 @@
+"""Jobs in a few words: what lists, closures and searches tell of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from roar_glaas import door
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
+from roar_glaas.errors import Conflict, NotFound
+from roar_glaas.graph.descriptions import describe_jobs
+from roar_glaas.graph.moments import commit_is
+from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.log.withheld import reasons, told
+from roar_glaas.storage.searching import with_words, words_in
+from roar_glaas.storage.tables import job, session
+
+AT_ONCE = 500
+_MOST_OF_COMMAND = 2_000
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """Which jobs are looked for; None: any. Moments in microseconds, `until_us` not included."""
+
+    command: str | None = None
+    commit: str | None = None
+    kind: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+def brief_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, Any]]:
+    """Jobs by their ids, in the order given: the first 2,000 characters of each command.
+
+    Whoever asks has made sure that the caller may see them.
+    """
+    wanted = list(ids)
+    found: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        rows = connection.execute(
+            sa.select(
+                *(job.c.id, job.c.uid, job.c.kind, job.c.step, job.c.started_at_us),
+                *(job.c.duration_us, job.c.exit_code, job.c.git_commit, job.c.leaf_index),
+                sa.func.substr(job.c.command, 1, _MOST_OF_COMMAND).label("command"),
+                session.c.hash,
+            )
+            .join(session, session.c.id == job.c.session_id)
+            .where(job.c.id.in_(wanted[start : start + AT_ONCE]))
+        ).all()
+        why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
+        for row in rows:
+            duration = row.duration_us
+            found[row.id] = {
+                "jobUid": bytes(row.uid).hex(),
+                "command": told(row.command, why.get(row.leaf_index)),
+                "withheld": why.get(row.leaf_index),
+                "jobType": row.kind,
+                "stepNumber": row.step,
+                "startedAt": row.started_at_us / 1e6,
+                "durationSeconds": None if duration is None else duration / 1e6,
+                "exitCode": row.exit_code,
+                "gitCommit": row.git_commit,
+                "sessionHash": bytes(row.hash).hex(),
+            }
+    return [found[one] for one in wanted]
+
+
+def find_jobs(
+    connection: sa.Connection, caller: Caller, wanted: Wanted, limit: int, cursor: str | None
+) -> dict[str, Any]:
+    """`{"jobs", "nextCursor"}`, the newest first: by start, by registration when words are asked.
+
+    Raises BadRequest for a command without a word, a malformed commit or cursor.
+    """
+    question = ("jobs", *attrs.astuple(wanted))
+    query = sa.select(job.c.id, job.c.started_at_us).join(session, session.c.id == job.c.session_id)
+    keys: Sequence[sa.ColumnElement[int]] = (job.c.started_at_us, job.c.id)
+    if wanted.command is not None:
+        words = words_in(wanted.command, "command")
+        query = with_words(query, job.c.id, words, connection.dialect.name)
+        keys = (job.c.id,)
+    conditions = [visible(caller)]
+    if wanted.commit is not None:
+        conditions.append(commit_is(job.c.git_commit, wanted.commit))
+    if wanted.kind is not None:
+        conditions.append(job.c.kind == wanted.kind)
+    if wanted.since_us is not None:
+        conditions.append(job.c.started_at_us >= wanted.since_us)
+    if wanted.until_us is not None:
+        conditions.append(job.c.started_at_us < wanted.until_us)
+    place = place_of(cursor, question, len(keys))
+    if place is not None:
+        conditions.append(sa.tuple_(*keys) < sa.tuple_(*place))
+    rows = connection.execute(
+        query.where(*conditions).order_by(*(key.desc() for key in keys)).limit(limit + 1)
+    ).all()
+    shown = rows[:limit]
+    last = [] if not shown else [shown[-1].started_at_us, shown[-1].id][-len(keys) :]
+    return {
+        "jobs": brief_jobs(connection, [row.id for row in shown]),
+        "nextCursor": cursor_at(question, last) if len(rows) > limit else None,
+    }
+
+
+def job_by_uid(
+    connection: sa.Connection, caller: Caller, uid: str, session_hash: str | None = None
+) -> dict[str, Any]:
+    """One job, whole. Several owners may have given one uid: `session_hash` then tells which.
+
+    Raises NotFound, and Conflict when the uid names more than one that the caller may see.
+    """
+    query = (
+        sa.select(job.c.id)
+        .join(session, session.c.id == job.c.session_id)
+        .where(job.c.uid == door.uid(uid, "uid"), visible(caller))
+        .limit(2)
+    )
+    if session_hash is not None:
+        query = query.where(session.c.hash == door.digest("sha256", session_hash, "session"))
+    ids = connection.execute(query).scalars().all()
+    if not ids:
+        raise NotFound(f"no job {uid} is registered")
+    if len(ids) > 1:
+        raise Conflict(f"job {uid} is in more than one session; say which, with session")
+    return describe_jobs(connection, ids)[0]

@@ -1,0 +1,40 @@
+"""No question holds the database up: what takes too long is stopped there, and told so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from roar_glaas.errors import Unprocessable
+from roar_glaas.storage.database import Database
+
+LONGEST_S = 10.0
+# SQLite looks at the clock each time it has done so many steps: some milliseconds.
+_STEPS = 100_000
+
+
+@contextmanager
+def reading(database: Database, longest_s: float = LONGEST_S) -> Iterator[sa.Connection]:
+    """As `Database.read`; raises Unprocessable once the block's queries take longer than that."""
+    ends_at = time.monotonic() + longest_s
+    with database.read() as connection:
+        driver = connection.connection.driver_connection
+        if database.is_postgresql:
+            connection.execute(sa.text(f"SET LOCAL statement_timeout = {round(longest_s * 1e3)}"))
+        elif driver is not None:
+            driver.set_progress_handler(lambda: time.monotonic() > ends_at, _STEPS)
+        try:
+            yield connection
+        except sa.exc.OperationalError as error:
+            if time.monotonic() <= ends_at:
+                raise
+            raise Unprocessable(
+                f"this takes longer than {longest_s:g} s; ask for less: a smaller limit, "
+                "fewer hops, more words, or a shorter time"
+            ) from error
+        finally:
+            if driver is not None and not database.is_postgresql:
+                driver.set_progress_handler(None, 0)

@@ -1,0 +1,119 @@
+"""Which job made what another job read: the one rule that every walk follows.
+
+Of several jobs that wrote the same bytes the producer is the one of the reader's session, else the
+newest that began before the reader. Jobs that the caller may not see are no producers. Of more
+than a thousand that wrote the same (the empty file, say) the thousand registered last count, and
+those of the reader's session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
+from roar_glaas.storage.tables import edge, job, session
+
+_AT_ONCE = 500
+_MOST_WRITERS = 1_000
+
+
+class Use(NamedTuple):
+    """A job that read an artifact, or wrote one."""
+
+    job_id: int
+    artifact_id: int
+    session_id: int
+    started_at_us: int
+
+
+class Producers:
+    """Answers which job made what was read, in one state of the registry.
+
+    Jobs with ids beyond `as_of` do not count: a walk that is gone on with later finds the same.
+    What was asked of the database is kept, so an artifact is looked up once in a walk.
+    """
+
+    def __init__(self, connection: sa.Connection, caller: Caller, as_of: int) -> None:
+        self.connection = connection
+        self.caller = caller
+        self.as_of = as_of
+        self._writers: dict[int, list[Use]] = {}
+        self._of_session: dict[tuple[int, int], list[Use]] = {}
+
+    def of(self, reads: Collection[Use]) -> dict[tuple[int, int], int]:
+        """(reader, artifact) -> the job that made the artifact, where there is one."""
+        self._look_up({read.artifact_id for read in reads} - self._writers.keys())
+        found: dict[tuple[int, int], int] = {}
+        for read in reads:
+            writers = self._writers[read.artifact_id]
+            if len(writers) >= _MOST_WRITERS:
+                writers = [*writers, *self._in_session(read.artifact_id, read.session_id)]
+            best = max(
+                (
+                    (writer.session_id == read.session_id, writer.started_at_us, writer.job_id)
+                    for writer in writers
+                    if writer.job_id != read.job_id and writer.started_at_us <= read.started_at_us
+                ),
+                default=None,
+            )
+            if best is not None:
+                found[read.job_id, read.artifact_id] = best[2]
+        return found
+
+    def _look_up(self, artifacts: Iterable[int]) -> None:
+        wanted = sorted(artifacts)
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = wanted[start : start + _AT_ONCE]
+            self._writers.update((one, []) for one in part)
+            for use in self._uses(edge.c.artifact_id.in_(part), edge.c.job_id >= self._oldest()):
+                self._writers[use.artifact_id].append(use)
+
+    def _in_session(self, artifact_id: int, session_id: int) -> list[Use]:
+        name = (artifact_id, session_id)
+        if name not in self._of_session:
+            self._of_session[name] = self._uses(
+                edge.c.artifact_id == artifact_id, job.c.session_id == session_id
+            )
+        return self._of_session[name]
+
+    def _uses(self, *conditions: sa.ColumnElement[bool]) -> list[Use]:
+        rows = self.connection.execute(
+            sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
+            .select_from(edge)
+            .join(job, job.c.id == edge.c.job_id)
+            .join(session, session.c.id == job.c.session_id)
+            .where(
+                *conditions,
+                edge.c.direction == "out",
+                edge.c.ordinal == 0,
+                job.c.id <= self.as_of,
+                visible(self.caller),
+            )
+        )
+        return [Use(*row) for row in rows]
+
+    def _oldest(self) -> sa.ColumnElement[int]:
+        """Of the writers of an edge's artifact that may be seen, the thousandth from the end."""
+        other, of, within = edge.alias("other"), job.alias("other_job"), session.alias("of")
+        found = (
+            sa.select(other.c.job_id)
+            .join(of, of.c.id == other.c.job_id)
+            .join(within, within.c.id == of.c.session_id)
+            .where(
+                other.c.artifact_id == edge.c.artifact_id,
+                other.c.direction == "out",
+                other.c.ordinal == 0,
+                other.c.job_id <= self.as_of,
+                visible(self.caller, within),
+            )
+            .order_by(other.c.job_id.desc())
+            .limit(1)
+            .offset(_MOST_WRITERS - 1)
+            .correlate(edge)
+            .scalar_subquery()
+        )
+        return sa.func.coalesce(found, 0)
