@@ -11,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,8 @@ from roar_glaas.storage.tables import leaf
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
-MARK = "a-word-to-withhold"
+# No other word begins so: an index that shortens words keeps this one whole.
+MARK = "zyxunspeakable"
 DIGESTS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(6)]
 
 
@@ -302,6 +304,14 @@ CASES: dict[str, tuple[str | list[str], str]] = {
             "WHERE job_id IN (SELECT id FROM job WHERE step = 2)",
         ],
         "a row of withheld was never registered: it names record 4",
+    ),
+    "label value": (
+        "UPDATE label_value SET value = 'other' WHERE label_id = 1",
+        "label version 1 of a dag lacks the value ('word', '" + MARK,
+    ),
+    "label value added": (
+        "INSERT INTO label_value (key, value, label_id, ordinal) VALUES ('a', 'b', 1, 0)",
+        "label version 1 of a dag has the value ('a', 'b', 0) that its record lacks",
     ),
     "key": (
         "UPDATE log_key SET public = (SELECT salt FROM record_bytes WHERE leaf_index = 0)",
@@ -607,6 +617,20 @@ def test_the_commands_withhold_rotate_and_verify(registry: Registry, tmp_path: P
         for part in ("dag", "lineage", "components"):
             answer = registry.client.get(f"/api/v1/artifacts/{digest}/{part}")
             assert (answer.status_code, MARK in answer.text) == (200, False)
+    of_graph = [f"artifacts/{DIGESTS[1]}/{part}" for part in ("producers", "consumers")]
+    of_graph += [f"artifacts/{DIGESTS[1]}/{part}" for part in ("upstream", "downstream")]
+    of_graph += [f"artifacts/{DIGESTS[1]}/sources", f"artifacts/{root}/results"]
+    of_graph += [f"artifacts/{root}/members", f"artifacts/{root}/members/{DIGESTS[3]}"]
+    of_graph += [f"datasets?member={DIGESTS[3]}", "labels?key=word", "sessions"]
+    of_graph += [f"compare/artifacts?left={DIGESTS[1]}&right={DIGESTS[5]}", f"jobs?command={MARK}"]
+    of_graph += [f"jobs/{'1' * 32}", "files?path=out", f"files?path={MARK}"]
+    for path in of_graph:
+        answer = registry.client.get(f"/api/v1/graph/{path}")
+        assert answer.status_code == 200, (path, answer.text)
+        assert MARK not in answer.text, path
+    for path in (f"jobs?command={MARK}", f"labels?key=word&value={MARK}", f"files?path={MARK}"):
+        answer = registry.client.get(f"/api/v1/graph/{path}")
+        assert next(iter(answer.json().values())) == [], path
     page = registry.client.get(f"/dag/{session_hash}")
     assert (page.status_code, MARK in page.text) == (200, False)
     assert "withheld: it named a person" in page.text
@@ -621,6 +645,38 @@ def test_the_commands_withhold_rotate_and_verify(registry: Registry, tmp_path: P
         files = [file.read_bytes() for file in data.parent.glob("glaas.db*")]
         assert files
         assert not any(MARK.encode() in content for content in files)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_servers_of_one_log_sign_one_head_for_each_size(
+    registry: Registry, tmp_path: Path
+) -> None:
+    from plugins.glaas.tests.conftest import serving
+
+    data = tmp_path / "data"
+    with (
+        serving(registry.database_url, data) as second,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        uids = [f"{number:032x}" for number in range(1, 13)]
+        both = [registry, second] * 6
+        outputs = [hashlib.sha256(uid.encode()).hexdigest() for uid in uids]
+
+        def register(server: Registry, uid: str, output: str) -> str:
+            return server.register(uid=uid, output=output)
+
+        hashes = set(pool.map(register, both, uids, outputs))
+        assert len(hashes) == 12
+        for size in range(1, 26, 2):
+            heads = [one.client.get(f"/api/v1/log/head?size={size}").json() for one in both[:2]]
+            assert heads[0] == heads[1]
+            assert heads[0]["size"] == size
+        # A key that one of them did not make is taken all the same.
+        run("key", "rotate", "--data", data, "--database", registry.database_url)
+        for number, server in enumerate(both[:2], 100):
+            server.register(uid=f"{number:032x}", output=f"{number:064x}")
+    told = json.loads(run("verify", "--data", data, "--database", registry.database_url, "--json"))
+    assert (told["ok"], told["size"], told["heads"]) == (True, 30, 16)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -78,9 +78,9 @@ def own_sessions(database: Database, caller: Caller, limit: Limit = 20) -> Answe
                 "owner": row.name,
                 "project": row.slug,
                 "visibility": row.visibility,
-                "gitRepo": row.git_repo,
+                "gitRepo": row.git_repo or "",
                 "gitCommit": row.git_commit,
-                "gitBranch": row.git_branch,
+                "gitBranch": row.git_branch or "",
                 "jobCount": row.jobs,
                 "registeredAt": written(row.registered_at_us),
             }

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from roar_glaas.audit.findings import Findings, shown
 from roar_glaas.audit.records import Kept
 from roar_glaas.door import ETAG
+from roar_glaas.labels.values import values_of
 from roar_glaas.storage.blanking import BLANKED
 from roar_glaas.storage.tables import (
     artifact,
@@ -21,6 +22,7 @@ from roar_glaas.storage.tables import (
     edge,
     job,
     label,
+    label_value,
     session,
 )
 
@@ -44,6 +46,7 @@ class Rows:
         self.edges = 0
         self.components = 0
         self.claims = 0
+        self.label_values = 0
 
     def check(self, kind: str, records: list[Kept]) -> None:
         """Compare records of one kind, of those in `KINDS`, with the rows taken from them."""
@@ -250,9 +253,22 @@ class Rows:
             .outerjoin(artifact, artifact.c.id == label.c.artifact_id)
         )
         rows = self._of(query, label, records)
+        values: dict[int, set[tuple[str, str, int]]] = {}
+        ids = [row.id for found in rows.values() for row in found]
+        for one in self._select(sa.select(label_value), label_value.c.label_id, ids):
+            values.setdefault(one.label_id, set()).add((one.key, one.value, one.ordinal))
         for record in records:
             row = self._the_row(record, rows, "label")
-            if row is None or record.document is None:
+            if row is None:
+                continue
+            found = values.get(row.id, set())
+            self.label_values += len(found)
+            name = f"label version {row.version} of a {row.entity}"
+            if record.is_withheld and found:
+                self._findings.add(
+                    f"{name} is withheld, but still found by its values", record.leaf_index
+                )
+            if record.document is None:
                 continue
             said = record.document
             is_of_job, is_of_artifact = (said["entity"] == e for e in ("job", "artifact"))
@@ -263,7 +279,9 @@ class Rows:
                 "uid": bytes.fromhex(said["job"]) if is_of_job else None,
                 "digest": bytes.fromhex(said["artifact"]) if is_of_artifact else None,
             }
-            self._compare(record, f"label version {row.version} of a {row.entity}", wanted, row)
+            self._compare(record, name, wanted, row)
+            expected = set(values_of(json.loads(said["document"])))
+            self._compare_parts(record, name, "value", expected, found)
 
     def _of(
         self, query: sa.Select[Any], table: sa.Table, records: list[Kept]

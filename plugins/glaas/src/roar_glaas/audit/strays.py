@@ -16,6 +16,7 @@ from roar_glaas.storage.tables import (
     edge,
     job,
     label,
+    label_value,
     leaf,
     log_key,
     record_bytes,
@@ -52,6 +53,7 @@ def find_strays(connection: sa.Connection, findings: Findings, rows: Rows) -> No
         (edge, rows.edges),
         (component, rows.components),
         (digest_claim, rows.claims),
+        (label_value, rows.label_values),
     ):
         count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         if count > seen:

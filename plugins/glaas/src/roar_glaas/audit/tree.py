@@ -12,6 +12,8 @@ from roar_glaas.log.statements import LogKey, TreeHead
 from roar_glaas.log.verifying import verify_head
 from roar_glaas.storage.tables import node, tree_head
 
+_HEADS = 1000
+
 
 class Replay:
     """The tree as its leaves make it, beside what is stored of it.
@@ -30,15 +32,9 @@ class Replay:
         # Complete subtrees from the left, and whether a stored node in them is wrong already.
         self._stack: list[tuple[int, bytes, bool]] = []
         self._is_root_wrong = False
-        self._later_heads = iter(
-            connection.execute(
-                sa.select(tree_head).order_by(tree_head.c.size),
-                execution_options={"yield_per": 1000},
-            )
-        )
+        self._heads: list[TreeHead] = []
+        self._newest_read = -(2**62)
         self._next_head = self._take_head()
-        # A head of nothing is never signed.
-        self._check_heads()
 
     def add(self, first: int, leaves: list[bytes]) -> None:
         """Append these leaves, which begin at `first`; check the nodes and heads they complete.
@@ -87,12 +83,20 @@ class Replay:
             self._findings.add(f"{count - self.nodes} inner nodes are stored that no leaves give")
 
     def _take_head(self) -> TreeHead | None:
-        row = next(self._later_heads, None)
-        if row is None:
-            return None
-        return TreeHead(
-            row.size, bytes(row.root), row.at_us, bytes(row.key_id), bytes(row.signature)
-        )
+        """The next of the signed heads, by size; read in batches, the next one last."""
+        if not self._heads:
+            rows = self._connection.execute(
+                sa.select(tree_head)
+                .where(tree_head.c.size > self._newest_read)
+                .order_by(tree_head.c.size)
+                .limit(_HEADS)
+            )
+            self._heads = [
+                TreeHead(r.size, bytes(r.root), r.at_us, bytes(r.key_id), bytes(r.signature))
+                for r in rows
+            ][::-1]
+            self._newest_read = self._heads[0].size if self._heads else self._newest_read
+        return self._heads.pop() if self._heads else None
 
     def _check_heads(self) -> None:
         while self._next_head is not None and self._next_head.size <= self.size:

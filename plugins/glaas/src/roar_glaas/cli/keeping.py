@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from roar_glaas.cli.place import place, settings_of
+from roar_glaas.cli.options import at_registry, settings_of
 from roar_glaas.errors import GlaasError
 
 
 @click.command()
-@place
+@at_registry
 @click.option("--rotate-key", is_flag=True, help="Have a new key follow the one in force.")
 def init(data: Path | None, database: str | None, rotate_key: bool) -> None:
     """Make a registry: its directory, its database, and the key that signs its log.
@@ -38,7 +38,7 @@ def key() -> None:
 
 
 @key.command()
-@place
+@at_registry
 def rotate(data: Path | None, database: str | None) -> None:
     """Have a new key follow the one in force, which signs that and is then deleted.
 
@@ -53,7 +53,7 @@ def rotate(data: Path | None, database: str | None) -> None:
 @click.option("--reason", help="Why, in one line. Anybody may read it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--scrub", is_flag=True, help="Only have the database overwrite what was removed.")
-@place
+@at_registry
 def withhold(
     record: int | None,
     reason: str | None,

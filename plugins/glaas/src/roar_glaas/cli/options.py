@@ -22,8 +22,7 @@ def of_registry(command: Command) -> Command:
     """A command over one registry: it is given `database`, open, and says which with options."""
     import_late = "roar_glaas.opening"  # SQLAlchemy is not needed for --help
 
-    @click.option("--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory.")
-    @click.option("--database", metavar="URL", help="As for `glaas serve`.")
+    @at_registry
     @functools.wraps(command)
     def opened(data: Path | None, database: str | None, **words: Any) -> Any:
         from importlib import import_module
@@ -35,6 +34,15 @@ def of_registry(command: Command) -> Command:
             found.dispose()
 
     return opened
+
+
+def at_registry(command: Command) -> Command:
+    """A command that is given `data` and `database` as they were told: it opens what it needs."""
+    database = click.option("--database", metavar="URL", help="As for `glaas serve`.")
+    data = click.option(
+        "--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory."
+    )
+    return data(database(command))
 
 
 def settings_of(data: Path | None, database: str | None) -> Settings:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roar_glaas.cli.place import place, settings_of
+from roar_glaas.cli.options import at_registry, settings_of
 
 if TYPE_CHECKING:
     from roar_glaas.audit.inside import Report
 
 
 @click.command()
-@place
+@at_registry
 @click.option("--url", help="Check a registry from outside, over HTTP.")
 @click.option(
     "--remember",

@@ -11,6 +11,7 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.graph.moments import commit_is
 from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.tables import job, owner, project, session
 
 
@@ -66,6 +67,7 @@ def find_sessions(
         .limit(limit + 1)
     ).all()
     counts = _jobs_in(connection, [row.id for row in rows[:limit]])
+    why = reasons(connection, [row.leaf_index for row in rows if row.git_repo is None])
     last = rows[limit - 1] if len(rows) > limit else None
     return {
         "sessions": [
@@ -74,9 +76,10 @@ def find_sessions(
                 "owner": row.owner,
                 "project": row.project,
                 "visibility": row.visibility,
-                "gitRepo": row.git_repo,
+                "gitRepo": row.git_repo or "",
                 "gitCommit": row.git_commit,
-                "gitBranch": row.git_branch,
+                "gitBranch": row.git_branch or "",
+                "withheld": why.get(row.leaf_index),
                 "registeredAt": row.registered_at_us / 1e6,
                 "jobCount": counts.get(row.id, 0),
                 "logIndex": row.leaf_index,

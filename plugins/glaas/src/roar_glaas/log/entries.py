@@ -76,8 +76,12 @@ def _session_of(row: Any) -> str | None:
     """The session that a record belongs to, in hexadecimal; each says so itself."""
     if row.bytes is None or row.kind in _EVERYBODYS:
         return None
-    found = json.loads(bytes(row.bytes)).get("session")
-    return found if isinstance(found, str) else None
+    try:
+        found = json.loads(bytes(row.bytes))["session"]
+        return bytes.fromhex(found).hex()
+    except (ValueError, KeyError, TypeError):
+        # Meddled with, as `glaas verify` will tell: whose it is cannot be known.
+        return None
 
 
 def _visible_sessions(connection: sa.Connection, caller: Caller, hashes: set[str]) -> set[str]:

@@ -90,6 +90,9 @@ def scrub(database: Database) -> None:
     connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         with connection:
+            if not database.is_postgresql:
+                # The index of commands keeps what was deleted until its parts are merged.
+                connection.exec_driver_sql("INSERT INTO job_words(job_words) VALUES ('optimize')")
             connection.exec_driver_sql("VACUUM")
             if not database.is_postgresql:
                 checkpoint = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

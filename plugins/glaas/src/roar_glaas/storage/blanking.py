@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from roar_glaas.storage.tables import metadata
+from roar_glaas.storage.tables import label, label_value, metadata
 
 BLANKED: dict[str, tuple[str, ...]] = {
     "session": ("git_repo", "git_branch"),
@@ -70,7 +70,10 @@ def is_withheld(table: str) -> str:
 
 
 def blank(connection: sa.Connection, kind: str, leaf_index: int) -> None:
-    """Blank every row that was taken from a record of this kind, which must be withheld already."""
+    """Blank every row that was taken from a record of this kind, which must be withheld already.
+
+    What labels and commands are searched by goes too (of commands, by a trigger).
+    """
     for name in TABLES_OF[kind]:
         table = metadata.tables[name]
         values = dict.fromkeys(BLANKED[name])
@@ -81,3 +84,6 @@ def blank(connection: sa.Connection, kind: str, leaf_index: int) -> None:
         else:
             is_of_it = table.c.leaf_index.in_([leaf_index])
         connection.execute(sa.update(table).where(is_of_it).values(values))
+    if kind == "label":
+        ids = sa.select(label.c.id).where(label.c.leaf_index == leaf_index)
+        connection.execute(sa.delete(label_value).where(label_value.c.label_id.in_(ids)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,12 @@ class Database:
     @contextmanager
     def append(self) -> Iterator[sa.Connection]:
         """A transaction that adds to the log: one at a time, in all processes."""
-        if not self.is_postgresql:
-            with self.write() as connection:
-                yield connection
-            return
-        with self._writer, self.write() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
+        # Of SQLite `write` takes the lock itself.
+        with self._writer if self.is_postgresql else nullcontext(), self.write() as connection:
+            if self.is_postgresql:
+                connection.execute(
+                    sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK}
+                )
             yield connection
             if self.seal is not None:
                 self.seal(connection)
