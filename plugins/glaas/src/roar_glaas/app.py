@@ -14,6 +14,7 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
+from roar_glaas.api.device import device_routes
 from roar_glaas.api.finding import finding_routes
 from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
@@ -68,6 +69,8 @@ def create_app(settings: Settings) -> Litestar:
             log_routes,
             graph_routes,
             finding_routes,
+            *(health, ready),
+            *(account_routes, device_routes, registration_routes, reading_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
