@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> Litestar:
             render_plugins=[JsonRenderPlugin()],
         ),
         request_max_body_size=settings.max_body_bytes,
-        state=State({"metrics": Metrics(database), "rates": rates}),
+        state=State({"metrics": Metrics(settings, database), "rates": rates}),
         logging_config=None,  # the command sets up what is logged, and where
         on_shutdown=[database.dispose],
         debug=False,

@@ -85,6 +85,9 @@ class Settings:
         return self.anonymous_registration
 
 
+_MOST = {"port": 65535}
+
+
 def read_settings(
     data: Path, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None
 ) -> Settings:
@@ -106,6 +109,9 @@ def read_settings(
         if field.name != "data" and variable in environ:
             values[field.name] = _parsed(field.name, environ[variable], variable)
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
+    for key, value in values.items():
+        if type(value) is int and not 0 <= value <= _MOST.get(key, value):
+            raise GlaasError(f"{key} cannot be {value}")
     return Settings(data=data, **values)
 
 
