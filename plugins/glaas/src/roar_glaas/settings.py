@@ -121,7 +121,6 @@ _KINDS = {"int": int, "bool": bool, "bool | None": bool, "tuple[str, ...]": tupl
 def _kind(key: str, source: str) -> type:
     for field in attrs.fields(Settings):
         if field.name == key != "data":
-            return {"int": int, "bool": bool, "bool | None": bool}.get(str(field.type), str)
             return _KINDS.get(str(field.type), str)
     raise GlaasError(f"{source}: unknown setting {key!r}; see the page on running a registry")
 

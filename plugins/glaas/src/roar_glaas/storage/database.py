@@ -72,6 +72,8 @@ class Database:
         if not self.is_postgresql:
             with self.write() as connection:
                 yield connection
+                if self.seal is not None:
+                    self.seal(connection)
             return
         with self._writer, self.write() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
