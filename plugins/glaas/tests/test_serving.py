@@ -342,7 +342,7 @@ def test_requests_are_logged_without_what_they_say(tmp_path: Path) -> None:
     routes = [(line["method"], line["route"], line["status"]) for line in lines]
     assert ("GET", "/search", 302) in routes
     assert ("GET", "(none)", 404) in routes
-    assert ("GET", "/api/v1/artifacts/{reference}", 404) in routes
+    assert ("GET", "/api/v1/artifacts/{reference}", 401) in routes
     assert ("POST", "/api/v1/registration-sessions", 499) in routes
     found = next(line for line in lines if line["request_id"] == last.headers["x-request-id"])
     assert set(found) == {
@@ -378,6 +378,27 @@ def test_the_log_for_people_has_the_same_facts(tmp_path: Path) -> None:
     assert line.endswith(f" - {answer.headers['x-request-id']}")
 
 
+def test_an_account_is_named_in_the_log_and_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    run = [sys.executable, "-m", "roar_glaas.cli"]
+    subprocess.run([*run, "user", "add", "ada", "--data", data], check=True, capture_output=True)
+    made = subprocess.run(
+        [*run, "token", "create", "--user", "ada", "--json", "--data", data],
+        check=True,
+        capture_output=True,
+    )
+    token = json.loads(made.stdout)["secret"]
+    with served(data, "account_requests_per_minute = 2\n") as server:
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=server.url, headers=headers) as client:
+            path = "/api/v1/artifacts/aaaaaaaa"
+            assert [client.get(path).status_code for _ in range(3)] == [404, 404, 429]
+        assert httpx.get(f"{server.url}{path}").status_code == 404
+        server.stop()
+        assert [line["caller"] for line in server.lines()] == ["ada", "ada", "", ""]
+        assert token not in server.stderr.read_text()
+
+
 def figures(text: str) -> dict[str, float]:
     pairs = [line.rpartition(" ") for line in text.splitlines() if line[0] != "#"]
     return {name: float(value) for name, _, value in pairs}
@@ -395,7 +416,7 @@ def test_the_figures_count_requests_and_what_is_kept(registry: Any) -> None:
     assert found[f'glaas_requests_total{{{route},status="200"}}'] == 2
     assert found[f"glaas_request_duration_seconds_count{{{route}}}"] == 2
     assert found["glaas_open_registrations"] == 1
-    assert found["glaas_log_size"] == 2  # the session and its job
+    assert found["glaas_log_size"] == 3  # the key, the session and its job
     assert found["glaas_database_up"] == 1
     assert found["glaas_database_errors_total"] == 0
 
