@@ -59,6 +59,7 @@ def create_app(settings: Settings) -> Litestar:
             health,
             ready,
             account_routes,
+            device_routes,
             registration_routes,
             reading_routes,
             page_routes,
@@ -69,8 +70,6 @@ def create_app(settings: Settings) -> Litestar:
             log_routes,
             graph_routes,
             finding_routes,
-            *(health, ready),
-            *(account_routes, device_routes, registration_routes, reading_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),
@@ -95,7 +94,7 @@ def create_app(settings: Settings) -> Litestar:
             use_handler_docstrings=True,
         ),
         request_max_body_size=settings.max_body_bytes,
-        state=State({"metrics": Metrics(database), "rates": rates}),
+        state=State({"metrics": Metrics(settings, database), "rates": rates}),
         logging_config=None,  # the command sets up what is logged, and where
         on_shutdown=[database.dispose],
         debug=False,

@@ -89,6 +89,9 @@ class Settings:
         return self.anonymous_registration
 
 
+_MOST = {"port": 65535}
+
+
 def read_settings(
     data: Path, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None
 ) -> Settings:
@@ -110,6 +113,9 @@ def read_settings(
         if field.name != "data" and variable in environ:
             values[field.name] = _parsed(field.name, environ[variable], variable)
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
+    for key, value in values.items():
+        if type(value) is int and not 0 <= value <= _MOST.get(key, value):
+            raise GlaasError(f"{key} cannot be {value}")
     return Settings(data=data, **values)
 
 
@@ -119,7 +125,6 @@ _KINDS = {"int": int, "bool": bool, "bool | None": bool, "tuple[str, ...]": tupl
 def _kind(key: str, source: str) -> type:
     for field in attrs.fields(Settings):
         if field.name == key != "data":
-            return {"int": int, "bool": bool, "bool | None": bool}.get(str(field.type), str)
             return _KINDS.get(str(field.type), str)
     raise GlaasError(f"{source}: unknown setting {key!r}; see the page on running a registry")
 

@@ -20,6 +20,9 @@ COMMANDS = {
     "key": "keeping:key",
     "verify": "verify:verify",
     "withhold": "keeping:withhold",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "stats": "stats:stats",
 }
 
 

@@ -50,7 +50,10 @@ def serve(
     if not settings.takes_anonymous:
         announcement += "\nglaas: it takes no registrations: anonymous_registration is off"
     if workers > 1:
-        share(workers, lambda ready: _answer(settings, listener, ready), announcement)
+        from roar_glaas.serving.metrics import figures_of_all
+
+        with figures_of_all():
+            share(workers, lambda ready: _answer(settings, listener, ready), announcement)
     else:
         _answer(settings, listener, lambda: click.echo(announcement, err=True))
 

@@ -87,6 +87,30 @@ def install_next(data: Path, wanted: bytes) -> None:
         _keep_names(data)
 
 
+def key_text(data: Path, wanted: bytes) -> bytes | None:
+    """The file of the key of this id, as it is kept in backups; None when it is not there."""
+    for name in (_NAME, _NEXT):
+        found = _read(data / name)
+        if found is not None and found.id == wanted:
+            return (data / name).read_bytes()
+    return None
+
+
+def put_key(data: Path, text: bytes) -> None:
+    """Put a key from a backup where there is none. Raises OSError."""
+    descriptor = os.open(data / _NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    _keep_names(data)
+
+
+def has_key(data: Path) -> bool:
+    """Whether there is a key."""
+    return (data / _NAME).exists() or (data / _NEXT).exists()
+
+
 def _read(file: Path) -> SigningKey | None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -6,7 +6,10 @@ Of several processes that share PROMETHEUS_MULTIPROC_DIR any one tells the figur
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,8 +23,22 @@ from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import leaf, registration
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 # Budgets are of milliseconds, bodies of minutes.
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+
+
+@contextmanager
+def figures_of_all() -> Iterator[None]:
+    """Have the processes started in here count together: in files, gone when this process ends."""
+    own = os.getpid()
+    folder = tempfile.mkdtemp(prefix="glaas-figures-")
+    os.environ[MULTIPROCESS] = folder
+    try:
+        yield
+    finally:
+        if os.getpid() == own:  # those that were started leave by here too
+            shutil.rmtree(folder)
 
 
 class Metrics:
@@ -30,9 +47,10 @@ class Metrics:
     Each server has its own registry, and the library's own figures of the process stay out.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
+        self.readers = Networks.parse(settings.metrics_from, "metrics_from")
         self._database = database
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -103,11 +121,12 @@ class _Kept:
 
 
 @get("/metrics", sync_to_thread=True, include_in_schema=False)
-def metrics(request: Request[Any, Any, Any], settings: Settings) -> Response[bytes]:
+def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """For the addresses of the setting `metrics_from` alone, and never through a proxy."""
     noted = noted_of(request.scope)
-    allowed = Networks.parse(settings.metrics_from, "metrics_from")
-    if noted is None or noted.peer.is_relayed or noted.peer.address not in allowed:
+    figures: Metrics = request.app.state.metrics
+    if noted is None or noted.peer.is_relayed or noted.peer.address not in figures.readers:
         raise Forbidden("the figures are for the addresses of the setting metrics_from alone")
-    text = request.app.state.metrics.text()
-    return Response(text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    return Response(
+        figures.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )

@@ -1,0 +1,31 @@
+"""`glaas stats`: how much a registry holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from roar_glaas.cli.options import at_registry, settings_of
+
+
+@click.command()
+@at_registry
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def stats(data: Path | None, database: str | None, as_json: bool) -> None:
+    """Count sessions, jobs, artifacts, edges, labels, records of the log and accounts."""
+    from roar_glaas.opening import open_existing
+    from roar_glaas.storage.sizes import sizes
+
+    opened = open_existing(settings_of(data, database))
+    try:
+        found = sizes(opened)
+    finally:
+        opened.dispose()
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "type": "stats", **found}))
+        return
+    width = max(map(len, found))
+    for name, count in found.items():
+        click.echo(f"{name.replace('_', ' ').ljust(width)}  {count:>15,}")
