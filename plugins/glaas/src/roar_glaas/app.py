@@ -13,9 +13,8 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
-from roar_glaas.api.fragments import fragment_routes
-from roar_glaas.api.accounts import who_am_i
 from roar_glaas.api.bodies import StrictRequest
+from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.labels import label_routes
 from roar_glaas.api.reading import reading_routes
