@@ -16,6 +16,7 @@ from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
 from roar_glaas.api.device import device_routes
 from roar_glaas.api.finding import finding_routes
+from roar_glaas.api.bodies import StrictRequest
 from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
 from roar_glaas.api.health import health, ready
@@ -93,6 +94,7 @@ def create_app(settings: Settings) -> Litestar:
             render_plugins=[JsonRenderPlugin()],
             use_handler_docstrings=True,
         ),
+        request_class=StrictRequest,
         request_max_body_size=settings.max_body_bytes,
         state=State({"metrics": Metrics(settings, database), "rates": rates}),
         logging_config=None,  # the command sets up what is logged, and where

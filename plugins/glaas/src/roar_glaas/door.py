@@ -10,6 +10,7 @@ from typing import Any
 
 from roar_core.redaction import mask, mask_in
 from roar_glaas.errors import BadRequest
+from roar_glaas.strict_json import parse
 
 MOST_CHARACTERS = 1 << 20
 _LENGTHS = {
@@ -39,10 +40,7 @@ class Door:
             return None
         stated: object = value
         if isinstance(value, str):
-            try:
-                stated = json.loads(storable(value, where))
-            except (ValueError, RecursionError) as error:
-                raise BadRequest(f"{where} is no JSON") from error
+            stated = parse(storable(value, where), where)
         if not isinstance(stated, dict):
             raise BadRequest(f"{where} must be a JSON object")
         try:
@@ -107,6 +105,6 @@ def uid(text: str, where: str) -> bytes:
 
 def microseconds(seconds: float, where: str) -> int:
     """Seconds as whole microseconds; raises BadRequest for what is no moment or duration."""
-    if not 0 <= seconds < 1e11:  # false for NaN too
-        raise BadRequest(f"{where} must lie between 0 and 1e11 seconds")
+    if not 0 <= seconds < 9e9:  # false for NaN too; as microseconds below 2**53, like all integers
+        raise BadRequest(f"{where} must lie between 0 and 9e9 seconds")
     return round(seconds * 1e6)
