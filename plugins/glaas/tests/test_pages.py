@@ -66,6 +66,7 @@ def register(registry: Registry, jobs: list[dict[str, Any]], **final: Any) -> st
             for name, how, some in job.get("datasets", ())
         ]
         if views:
+            opened.post("artifacts/composites", dataset_body())
             opened.post(f"jobs/{job['job_uid']}/view-edges", {"view_edges": views})
     return str(opened.post("finalize", final)["session_hash"])
 
@@ -89,6 +90,7 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
     train = f"python -m torch.distributed.run src/train.py --data clean.parquet --lr {rate}"
     same = {"git_commit": commit}
     jobs = [
+        job(first + 3, "sh collect.sh images/", datasets=[(dataset_hash(), "produces", 120)]),
         job(
             first,
             "python prepare.py raw.csv -o clean.parquet",
@@ -134,10 +136,7 @@ def dataset_hash() -> str:
     return tree_hash(members()).root
 
 
-def register_dataset(registry: Registry) -> None:
-    opened = registry.open()
-    uid = f"{900:032x}"
-    opened.post("jobs/batch", {"jobs": [job(900, "sh collect.sh images/", job_uid=uid)]})
+def dataset_body() -> dict[str, Any]:
     name = dataset_hash()
     components = [
         {
@@ -151,21 +150,7 @@ def register_dataset(registry: Registry) -> None:
     ]
     body = {"hash": name, "hashes": [{"algorithm": "composite-blake3", "digest": name}]}
     body |= {"component_count_total": len(components), "components": components, "size": 840_000}
-    opened.post("artifacts/composites", body)
-    view = {"target_hash": name, "relation": "produces", "selected_count": 120}
-    opened.post(f"jobs/{uid}/view-edges", {"view_edges": [view | {"parent_total": 120}]})
-    opened.post("finalize", {})
-
-
-def label(registry: Registry, jobs: list[dict[str, Any]], **target: Any) -> None:
-    """Register jobs, then say these labels of the session or of what `target` names."""
-    opened = registry.open()
-    documents = target.pop("documents")
-    opened.post("jobs/batch", {"jobs": jobs})
-    session = opened.post("finalize", {})["session_hash"]
-    for document in documents:
-        body = {"session_hash": session, "metadata": document, **target}
-        opened.post("labels/batch", {"labels": [body]})
+    return body
 
 
 def insert_sweep(registry: Registry, first: int, number: int, wide: int) -> str:
