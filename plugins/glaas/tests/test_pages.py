@@ -90,7 +90,7 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
     train = f"python -m torch.distributed.run src/train.py --data clean.parquet --lr {rate}"
     same = {"git_commit": commit}
     jobs = [
-        job(first + 3, "sh collect.sh images/", datasets=[(dataset_hash(), "produces", 120)]),
+        job(first - 1, "sh collect.sh images/", datasets=[(dataset_hash(), "produces", 120)]),
         job(
             first,
             "python prepare.py raw.csv -o clean.parquet",
@@ -190,7 +190,7 @@ def insert_sweep(registry: Registry, first: int, number: int, wide: int) -> str:
 HOSTILE = (
     "<script>document.title='owned'</script>",
     "<img src=x onerror=\"document.title='owned'\">",
-    "\"><svg onload=\"document.title='owned'\">",
+    '"><svg onload="document.title=\'owned\'">',
     "javascript:document.title='owned'",
     "{{ 7 * 7 }}</title><b>",
     "abc\u202ecba",
@@ -215,7 +215,11 @@ def register_hostile(registry: Registry) -> tuple[str, str]:
     final = {"git_repo": "javascript:document.title='owned'", "git_branch": nasty}
     session = str(opened.post("finalize", final)["session_hash"])
     many = {f"key {n}": f"value {n}" for n in range(3000)}
-    for kind, of in (("dag", {}), ("artifact", {"artifact_hash": output}), ("job", {"job_uid": uid})):
+    for kind, of in (
+        ("dag", {}),
+        ("artifact", {"artifact_hash": output}),
+        ("job", {"job_uid": uid}),
+    ):
         document = {nasty: nasty, "link": "javascript:alert(1)", **many}
         told = {"entity_type": kind, "session_hash": session, "metadata": document, **of}
         opened.post("labels/batch", {"labels": [told]})

@@ -2,6 +2,8 @@
 
 const NEAREST = 2.5;
 const FARTHEST = 0.04;
+const READABLE = 0.6; // below, text is too small
+const [LEAST_HIGH, MOST_HIGH] = [180, 576];
 
 export class Camera {
   constructor(svg, view) {
@@ -11,6 +13,23 @@ export class Camera {
     [this.width, this.height] = [1, 1];
     this.moved = false;
     this.#listen();
+  }
+
+  /** Show a new drawing: all of it where it can be read then, else the end of it, at `last`. */
+  show(width, height, last) {
+    // A flat graph needs no tall stage.
+    const { width: wide } = this.svg.getBoundingClientRect();
+    const scale = Math.max(READABLE, Math.min(1, wide / width));
+    const stage = this.svg.parentElement;
+    stage.style.height = `${Math.min(MOST_HIGH, Math.max(LEAST_HIGH, height * scale + 24))}px`;
+    this.fit(width, height);
+    if (this.scale >= READABLE || !last) return;
+    this.scale = READABLE;
+    const box = this.svg.getBoundingClientRect();
+    const [right, bottom] = [width * READABLE, height * READABLE];
+    this.x = right > box.width ? Math.max(box.width - right, box.width / 2 - last.x * READABLE) : (box.width - right) / 2;
+    this.y = bottom > box.height ? Math.min(0, Math.max(box.height - bottom, box.height / 2 - last.y * READABLE)) : (box.height - bottom) / 2;
+    this.#apply();
   }
 
   /** Show all of a drawing of this size, never larger than life. */

@@ -3,9 +3,9 @@
 import { words } from "./model.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const CHARACTER = 6.4; // width of one of the heading's, in the monospaced font of the sheet
-const SMALL_CHARACTER = 5.9;
-const SIZES = { job: [214, 42], group: [214, 42], files: [168, 38] };
+const CHARACTER = 7.3; // width of one of the heading's, in the monospaced font of the sheet
+const SMALL_CHARACTER = 6.7;
+const SIZES = { job: [222, 46], group: [222, 46], files: [168, 46] };
 
 /** The size of a node: [width, height] in units of the drawing. */
 export function sizeOf(node) {
@@ -43,10 +43,19 @@ function draw(node) {
   group.append(element("rect", { width, height, rx: 6, class: "box" }));
   if (node.kind === "job") group.append(element("rect", { width: 4, height, rx: 2, class: "state" }));
   group.append(
-    element("text", { x: 12, y: 17, class: "heading" }, shortened(heading, width, CHARACTER)),
-    element("text", { x: 12, y: 31, class: "more" }, shortened(more, width, SMALL_CHARACTER)),
+    element("text", { x: 12, y: 19, class: "heading" }, shortened(heading, width, CHARACTER)),
+    element("text", { x: 12, y: 35, class: "more" }, shortened(more, width, SMALL_CHARACTER)),
   );
   return group;
+}
+
+/** The points of an edge, from the side where one node ends to the side where the other begins. */
+function between(points, [from, to], [fromSize, toSize], direction) {
+  const [main, length] = direction === "LR" ? ["x", 0] : ["y", 1];
+  const start = { ...from, [main]: from[main] + fromSize[length] / 2 };
+  const end = { ...to, [main]: to[main] - toSize[length] / 2 };
+  // Against the direction, in a circle: dagre's own points are better.
+  return start[main] < end[main] ? [start, ...points.slice(1, -1), end] : points;
 }
 
 /** A path through the points, its corners rounded. */
@@ -61,21 +70,27 @@ function curve(points) {
   return path;
 }
 
-/** Fill `view`, a <g>, with nodes and edges at their places; returns the elements by node id. */
-export function fill(view, nodes, edges, laid) {
+/**
+ * Fill `view`, a <g>, with nodes and edges at their places ("LR" or "TB").
+ * Returns { elements, places }, maps by node id.
+ */
+export function fill(view, nodes, edges, laid, direction) {
+  const places = new Map(laid.nodes.map((place) => [place.id, place]));
+  const sizes = new Map(nodes.map((node) => [node.id, sizeOf(node)]));
   const lines = element("g", { class: "edges" });
   edges.forEach(([from, to], index) => {
+    const ends = [places.get(from), places.get(to)];
+    const points = between(laid.edges[index], ends, [sizes.get(from), sizes.get(to)], direction);
     lines.append(
       element("path", {
         class: "edge",
-        d: curve(laid.edges[index]),
+        d: curve(points),
         "data-from": from,
         "data-to": to,
         "marker-end": "url(#arrow)",
       }),
     );
   });
-  const places = new Map(laid.nodes.map((place) => [place.id, place]));
   const elements = new Map();
   const boxes = element("g", { class: "nodes" });
   for (const node of nodes) {

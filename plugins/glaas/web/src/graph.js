@@ -32,8 +32,8 @@ function redraw(after = () => {}) {
   tell("Laying out…");
   worker.onmessage = ({ data }) => {
     if (data.number !== number) return; // the reader asked for something else meanwhile
-    ({ elements, places } = fill(view, nodes, edges, data));
-    camera.fit(data.width, data.height);
+    ({ elements, places } = fill(view, nodes, edges, data, direction));
+    camera.show(data.width, data.height, places.get(nodes.at(-1)?.id));
     const folded = nodes.filter((node) => node.kind === "group").length;
     tell(`${nodes.length} nodes${folded ? `, ${folded} of them groups` : ""}`);
     if (!elements.has(current)) current = nodes.at(-1)?.id ?? null;
@@ -205,7 +205,6 @@ for (const [name, act] of Object.entries({
 })) {
   section.querySelector(`[data-act=${name}]`).addEventListener("click", act);
 }
-addEventListener("resize", () => elements && camera.fit());
 
 section.hidden = false;
 tell("Reading…");

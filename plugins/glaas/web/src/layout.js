@@ -10,8 +10,8 @@ self.onmessage = ({ data }) => {
   graph.setGraph({
     rankdir: data.direction,
     ranker: "tight-tree", // as good to look at as network-simplex, in two thirds of its time
-    nodesep: 14,
-    ranksep: data.direction === "LR" ? 56 : 40,
+    nodesep: 12,
+    ranksep: data.direction === "LR" ? 44 : 40,
     edgesep: 8,
     marginx: 16,
     marginy: 16,

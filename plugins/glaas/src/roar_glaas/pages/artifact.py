@@ -9,27 +9,29 @@ from litestar import Response, get
 from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
 from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found, describe, find_artifact
-from roar_glaas.graph.closure import newest_job, upstream, walk_down
+from roar_glaas.graph.closure import upstream
 from roar_glaas.graph.descriptions import describe_jobs
+from roar_glaas.graph.jobs import job_by_uid
 from roar_glaas.graph.membership import datasets_with, is_member, members
 from roar_glaas.graph.neighbours import consumers, producers
+from roar_glaas.graph.results import results_of
 from roar_glaas.pages.drawing import drawing
 from roar_glaas.pages.facts import environment, label_lines, metadata_of
 from roar_glaas.pages.links import tracker_links
-from roar_glaas.pages.plain import heading, last_part
+from roar_glaas.pages.plain import last_part
 from roar_glaas.pages.rendering import built, page
 from roar_glaas.pages.workflow import workflow_links
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import job
+from roar_glaas.storage.tables import job, session
 
 _MOST_PRODUCERS = 20
-_MOST_MEMBERS = 100
-_MOST_USED = 2_000
+_MOST_MEMBERS = 50
+_READERS_OF_USES = 200
 _LISTED = 50
-After = Annotated[str | None, Parameter(query="after", max_length=500)]
 
 
 @get("/artifacts/{reference:str}", sync_to_thread=True)
@@ -47,7 +49,7 @@ def artifact_page(
         found = find_artifact(connection, caller, reference)
         made = producers(connection, caller, found, _MOST_PRODUCERS, None)
         read = consumers(connection, caller, found, _LISTED, readers_after)
-        recipe = _recipe(connection, caller, found)
+        recipe = _recipe(connection, caller, made["jobs"])
         told = describe(connection, caller, found)
         inside = (
             members(connection, caller, found, _MOST_MEMBERS, members_after)
@@ -102,42 +104,55 @@ def recipe_graph(database: Database, caller: Caller, reference: str) -> dict[str
 
 
 @get("/artifacts/{reference:str}/uses", sync_to_thread=True)
-def uses_page(database: Database, caller: Caller, reference: str) -> Response[str]:
-    """Everything that was made of an artifact, at any distance: "every model that used this"."""
+def uses_page(
+    database: Database,
+    caller: Caller,
+    reference: str,
+    after: Annotated[str | None, Parameter(max_length=500)] = None,
+) -> Response[str]:
+    """What was made of an artifact in the end: "every model that used this"."""
     with database.read() as connection:
         found = find_artifact(connection, caller, reference)
-        ids: list[int] = []
-        is_whole = True
-        for step in walk_down(connection, caller, found, newest_job(connection)):
-            if len(ids) == _MOST_USED:
-                is_whole = False
-                break
-            ids.append(step.job_id)
-        jobs = describe_jobs(connection, ids)
+        results = results_of(connection, caller, found, _READERS_OF_USES, after)
         told = describe(connection, caller, found)
+        made = producers(connection, caller, found, 1, None)["jobs"]
+        direct = _written_by(connection, caller, results["readers"])
+    jobs = {one["jobUid"]: one for one in (*results["readers"], *results["downstream"])}
+    shown = {one["hash"] for one in direct}
     return page(
         "uses.html",
         artifact=told,
-        name=_name(told, [], []) or found.digest[:12],
-        results=_results(jobs),
-        count=len(jobs),
-        is_whole=is_whole,
+        name=_name(told, made, []) or found.digest[:12],
+        uses=results,
+        jobs=jobs,
+        direct=direct,
+        further=[one for one in results["results"] if one["hash"] not in shown],
     )
 
 
-def _results(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the jobs wrote and none of them read, the last first: models, reports, predictions."""
-    read = {edge["hash"] for job in jobs for edge in job["inputs"]}
+def _written_by(
+    connection: sa.Connection, caller: Caller, readers: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What jobs wrote, in the order of the jobs: the models that were trained on a dataset."""
+    uids = [bytes.fromhex(one["jobUid"]) for one in readers]
+    ids = connection.execute(
+        sa.select(job.c.id)
+        .join(session, session.c.id == job.c.session_id)
+        .where(job.c.uid.in_(uids), visible(caller))
+    ).scalars()
+    place = {(one["jobUid"], one["sessionHash"]): n for n, one in enumerate(readers)}
+    whole = [
+        one
+        for one in describe_jobs(connection, ids)
+        if (one["jobUid"], one["sessionHash"]) in place
+    ]
+    whole.sort(key=lambda one: place[one["jobUid"], one["sessionHash"]])
     found: dict[str, dict[str, Any]] = {}
-    for one in jobs:
+    for one in whole:
         for edge in one["outputs"]:
-            if edge["hash"] not in read:
-                found[edge["hash"]] = {
-                    "edge": edge,
-                    "job": one,
-                    "heading": heading(one["command"]),
-                }
-    return list(reversed(found.values()))
+            about = {"jobUid": one["jobUid"], "sessionHash": one["sessionHash"]}
+            found.setdefault(edge["hash"], {**edge, **about})
+    return list(found.values())
 
 
 def _upstream(
@@ -150,16 +165,14 @@ def _upstream(
         return found, describe(connection, caller, found), jobs, is_whole
 
 
-def _recipe(connection: sa.Connection, caller: Caller, found: Found) -> dict[str, Any] | None:
-    """The job that made it: of several, the newest (see `graph.producers`)."""
-    made = producers(connection, caller, found, _MOST_PRODUCERS, None)["jobs"]
+def _recipe(
+    connection: sa.Connection, caller: Caller, made: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The job that made it: of several, the one that began last, as every walk has it."""
     if not made:
         return None
-    newest = max(made, key=lambda one: float(one["startedAt"]))
-    uid = bytes.fromhex(newest["jobUid"])
-    ids = connection.execute(sa.select(job.c.id).where(job.c.uid == uid)).scalars()
-    whole = describe_jobs(connection, ids)
-    return next(one for one in whole if one["sessionHash"] == newest["sessionHash"])
+    last = max(made, key=lambda one: float(one["startedAt"]))
+    return job_by_uid(connection, caller, last["jobUid"], last["sessionHash"])
 
 
 def _name(told: dict[str, Any], made: list[dict[str, Any]], read: list[dict[str, Any]]) -> str:

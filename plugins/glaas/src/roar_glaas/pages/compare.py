@@ -11,7 +11,8 @@ from litestar.params import Parameter
 from roar_glaas.access.caller import Caller
 from roar_glaas.errors import Refusal
 from roar_glaas.graph.artifacts import describe, find_artifact
-from roar_glaas.graph.closure import upstream
+from roar_glaas.graph.closure import newest_job, walk_up
+from roar_glaas.graph.comparison import MOST_JOBS, compare_jobs
 from roar_glaas.graph.descriptions import describe_jobs
 from roar_glaas.pages import comparison
 from roar_glaas.pages.facts import environment, metadata_of
@@ -44,17 +45,21 @@ def compare_page(
     if len(sides) < 2:
         status = 404 if wrong else 200
         return page("compare.html", status, typed=typed, wrong=wrong, sides=None)
-    one, other = sides["a"], sides["b"]
-    steps = comparison.steps(one["jobs"], other["jobs"])
+    left, right = sides["a"], sides["b"]
+    found = compare_jobs(left["jobs"], right["jobs"])
     return page(
         "compare.html",
         typed=typed,
         wrong={},
         sides=sides,
-        data=comparison.data(one["jobs"], other["jobs"]),
-        same_steps=steps.same,
-        steps=[_beside(row) for row in steps.different],
-        environment=comparison.environments(one["environment"], other["environment"]),
+        data=comparison.data(found["inputs"]),
+        same_data=found["inputs"]["sharedCount"],
+        steps=comparison.steps(found["steps"]),
+        same_steps=found["sameCount"],
+        environment=[
+            *comparison.environments(left["environment"], right["environment"]),
+            *comparison.packages(found["packages"]),
+        ],
     )
 
 
@@ -63,30 +68,27 @@ def _side(
 ) -> dict[str, Any]:
     """All that is shown of one of the two."""
     found = find_artifact(connection, caller, reference.removeprefix("blake3:"))
-    ids, is_whole = upstream(connection, caller, found)
+    ids: list[int] = []
+    is_whole = True
+    for step in walk_up(connection, caller, found, newest_job(connection)):
+        if len(ids) == MOST_JOBS:
+            is_whole = False
+            break
+        ids.append(step.job_id)
     jobs = describe_jobs(connection, ids)
-    makers = [job for job in jobs if any(out["hash"] == found.digest for out in job["outputs"])]
-    maker = makers[-1] if makers else None
-    written = next(
+    # The artifact's own maker is where the walk begins.
+    maker = next((job for job in jobs if job["id"] == ids[0]), None)
+    path = next(
         (edge["path"] for edge in (maker or {}).get("outputs", []) if edge["hash"] == found.digest),
         None,
     )
     metadata = metadata_of(maker) if maker else {}
     return {
         "artifact": describe(connection, caller, found),
-        "name": last_part(written) or found.digest[:12],
+        "name": last_part(path) or found.digest[:12],
         "jobs": jobs,
         "isWhole": is_whole,
         "maker": maker,
         "environment": environment(metadata),
         "links": [*workflow_links(settings, found.digest, maker), *tracker_links(metadata)],
     }
-
-
-def _beside(row: comparison.Row) -> dict[str, Any]:
-    """A pair of steps, their commands in pieces that tell what differs."""
-    if row.a is None or row.b is None:
-        pieces = [[comparison.Piece(job["command"], False)] if job else [] for job in row]
-    else:
-        pieces = list(comparison.words(row.a["command"], row.b["command"]))
-    return {"a": row.a, "b": row.b, "pieces": pieces}

@@ -15,7 +15,7 @@ from typing import Any
 from roar_glaas.pages.plain import heading, last_part, plain
 
 MOST_JOBS = 5_000
-MOST_APART = 300
+MOST_APART = 500
 _MOST_COMMAND = 300
 _ALIKE = 3
 _MOST_FILES = 20_000
@@ -53,7 +53,7 @@ def _files(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def file_of(edge: dict[str, Any], writer: int | None) -> dict[str, Any]:
-        name = str(plain(last_part(edge["path"]))) or "a part of a dataset"
+        name = str(plain(last_part(edge["path"]))) or "dataset"
         file = {"name": name[:200], "hash": edge["hash"], "count": 1}
         file |= {"isDataset": edge["total"] is not None, "writer": writer, "readers": []}
         newest[edge["hash"]] = file

@@ -74,7 +74,7 @@ def environment(metadata: Mapping[str, Any]) -> Environment:
     lines = []
     for name, (key,) in _LINES:
         told = next((place[key] for place in places if place.get(key)), None)
-        text = _in_words(told)
+        text = _version(told) or _in_words(told)
         if text:
             lines.append(Line(name, text))
     folder = metadata.get("cwd")
@@ -84,6 +84,17 @@ def environment(metadata: Mapping[str, Any]) -> Environment:
     if isinstance(version, str) and version:
         lines.append(Line("roar", version[:_MOST_VALUE]))
     return Environment(lines, _packages(metadata.get("packages")))
+
+
+def _version(told: object) -> str | None:
+    """`CPython 3.11.2` and `Linux 6.1.0`, where that is all there is to it."""
+    if not isinstance(told, Mapping):
+        return None
+    names = [key for key in ("implementation", "system", "name", "id") if told.get(key)]
+    versions = [key for key in ("version", "release") if told.get(key)]
+    if len(names) != 1 or len(versions) != 1 or len(told) != 2:
+        return None
+    return _in_words([told[names[0]]]) + " " + _in_words([told[versions[0]]])
 
 
 def _packages(told: object) -> list[Packages]:

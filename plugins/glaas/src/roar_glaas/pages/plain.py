@@ -61,8 +61,10 @@ def last_part(path: str | None) -> str:
 _RUNNERS = re.compile(
     r"(python[\d.]*|pypy\d*|bash|sh|zsh|node|ruby|perl|Rscript|julia|torchrun|accelerate|uv|poetry)$"
 )
+_SCRIPT = re.compile(r"[^=]*[^./=]\.(py|sh|R|r|jl|rb|pl|js|mjs|ts|ipynb|smk)$")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 MOST_HEADING = 40
+_MOST_LOOKED_AT = 30
 
 
 def heading(command: str) -> str:
@@ -72,13 +74,17 @@ def heading(command: str) -> str:
         return "(no command)"
     words = [last_part(told[0].strip("'\""))]
     if _RUNNERS.match(words[0]):
-        rest = iter(told[1:])
-        for word in rest:
-            if word == "-m":
-                words += ["-m", next(rest, "")]
-                break
-            if not word.startswith("-") and word != "run":
-                words.append(last_part(word.strip("'\"")))
-                break
+        rest = [word.strip("'\"") for word in told[1:_MOST_LOOKED_AT]]
+        script = next((word for word in rest if _SCRIPT.match(word)), None)
+        module = rest[rest.index("-m") + 1 :][:1] if "-m" in rest else []
+        plain_words = [word for word in rest if not word.startswith("-") and word != "run"]
+        if script is not None:
+            words.append(last_part(script))
+        elif module:
+            words += ["-m", *module]
+        elif plain_words and "-c" not in rest:
+            words.append(last_part(plain_words[0]))
+        elif "-c" in rest:
+            words.append("-c …")
     text = " ".join(filter(None, words))
     return text if len(text) <= MOST_HEADING else f"{text[: MOST_HEADING - 1]}…"
