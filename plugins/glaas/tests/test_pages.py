@@ -2,225 +2,256 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
+from pages_world import (
+    HOSTILE,
+    WANDB,
+    World,
+    dataset_hash,
+    digest_of,
+    insert_sweep,
+    members,
+    register_hostile,
+    register_training,
+)
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from roar_core.identity import Leaf, tree_hash
 from roar_core.testing.needs import leave_out, missing
-from roar_glaas.storage import tables
-from roar_glaas.storage.database import open_database, sqlite_address
+from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
 Browser = webdriver.Chrome
-WANDB = "https://wandb.ai/team/digits/runs/7x"
+Serving = Callable[[str, Path], AbstractContextManager["Registry"]]
 
 
-def digest_of(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, serve: Serving) -> Iterator[World]:
+    """A server with all that the pages have to show."""
+    folder = tmp_path_factory.mktemp("pages")
+    templates = (
+        'training_request_url = "https://ci.example/requests/{session}"',
+        'run_url = "https://ci.example/run?repository={repository}&of={artifact}"',
+    )
+    (folder / "glaas.toml").write_text("\n".join(templates))
+    with serve(sqlite_address(folder / "glaas.db"), folder) as registry:
+        first = register_training(registry, 1, "0.1", "c" * 40, "2.3.0")
+        register_training(registry, 11, "0.01", "d" * 40, "2.4.1")
+        sweep = insert_sweep(registry, 10_000, 500, 25)
+        beyond = insert_sweep(registry, 20_000, 2_000, 40)
+        hostile, output = register_hostile(registry)
+        yield World(registry, first, sweep, beyond, hostile, output)
 
 
-def link(name: str, path: str | None = None) -> dict[str, Any]:
-    return {"hash": digest_of(name), "path": path or f"/work/{name}", "size": len(name) * 1000}
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for all of the module."""
+    if reason := missing("chromium"):
+        leave_out(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    arguments = ["--headless=new", "--window-size=1280,900", "--disable-dev-shm-usage"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # Chromium refuses root otherwise
+    for argument in arguments:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # The driver of the distribution: without its path, Selenium would look for one to download.
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    browser = webdriver.Chrome(options=options, service=service)
+    yield browser
+    browser.quit()
 
 
-def metadata(torch: str, **more: Any) -> str:
-    runtime = {
-        "hostname": "gpu-7",
-        "os": {"system": "Linux", "release": "6.1.0"},
-        "python": {"version": "3.11.2", "implementation": "CPython"},
-        "gpu": [{"name": "A100", "memory_gb": 80}],
-    }
-    pip = {"numpy": "1.26.4", "torch": torch, "pandas": "2.2.0"}
-    runs = [{"tracker": "wandb", "url": WANDB}, {"tracker": "mlflow", "url": "javascript:alert(1)"}]
-    analysis = {"experiment_tracking": {"runs": runs}}
-    document = {"runtime": runtime, "packages": {"pip": pip}, "analysis": analysis}
-    return json.dumps(document | {"cwd": "/work"} | more)
+@pytest.fixture
+def look_at(chromium: Browser, world: World) -> Iterator[Callable[[str], Browser]]:
+    """Opens a page; afterwards fails if it complained, or asked another host for anything."""
+    chromium.get_log("browser")
+    chromium.get_log("performance")
 
+    def look(path: str) -> Browser:
+        chromium.get(world.registry.url + path)
+        return chromium
 
-def register(registry: Registry, jobs: list[dict[str, Any]], **final: Any) -> str:
-    """Register jobs, each with `reads`, `writes` and `datasets`; returns the session's hash."""
-    opened = registry.open()
-    apart = ("reads", "writes", "datasets")
-    bare = [{key: value for key, value in job.items() if key not in apart} for job in jobs]
-    opened.post("jobs/batch", {"jobs": bare})
-    for job in jobs:
-        for side, links in (("inputs", job.get("reads")), ("outputs", job.get("writes"))):
-            if links:
-                opened.post(f"jobs/{job['job_uid']}/{side}", {"artifacts": links})
-        views = [
-            {"target_hash": name, "relation": how, "selected_count": some, "parent_total": 120}
-            for name, how, some in job.get("datasets", ())
-        ]
-        if views:
-            opened.post("artifacts/composites", dataset_body())
-            opened.post(f"jobs/{job['job_uid']}/view-edges", {"view_edges": views})
-    return str(opened.post("finalize", final)["session_hash"])
-
-
-def job(number: int, command: str, **more: Any) -> dict[str, Any]:
-    started = 1_700_000_000.0 + number * 60
-    return {
-        "command": command,
-        "timestamp": started,
-        "job_uid": f"{number:032x}",
-        "step_number": number % 10_000,
-        "duration_seconds": 75.5,
-        "exit_code": 0,
-        "git_commit": "",
-    } | more
-
-
-def register_training(registry: Registry, first: int, rate: str, commit: str, torch: str) -> str:
-    """Clean, train on what was cleaned and on a dataset, judge: models differ by `rate`."""
-    model, cleaned = f"model-{rate}.pt", f"clean-{torch}.parquet"
-    train = f"python -m torch.distributed.run src/train.py --data clean.parquet --lr {rate}"
-    same = {"git_commit": commit}
-    jobs = [
-        job(first - 1, "sh collect.sh images/", datasets=[(dataset_hash(), "produces", 120)]),
-        job(
-            first,
-            "python prepare.py raw.csv -o clean.parquet",
-            reads=[link(f"raw-{torch}.csv", "/work/raw.csv"), link("schema.json")],
-            writes=[link(cleaned, "/work/clean.parquet")],
-            **same,
-        ),
-        job(
-            first + 1,
-            train + " --epochs 20 --seed 7",
-            reads=[
-                link(cleaned, "/work/clean.parquet"),
-                link("config.toml"),
-            ],
-            writes=[link(model, "/work/out/model.pt")],
-            metadata=metadata(torch),
-            datasets=[(dataset_hash(), "consumes", 90)],
-            **same,
-        ),
-        job(
-            first + 2,
-            "python judge.py out/model.pt > metrics.json",
-            reads=[link(model, "/work/out/model.pt")],
-            writes=[link(f"metrics-{rate}.json", "/work/metrics.json")],
-            exit_code=int(rate == "0.1"),
-            **same,
-        ),
+    yield look
+    complaints = [entry["message"] for entry in chromium.get_log("browser")]
+    assert [said for said in complaints if " 404 " not in said] == []
+    told = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in told
+        if message["method"] == "Network.requestWillBeSent"
     ]
-    return register(
-        registry,
-        jobs,
-        git_repo="https://github.com/team/digits",
-        git_commit=commit,
-        git_branch="main",
+    assert [url for url in asked if not url.startswith(world.registry.url)] == []
+
+
+def graph(browser: Browser) -> WebElement:
+    """The graph, once it is drawn."""
+    drawn = (By.CSS_SELECTOR, "#graph[data-drawn]")
+    WebDriverWait(browser, 60).until(lambda found: found.find_elements(*drawn))
+    return browser.find_element(*drawn)
+
+
+def drawn_again(browser: Browser, act: Callable[[], None]) -> None:
+    """Do something that draws the graph anew, and wait until it has been."""
+    before = graph(browser).get_attribute("data-drawn")
+    act()
+    WebDriverWait(browser, 60).until(
+        lambda found: graph(found).get_attribute("data-drawn") != before
     )
 
 
-def members() -> list[Leaf]:
-    return [Leaf(f"train/{n:03}.png", "blake3", digest_of(f"image {n}")) for n in range(120)]
+def nodes(browser: Browser) -> list[WebElement]:
+    return browser.find_elements(By.CSS_SELECTOR, "#graph [data-id]")
 
 
-def dataset_hash() -> str:
-    return tree_hash(members()).root
+def node(browser: Browser, beginning: str) -> WebElement:
+    return browser.find_element(By.CSS_SELECTOR, f'[data-id][aria-label^="{beginning}"]')
 
 
-def dataset_body() -> dict[str, Any]:
-    name = dataset_hash()
-    components = [
-        {
-            "relative_path": leaf.path,
-            "leaf_kind": "file",
-            "component_algorithm": leaf.algorithm,
-            "component_digest": leaf.digest,
-            "component_size": 7000,
-        }
-        for leaf in members()
-    ]
-    body = {"hash": name, "hashes": [{"algorithm": "composite-blake3", "digest": name}]}
-    body |= {"component_count_total": len(components), "components": components, "size": 840_000}
-    return body
+def details(browser: Browser) -> str:
+    return browser.find_element(By.CSS_SELECTOR, "#graph .details").text
 
 
-def insert_sweep(registry: Registry, first: int, number: int, wide: int) -> str:
-    """Many jobs: rows of `wide` that read one another, joined now and then. Returns the session.
-
-    Straight into the database: over HTTP each would be three requests.
-    """
-    name = digest_of(f"sweep {first}")
-    database = open_database(registry.database_url)
-    with database.write() as connection:
-        row = {"hash": bytes.fromhex(name), "owner_id": 0, "visibility": "public", "git_repo": ""}
-        row |= {"git_commit": "", "git_branch": "", "client_version": "", "leaf_index": 0}
-        connection.execute(sa.insert(tables.session), row | {"registered_at_us": first})
-        session_id = connection.execute(
-            sa.select(tables.session.c.id).where(tables.session.c.hash == row["hash"])
-        ).scalar_one()
-        jobs, artifacts, edges = [], [], []
-        for n in range(number):
-            command = f"python {('load', 'fit', 'merge')[n // wide % 3]}.py --part {n}"
-            told = {"id": first + n, "uid": (first + n).to_bytes(16), "owner_id": 0, "step": n + 1}
-            told |= {"session_id": session_id, "kind": "run", "command": command, "exit_code": 0}
-            told |= {"started_at_us": (first + n) * 1000, "git_commit": "", "git_branch": ""}
-            jobs.append(told | {"leaf_index": 0})
-            digest = bytes.fromhex(digest_of(f"sweep {first} {n}"))
-            artifacts.append({"id": first + n, "digest": digest, "algorithm": "blake3"})
-            reads = [n - wide] * (n >= wide) + [n - 1] * (n % 50 == 0 and n > 0)
-            for side, others in (("out", [n]), ("in", reads)):
-                for one in others:
-                    edge = {"job_id": first + n, "direction": side, "artifact_id": first + one}
-                    edges.append(edge | {"ordinal": 0, "path": f"/work/part-{one}"})
-        for table, rows in ((tables.job, jobs), (tables.artifact, artifacts), (tables.edge, edges)):
-            connection.execute(sa.insert(table), rows)
-    database.dispose()
-    return name
+def focused(browser: Browser) -> str:
+    return browser.switch_to.active_element.get_attribute("aria-label") or ""
 
 
-HOSTILE = (
-    "<script>document.title='owned'</script>",
-    "<img src=x onerror=\"document.title='owned'\">",
-    '"><svg onload="document.title=\'owned\'">',
-    "javascript:document.title='owned'",
-    "{{ 7 * 7 }}</title><b>",
-    "abc\u202ecba",
-)
+def press(browser: Browser, *keys: str) -> None:
+    ActionChains(browser).send_keys(*keys).perform()
 
 
-def register_hostile(registry: Registry) -> tuple[str, str]:
-    """A session and an artifact whose every text is out for mischief."""
-    nasty = " ".join(HOSTILE)
-    uid = f"{950:032x}"
-    output = digest_of("hostile output")
-    opened = registry.open()
-    body = job(950, nasty + "x" * 10_000, git_branch=nasty, job_type=HOSTILE[0][:32])
-    document = metadata(nasty, **{"cwd": nasty, "roar_version": nasty, nasty: {nasty: nasty}})
-    opened.post("jobs/batch", {"jobs": [body | {"metadata": document}]})
-    reads = [{"hash": digest_of(text), "path": f"/work/{text}"} for text in HOSTILE]
-    opened.post(f"jobs/{uid}/inputs", {"artifacts": reads})
-    opened.post(f"jobs/{uid}/outputs", {"artifacts": [{"hash": output, "path": f"/{nasty}"}]})
-    described = {"hashes": [{"algorithm": "blake3", "digest": output}], "size": 1}
-    described |= {"source_type": "https", "source_url": "javascript:document.title='owned'"}
-    opened.post("artifacts/batch", {"artifacts": [described]})
-    final = {"git_repo": "javascript:document.title='owned'", "git_branch": nasty}
-    session = str(opened.post("finalize", final)["session_hash"])
-    many = {f"key {n}": f"value {n}" for n in range(3000)}
-    for kind, of in (
-        ("dag", {}),
-        ("artifact", {"artifact_hash": output}),
-        ("job", {"job_uid": uid}),
-    ):
-        document = {nasty: nasty, "link": "javascript:alert(1)", **many}
-        told = {"entity_type": kind, "session_hash": session, "metadata": document, **of}
-        opened.post("labels/batch", {"labels": [told]})
-    return session, output
+def status(browser: Browser) -> str:
+    return browser.find_element(By.CSS_SELECTOR, "#graph [role=status]").text
+
+
+PAGES = {
+    "home": "/",
+    "search": "/search?q=train",
+    "nothing found": "/search?q=zzz",
+    "label": "/search?q=link",
+    "artifact": "/artifacts/MODEL",
+    "dataset": "/artifacts/DATASET?member=" + "a" * 64,
+    "recipe": "/artifacts/MODEL/recipe",
+    "uses": "/artifacts/DATASET/uses",
+    "compare what": "/compare?a=123",
+    "compare": "/compare?a=MODEL&b=OTHER",
+    "session": "/dag/SESSION",
+    "large session": "/dag/SWEEP",
+    "job": f"/jobs/{2:032x}",
+    "hostile session": "/dag/HOSTILE",
+    "hostile artifact": "/artifacts/MISCHIEF",
+    "hostile job": f"/jobs/{950:032x}",
+    "hostile comparison": "/compare?a=MISCHIEF&b=MODEL",
+    "hostile uses": "/artifacts/IN/uses",
+    "refused": "/dag/zz",
+}
+
+LOOK = """
+// What is wrong with the page as it is shown now, in words.
+const wrong = [];
+const root = document.documentElement;
+if (root.scrollWidth > root.clientWidth) wrong.push("overflows: " + root.scrollWidth);
+if (document.querySelectorAll("h1").length !== 1) wrong.push("not one h1");
+if (!document.querySelector("main")) wrong.push("no main");
+if (root.lang !== "en") wrong.push("no language");
+for (const field of document.querySelectorAll("input, select, textarea")) {
+  if (!field.getAttribute("aria-label") && !field.labels.length) wrong.push("unnamed " + field.outerHTML);
+}
+for (const named of document.querySelectorAll("a, button, [role=button]")) {
+  if (!named.textContent.trim() && !named.getAttribute("aria-label")) wrong.push("unnamed " + named.outerHTML);
+}
+for (const cell of document.querySelectorAll("th")) if (!cell.scope) wrong.push("th without scope");
+const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+if (new Set(ids).size !== ids.length) wrong.push("an id twice");
+const light = (text) => {
+  const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+  const part = (c) => ((c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  return { a, light: 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b) };
+};
+const behind = (element) => {
+  for (let at = element; at; at = at.parentElement) {
+    const found = light(getComputedStyle(at).backgroundColor);
+    if (found.a > 0.99) return found.light;
+  }
+  return 1;
+};
+for (const element of document.querySelectorAll("body *:not(svg *)")) {
+  const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !element.checkVisibility()) continue;
+  const [one, other] = [light(getComputedStyle(element).color).light, behind(element)];
+  const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+  if (contrast < 4.5) wrong.push("contrast " + contrast.toFixed(2) + " of " + element.outerHTML.slice(0, 80));
+}
+return wrong;
+"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_well_made_on_every_screen_light_and_dark(
+    name: str, look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at(world.address(PAGES[name]))
+    try:
+        for width in (1280, 400):
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            for scheme in ("light", "dark"):
+                feature = {"name": "prefers-color-scheme", "value": scheme}
+                browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+                dark = browser.execute_script(
+                    "return getComputedStyle(document.body).backgroundColor"
+                )
+                assert (dark == "rgb(255, 255, 255)") is (scheme == "light")
+                assert browser.execute_script(LOOK) == [], (width, scheme)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert "owned" not in browser.title.replace("document.title='owned'", "")
+    assert not browser.find_elements(By.CSS_SELECTOR, "main img, main b, main iframe, main script")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read_without_a_script(name: str, chromium: Browser, world: World) -> None:
+    chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        chromium.get(world.registry.url + world.address(PAGES[name]))
+        assert len(chromium.find_elements(By.TAG_NAME, "h1")) == 1
+        for section in chromium.find_elements(By.ID, "graph"):
+            assert not section.is_displayed()
+            assert len(chromium.find_elements(By.CSS_SELECTOR, ".steps tbody tr")) > 0
+        assert not chromium.find_elements(By.CSS_SELECTOR, "button.copy")
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_the_same_on_both_databases(name: str, shared: Registry) -> None:
+    if not shared.client.get(f"/jobs/{950:032x}").is_success:
+        register_training(shared, 1, "0.1", "c" * 40, "2.3.0")
+        register_training(shared, 11, "0.01", "d" * 40, "2.4.1")
+        register_hostile(shared)
+    there = World(shared, "", "", "", "", digest_of("hostile output"))
+    address = there.address(PAGES[name])
+    expected = 404 if "/dag/" in address or "a=123" in address else 200
+    answer = shared.client.get(address)
+    assert answer.status_code == expected, answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src")
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert "style=" not in answer.text
+    assert "<script>" not in answer.text
+    assert 'onload="' not in answer.text

@@ -3,7 +3,7 @@
 const NEAREST = 2.5;
 const FARTHEST = 0.04;
 const READABLE = 0.6; // below, text is too small
-const [LEAST_HIGH, MOST_HIGH] = [180, 576];
+const [LEAST_HIGH, MOST_HIGH] = [240, 576];
 
 export class Camera {
   constructor(svg, view) {
@@ -20,15 +20,17 @@ export class Camera {
     // A flat graph needs no tall stage.
     const { width: wide } = this.svg.getBoundingClientRect();
     const scale = Math.max(READABLE, Math.min(1, wide / width));
-    const stage = this.svg.parentElement;
-    stage.style.height = `${Math.min(MOST_HIGH, Math.max(LEAST_HIGH, height * scale + 24))}px`;
+    const high = Math.min(MOST_HIGH, Math.max(LEAST_HIGH, height * scale + 24));
+    this.svg.parentElement.style.setProperty("--high", `${high}px`);
     this.fit(width, height);
     if (this.scale >= READABLE || !last) return;
     this.scale = READABLE;
     const box = this.svg.getBoundingClientRect();
     const [right, bottom] = [width * READABLE, height * READABLE];
-    this.x = right > box.width ? Math.max(box.width - right, box.width / 2 - last.x * READABLE) : (box.width - right) / 2;
-    this.y = bottom > box.height ? Math.min(0, Math.max(box.height - bottom, box.height / 2 - last.y * READABLE)) : (box.height - bottom) / 2;
+    const place = (size, room, middle) =>
+      size > room ? Math.min(0, Math.max(room - size, room / 2 - middle)) : (room - size) / 2;
+    this.x = place(right, box.width, last.x * READABLE);
+    this.y = place(bottom, box.height, last.y * READABLE);
     this.#apply();
   }
 

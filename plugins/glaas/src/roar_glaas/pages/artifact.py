@@ -22,7 +22,7 @@ from roar_glaas.pages.drawing import drawing
 from roar_glaas.pages.facts import environment, label_lines, metadata_of
 from roar_glaas.pages.links import tracker_links
 from roar_glaas.pages.plain import last_part
-from roar_glaas.pages.rendering import built, page
+from roar_glaas.pages.rendering import can_draw, page
 from roar_glaas.pages.workflow import workflow_links
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
@@ -92,7 +92,7 @@ def recipe_page(database: Database, caller: Caller, reference: str) -> Response[
         jobs=jobs[:1000],
         count=len(jobs),
         is_whole=is_whole,
-        has_graph=built("graph.js") is not None,
+        has_graph=can_draw(),
     )
 
 

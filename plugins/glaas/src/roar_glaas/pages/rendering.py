@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +13,7 @@ from litestar import Response
 from roar_glaas.pages import plain
 from roar_glaas.pages.links import web_address
 
+_log = logging.getLogger(__name__)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
     "worker-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
@@ -48,3 +51,19 @@ def built(name: str) -> bytes | None:
     """A file of the bundle that hatch_build.py makes; None where it could not be made."""
     found = files("roar_glaas.pages").joinpath("_built", name)
     return found.read_bytes() if found.is_file() else None
+
+
+def can_draw() -> bool:
+    """Whether the graph's script is here; where it is not, the log says so once."""
+    if built("graph.js") is None:
+        _tell_that_nothing_is_drawn()
+        return False
+    return True
+
+
+@cache
+def _tell_that_nothing_is_drawn() -> None:
+    _log.warning(
+        "graphs are listed, not drawn: this installation has no script for them; install "
+        "roar-glaas from a wheel, or again where npm can reach its registry"
+    )

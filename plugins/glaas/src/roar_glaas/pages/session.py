@@ -17,7 +17,7 @@ from roar_glaas.pages.drawing import drawing
 from roar_glaas.pages.facts import environment, label_lines, metadata_of
 from roar_glaas.pages.labels import session_labels
 from roar_glaas.pages.links import tracker_links
-from roar_glaas.pages.rendering import built, page
+from roar_glaas.pages.rendering import can_draw, page
 from roar_glaas.pages.workflow import workflow_links
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
@@ -50,7 +50,7 @@ def session_page(
         pages=pages,
         links=workflow_links(settings, None, about),
         labels=label_lines(labels),
-        has_graph=built("graph.js") is not None,
+        has_graph=can_draw(),
     )
 
 
