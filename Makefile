@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PLUGINS := $(filter-out plugins/_template,$(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 PROJECTS := pyproject.toml roar_core/pyproject.toml $(PLUGINS:%=%/pyproject.toml)
-NATIVE := $(wildcard plugins/*/native/* plugins/*/hatch_build.py roar_core/src/roar_core/include/*.h)
+NATIVE := $(wildcard plugins/*/native/* plugins/*/hatch_build.py plugins/*/web/* plugins/*/web/src/* roar_core/src/roar_core/include/*.h)
 C_SOURCES := $(wildcard plugins/*/native/*.[ch] benchmarks/workloads/*.[ch])
 
 export ROAR_NO_TELEMETRY := 1
@@ -58,7 +58,7 @@ docs: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) build dist benchmarks/.cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find roar_core plugins tests benchmarks examples -depth \
-		\( -name __pycache__ -o -name _native \) -exec rm -rf {} +
+		\( -name __pycache__ -o -name _native -o -name _built \) -exec rm -rf {} +
 
 # --- what the targets above stand on ------------------------------------------------------------
 

@@ -113,7 +113,7 @@ def test_a_wheel_is_built_from_its_sdist_where_no_roar_is_installed(
 
 def sources_of(folder: Path) -> set[str]:
     """Every file of a distribution's packages that is not made from the others."""
-    made = {"__pycache__", "_native"}
+    made = {"__pycache__", "_native", "_built"}
     files = [path.relative_to(folder / "src") for path in (folder / "src").rglob("*.*")]
     return {
         str(path)

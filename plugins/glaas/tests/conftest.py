@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,12 @@ def registry(database_url: str, tmp_path: Path) -> Iterator[Registry]:
     """A real server on a free port, on each of both databases."""
     with serving(database_url, tmp_path / "data") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[str, Path], AbstractContextManager[Registry]]:
+    """Starts a server over a database and a data directory: see `serving`."""
+    return serving
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -10,7 +10,12 @@ from typing import Any
 import attrs
 
 from roar_glaas.errors import GlaasError
+from roar_glaas.pages.links import check_template
 from roar_glaas.storage.database import sqlite_address
+
+
+def _is_template(_: Any, field: attrs.Attribute[str], value: str) -> None:
+    check_template(field.name, value)
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +69,9 @@ class Settings:
     metrics_from: tuple[str, ...] = ("127.0.0.1", "::1")
     # How long a client that waits for its log-in's approval leaves between two questions.
     device_interval_s: int = 5
+    # Where a team looks after its trainings: see `pages.links`. Empty: no such link.
+    training_request_url: str = attrs.field(default="", validator=_is_template)
+    run_url: str = attrs.field(default="", validator=_is_template)
 
     @property
     def database_url(self) -> str:

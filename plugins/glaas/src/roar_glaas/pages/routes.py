@@ -1,92 +1,65 @@
-"""The pages: an artifact and how it was made, a session and its jobs."""
+"""The pages and what they are made of: one router, whose refusals are pages too."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from litestar import Response, Router, get
-from litestar.response import Redirect
+from litestar import Request, Response, Router, get
+from litestar.exceptions import HTTPException
 
-from roar_core.spelling import timestamp
-from roar_glaas.access.caller import Caller
-from roar_glaas.api.reading import session_document
-from roar_glaas.errors import Refusal
-from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
-from roar_glaas.storage.database import Database
+from roar_glaas.errors import NotFound, Refusal
+from roar_glaas.pages.artifact import artifact_page, recipe_graph, recipe_page, uses_page
+from roar_glaas.pages.compare import compare_page
+from roar_glaas.pages.rendering import HEADERS, built, page
+from roar_glaas.pages.search import home, search
+from roar_glaas.pages.session import job_page, session_graph, session_page
 
-_MOST_MEMBERS = 50
-_HEADERS = {
-    # Nothing but our own style sheet: no script, no frame, no form elsewhere.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-_templates = Environment(
-    loader=PackageLoader("roar_glaas.pages"),
-    autoescape=select_autoescape(default=True, default_for_string=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.filters["moment"] = lambda seconds: timestamp(round(seconds * 1e6) * 1000)
-
-
-@get("/", sync_to_thread=False)
-def home() -> Response[str]:
-    """Where to look something up."""
-    return _page("home.html")
-
-
-@get("/search", sync_to_thread=False)
-def search(q: str = "") -> Redirect:
-    """To the artifact whose hash was typed."""
-    typed = "".join(c for c in q.strip().lower().removeprefix("blake3:") if c.isalnum())[:128]
-    return Redirect(f"/artifacts/{typed}" if typed else "/")
-
-
-@get("/artifacts/{reference:str}", sync_to_thread=True)
-def artifact_page(database: Database, caller: Caller, reference: str) -> Response[str]:
-    """What an artifact is, what made it, and what was made of it."""
-    try:
-        with database.read() as connection:
-            found = find_artifact(connection, caller, reference)
-            return _page(
-                "artifact.html",
-                artifact=describe(connection, caller, found),
-                members=components_of(connection, caller, found, _MOST_MEMBERS),
-                made_by=jobs_at(connection, caller, found, "out"),
-                read_by=jobs_at(connection, caller, found, "in"),
-            )
-    except Refusal as error:
-        return _refused(error)
-
-
-@get("/dag/{reference:str}", sync_to_thread=True)
-def session_page(database: Database, caller: Caller, reference: str) -> Response[str]:
-    """The jobs of a session, in the order they ran."""
-    try:
-        return _page("session.html", session=session_document(database, caller, reference))
-    except Refusal as error:
-        return _refused(error)
+_SCRIPTS = ("copying.js", "graph.js", "layout.js")
+_TITLES = {404: "Not found", 409: "More than one", 401: "Sign in first", 403: "Not allowed"}
 
 
 @get("/style.css", sync_to_thread=False, media_type="text/css")
 def style() -> str:
     """The one style sheet, light and dark."""
-    from importlib.resources import files
-
     return files("roar_glaas.pages").joinpath("style.css").read_text(encoding="utf-8")
 
 
-def _refused(error: Refusal) -> Response[str]:
-    return _page("refused.html", error.status, message=str(error))
+@get("/icon.svg", sync_to_thread=False)
+def icon() -> Response[str]:
+    """What stands before the page's name in a browser's tab: two nodes and what came of them."""
+    text = files("roar_glaas.pages").joinpath("icon.svg").read_text(encoding="utf-8")
+    return Response(text, media_type="image/svg+xml", headers=HEADERS)
 
 
-def _page(template: str, status: int = 200, **values: Any) -> Response[str]:
-    text = _templates.get_template(template).render(**values)
-    return Response(text, media_type="text/html", status_code=status, headers=_HEADERS)
+@get("/built/{name:str}", sync_to_thread=False)
+def script(name: str) -> Response[bytes]:
+    """A script of the bundle; a worker's own policy is that of its script's answer."""
+    content = built(name) if name in _SCRIPTS else None
+    if content is None:
+        raise NotFound("this server was installed without that script")
+    return Response(content, media_type="text/javascript", headers=HEADERS)
 
 
-page_routes = Router(path="/", route_handlers=[home, search, artifact_page, session_page, style])
+def _refused(_: Request[Any, Any, Any], error: Refusal) -> Response[str]:
+    """A refusal, as people read it."""
+    title = _TITLES.get(error.status, "That cannot be shown")
+    return page("refused.html", error.status, title=title, message=str(error))
+
+
+def _http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+    """What the framework refused: an address with a value that it cannot have."""
+    message = "The address of this page holds a value that it cannot have."
+    if error.status_code != 400:
+        message = error.detail
+    return page("refused.html", error.status_code, title="That cannot be shown", message=message)
+
+
+page_routes = Router(
+    path="/",
+    route_handlers=[
+        *(home, search, artifact_page, recipe_page, recipe_graph, uses_page, compare_page),
+        *(session_page, session_graph, job_page, style, icon, script),
+    ],
+    exception_handlers={Refusal: _refused, HTTPException: _http_error},
+)

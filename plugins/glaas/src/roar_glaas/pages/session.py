@@ -1,0 +1,100 @@
+"""A session and its jobs, drawn and listed; one job, whole."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from litestar import Response, get
+from litestar.params import Parameter
+
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.visibility import visible
+from roar_glaas.api.reading import session_document
+from roar_glaas.graph.jobs import job_by_uid
+from roar_glaas.pages.drawing import drawing
+from roar_glaas.pages.facts import environment, label_lines, metadata_of
+from roar_glaas.pages.labels import session_labels
+from roar_glaas.pages.links import tracker_links
+from roar_glaas.pages.rendering import can_draw, page
+from roar_glaas.pages.workflow import workflow_links
+from roar_glaas.settings import Settings
+from roar_glaas.storage.database import Database
+from roar_glaas.storage.tables import job, session
+
+JOBS_ON_A_PAGE = 100
+
+
+@get("/dag/{reference:str}", sync_to_thread=True)
+def session_page(
+    settings: Settings,
+    database: Database,
+    caller: Caller,
+    reference: str,
+    number: Annotated[int, Parameter(query="page", ge=1, le=1_000_000)] = 1,
+) -> Response[str]:
+    """The jobs of a session, in the order they ran."""
+    told = session_document(database, caller, reference)
+    jobs = told["jobs"]
+    pages = max(1, math.ceil(len(jobs) / JOBS_ON_A_PAGE))
+    start = (min(number, pages) - 1) * JOBS_ON_A_PAGE
+    with database.read() as connection:
+        labels = session_labels(connection, caller, told["hash"])
+    about = {**told, "sessionHash": told["hash"]}
+    return page(
+        "session.html",
+        session=told,
+        jobs=jobs[start : start + JOBS_ON_A_PAGE],
+        page=min(number, pages),
+        pages=pages,
+        links=workflow_links(settings, None, about),
+        labels=label_lines(labels),
+        has_graph=can_draw(),
+    )
+
+
+@get("/dag/{reference:str}/graph", sync_to_thread=True)
+def session_graph(database: Database, caller: Caller, reference: str) -> dict[str, Any]:
+    """What the session's page draws."""
+    return drawing(session_document(database, caller, reference)["jobs"])
+
+
+@get("/jobs/{uid:str}", sync_to_thread=True)
+def job_page(
+    settings: Settings,
+    database: Database,
+    caller: Caller,
+    uid: str,
+    session_hash: Annotated[str | None, Parameter(query="session", max_length=64)] = None,
+) -> Response[str]:
+    """One job: its command, what it read and wrote, where it ran."""
+    with database.read() as connection:
+        told = job_by_uid(connection, caller, uid, session_hash)
+        labels = session_labels(connection, caller, told["sessionHash"], told["id"])
+        parent = _parent(connection, caller, told["id"])
+    metadata = metadata_of(told)
+    return page(
+        "job.html",
+        job=told,
+        parent=parent,
+        environment=environment(metadata),
+        links=[*workflow_links(settings, None, told), *tracker_links(metadata)],
+        labels=label_lines(labels),
+    )
+
+
+def _parent(connection: sa.Connection, caller: Caller, job_id: int) -> dict[str, Any] | None:
+    """The job that started this one, when it may be seen."""
+    child, above = job.alias("child"), job.alias("above")
+    row = connection.execute(
+        sa.select(above.c.uid, above.c.command, session.c.hash)
+        .select_from(child)
+        .join(above, above.c.id == child.c.parent_id)
+        .join(session, session.c.id == above.c.session_id)
+        .where(child.c.id == job_id, visible(caller))
+    ).one_or_none()
+    if row is None:
+        return None
+    uid, hash_ = bytes(row.uid).hex(), bytes(row.hash).hex()
+    return {"jobUid": uid, "sessionHash": hash_, "command": row.command}

@@ -1,0 +1,241 @@
+"""What the tests of the pages look at: trainings, a dataset, large sessions, and hostile texts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from roar_core.identity import Leaf, tree_hash
+from roar_glaas.storage import tables
+
+if TYPE_CHECKING:
+    from plugins.glaas.tests.conftest import Registry
+
+WANDB = "https://wandb.ai/team/digits/runs/7x"
+
+
+def digest_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def link(name: str, path: str | None = None) -> dict[str, Any]:
+    return {"hash": digest_of(name), "path": path or f"/work/{name}", "size": len(name) * 1000}
+
+
+def metadata(torch: str, **more: Any) -> str:
+    runtime = {
+        "hostname": "gpu-7",
+        "os": {"system": "Linux", "release": "6.1.0"},
+        "python": {"version": "3.11.2", "implementation": "CPython"},
+        "gpu": [{"name": "A100", "memory_gb": 80}],
+    }
+    pip = {"numpy": "1.26.4", "torch": torch, "pandas": "2.2.0"}
+    runs = [{"tracker": "wandb", "url": WANDB}, {"tracker": "mlflow", "url": "javascript:alert(1)"}]
+    analysis = {"experiment_tracking": {"runs": runs}}
+    document = {"runtime": runtime, "packages": {"pip": pip}, "analysis": analysis}
+    return json.dumps(document | {"cwd": "/work"} | more)
+
+
+def register(registry: Registry, jobs: list[dict[str, Any]], **final: Any) -> str:
+    """Register jobs, each with `reads`, `writes` and `datasets`; returns the session's hash."""
+    opened = registry.open()
+    apart = ("reads", "writes", "datasets")
+    bare = [{key: value for key, value in job.items() if key not in apart} for job in jobs]
+    opened.post("jobs/batch", {"jobs": bare})
+    for job in jobs:
+        for side, links in (("inputs", job.get("reads")), ("outputs", job.get("writes"))):
+            if links:
+                opened.post(f"jobs/{job['job_uid']}/{side}", {"artifacts": links})
+        views = [
+            {"target_hash": name, "relation": how, "selected_count": some, "parent_total": 120}
+            for name, how, some in job.get("datasets", ())
+        ]
+        if views:
+            opened.post("artifacts/composites", dataset_body())
+            opened.post(f"jobs/{job['job_uid']}/view-edges", {"view_edges": views})
+    return str(opened.post("finalize", final)["session_hash"])
+
+
+def job(number: int, command: str, **more: Any) -> dict[str, Any]:
+    started = 1_700_000_000.0 + number * 60
+    return {
+        "command": command,
+        "timestamp": started,
+        "job_uid": f"{number:032x}",
+        "step_number": number % 10_000,
+        "duration_seconds": 75.5,
+        "exit_code": 0,
+        "git_commit": "",
+    } | more
+
+
+def register_training(registry: Registry, first: int, rate: str, commit: str, torch: str) -> str:
+    """Clean, train on what was cleaned and on a dataset, judge: models differ by `rate`."""
+    model, cleaned = f"model-{rate}.pt", f"clean-{torch}.parquet"
+    train = f"python -m torch.distributed.run src/train.py --data clean.parquet --lr {rate}"
+    same = {"git_commit": commit}
+    jobs = [
+        job(first - 1, "sh collect.sh images/", datasets=[(dataset_hash(), "produces", 120)]),
+        job(
+            first,
+            "python prepare.py raw.csv -o clean.parquet",
+            reads=[link(f"raw-{torch}.csv", "/work/raw.csv"), link("schema.json")],
+            writes=[link(cleaned, "/work/clean.parquet")],
+            **same,
+        ),
+        job(
+            first + 1,
+            train + " --epochs 20 --seed 7",
+            reads=[
+                link(cleaned, "/work/clean.parquet"),
+                link("config.toml"),
+            ],
+            writes=[link(model, "/work/out/model.pt")],
+            metadata=metadata(torch),
+            datasets=[(dataset_hash(), "consumes", 90)],
+            **same,
+        ),
+        job(
+            first + 2,
+            "python judge.py out/model.pt > metrics.json",
+            reads=[link(model, "/work/out/model.pt")],
+            writes=[link(f"metrics-{rate}.json", "/work/metrics.json")],
+            exit_code=int(rate == "0.1"),
+            **same,
+        ),
+    ]
+    return register(
+        registry,
+        jobs,
+        git_repo="https://github.com/team/digits",
+        git_commit=commit,
+        git_branch="main",
+    )
+
+
+def members() -> list[Leaf]:
+    return [Leaf(f"train/{n:03}.png", "blake3", digest_of(f"image {n}")) for n in range(120)]
+
+
+def dataset_hash() -> str:
+    return tree_hash(members()).root
+
+
+def dataset_body() -> dict[str, Any]:
+    name = dataset_hash()
+    components = [
+        {
+            "relative_path": leaf.path,
+            "leaf_kind": "file",
+            "component_algorithm": leaf.algorithm,
+            "component_digest": leaf.digest,
+            "component_size": 7000,
+        }
+        for leaf in members()
+    ]
+    body = {"hash": name, "hashes": [{"algorithm": "composite-blake3", "digest": name}]}
+    body |= {"component_count_total": len(components), "components": components, "size": 840_000}
+    return body
+
+
+def insert_sweep(registry: Registry, first: int, number: int, wide: int) -> str:
+    """Many jobs: rows of `wide` that read one another, joined now and then. Returns the session.
+
+    Straight into the database: over HTTP each would be three requests.
+    """
+    name = digest_of(f"sweep {first}")
+    with registry.database() as database, database.write() as connection:
+        row = {"hash": bytes.fromhex(name), "owner_id": 0, "visibility": "public", "git_repo": ""}
+        row |= {"git_commit": "", "git_branch": "", "client_version": "", "leaf_index": 0}
+        connection.execute(sa.insert(tables.session), row | {"registered_at_us": first})
+        session_id = connection.execute(
+            sa.select(tables.session.c.id).where(tables.session.c.hash == row["hash"])
+        ).scalar_one()
+        jobs, artifacts, edges = [], [], []
+        for n in range(number):
+            command = f"python {('load', 'fit', 'merge')[n // wide % 3]}.py --part {n}"
+            told = {"id": first + n, "uid": (first + n).to_bytes(16), "owner_id": 0, "step": n + 1}
+            told |= {"session_id": session_id, "kind": "run", "command": command, "exit_code": 0}
+            told |= {"started_at_us": (first + n) * 1000, "git_commit": "", "git_branch": ""}
+            jobs.append(told | {"leaf_index": 0})
+            digest = bytes.fromhex(digest_of(f"sweep {first} {n}"))
+            artifacts.append({"id": first + n, "digest": digest, "algorithm": "blake3"})
+            reads = [n - wide] * (n >= wide) + [n - 1] * (n % 50 == 0 and n > 0)
+            for side, others in (("out", [n]), ("in", reads)):
+                for one in others:
+                    edge = {"job_id": first + n, "direction": side, "artifact_id": first + one}
+                    edges.append(edge | {"ordinal": 0, "path": f"/work/part-{one}"})
+        for table, rows in ((tables.job, jobs), (tables.artifact, artifacts), (tables.edge, edges)):
+            connection.execute(sa.insert(table), rows)
+    return name
+
+
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    '"><svg onload="document.title=\'owned\'">',
+    "javascript:document.title='owned'",
+    "{{ 7 * 7 }}</title><b>",
+    "abc\u202ecba",
+)
+
+
+def register_hostile(registry: Registry) -> tuple[str, str]:
+    """A session and an artifact whose every text is out for mischief."""
+    nasty = " ".join(HOSTILE)
+    uid = f"{950:032x}"
+    output = digest_of("hostile output")
+    opened = registry.open()
+    body = job(950, nasty + "x" * 10_000, git_branch=nasty, job_type=HOSTILE[0][:32])
+    document = metadata(nasty, **{"cwd": nasty, "roar_version": nasty, nasty: {nasty: nasty}})
+    opened.post("jobs/batch", {"jobs": [body | {"metadata": document}]})
+    reads = [{"hash": digest_of(text), "path": f"/work/{text}"} for text in HOSTILE]
+    opened.post(f"jobs/{uid}/inputs", {"artifacts": reads})
+    opened.post(f"jobs/{uid}/outputs", {"artifacts": [{"hash": output, "path": f"/{nasty}"}]})
+    described = {"hashes": [{"algorithm": "blake3", "digest": output}], "size": 1}
+    described |= {"source_type": "https", "source_url": "javascript:document.title='owned'"}
+    opened.post("artifacts/batch", {"artifacts": [described]})
+    final = {"git_repo": "javascript:document.title='owned'", "git_branch": nasty}
+    session = str(opened.post("finalize", final)["session_hash"])
+    many = {f"key {n}": f"value {n}" for n in range(3000)}
+    for kind, of in (
+        ("dag", {}),
+        ("artifact", {"artifact_hash": output}),
+        ("job", {"job_uid": uid}),
+    ):
+        document = {nasty: nasty, "link": "javascript:alert(1)", **many}
+        told = {"entity_type": kind, "session_hash": session, "metadata": document, **of}
+        opened.post("labels/batch", {"labels": [told]})
+    return session, output
+
+
+@attrs.frozen
+class World:
+    """What the server holds: sessions, and an artifact that is out for mischief."""
+
+    registry: Registry
+    session: str
+    sweep: str
+    beyond: str
+    hostile: str
+    mischief: str
+
+    def address(self, page: str) -> str:
+        """A page's address, its words in capitals replaced by hashes."""
+        names = {
+            "MODEL": digest_of("model-0.1.pt"),
+            "OTHER": digest_of("model-0.01.pt"),
+            "DATASET": dataset_hash(),
+            "SESSION": self.session or "0" * 64,
+            "SWEEP": self.sweep or "0" * 64,
+            "HOSTILE": self.hostile or "0" * 64,
+            "MISCHIEF": self.mischief,
+            "IN": digest_of(HOSTILE[0]),
+        }
+        for word, value in names.items():
+            page = page.replace(word, value)
+        return page
