@@ -14,9 +14,9 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
+from roar_glaas.api.bodies import StrictRequest
 from roar_glaas.api.device import device_routes
 from roar_glaas.api.finding import finding_routes
-from roar_glaas.api.bodies import StrictRequest
 from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
 from roar_glaas.api.health import health, ready
