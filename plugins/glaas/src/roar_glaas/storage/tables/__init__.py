@@ -31,6 +31,7 @@ from roar_glaas.storage.tables.records import (
 )
 from roar_glaas.storage.tables.search import label_value
 from roar_glaas.storage.tables.staging import anonymous_use, registration, staged
+from roar_glaas.storage.tables.web import sign_in_attempt, web_session
 
 __all__ = [
     "account",
@@ -58,6 +59,7 @@ __all__ = [
     "record_bytes",
     "registration",
     "session",
+    "sign_in_attempt",
     "signature_seen",
     "ssh_key",
     "staged",
@@ -65,4 +67,5 @@ __all__ = [
     "token",
     "tree_head",
     "withheld",
+    "web_session",
 ]
