@@ -63,7 +63,6 @@ def create_app(settings: Settings) -> Litestar:
             account_routes,
             registration_routes,
             reading_routes,
-            page_routes,
             label_routes,
             fragment_routes,
             telemetry,
@@ -71,8 +70,6 @@ def create_app(settings: Settings) -> Litestar:
             log_routes,
             graph_routes,
             finding_routes,
-            *(health, ready),
-            *(account_routes, registration_routes, reading_routes),
             Router(
                 path="/",
                 route_handlers=[page_routes, account_page_routes],

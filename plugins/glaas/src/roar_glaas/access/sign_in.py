@@ -72,7 +72,9 @@ def _count(connection: sa.Connection, key: bytes, free: int, now: int) -> bool:
     this = sign_in_attempt.c.key == key
     row = connection.execute(sa.select(sign_in_attempt).where(this).with_for_update()).one()
     failures = row.failures if row.tried_at_us > now - _FORGOTTEN_AFTER_US else 0
-    left_us = row.tried_at_us + wait_s(failures, free) * SECOND_US - now
+    wait_us = wait_s(failures, free) * SECOND_US
+    # Where the clock was set back, an attempt lies ahead; it costs no more for that.
+    left_us = min(wait_us, row.tried_at_us + wait_us - now)
     if left_us > 0:
         left_s = -(-left_us // SECOND_US)
         raise TooMany(

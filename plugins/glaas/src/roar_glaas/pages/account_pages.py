@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from litestar import Request, Response, get
 from litestar.exceptions import HTTPException
@@ -43,10 +43,10 @@ def style() -> str:
 
 def local_address(text: str) -> str:
     """`text` when it leads to a page of this server, else the first page."""
-    parts = urlsplit(text) if text.isprintable() and len(text) <= _MOST_NEXT else None
-    if parts is None or parts.scheme or parts.netloc or "\\" in text:
+    if not text.isprintable() or len(text) > _MOST_NEXT or "\\" in text:
         return "/"
-    if not text.startswith("/") or text.startswith("//") or parts.path.startswith("/sign-"):
+    # A slash and no second one: whatever follows, it is on this server.
+    if not text.startswith("/") or text.startswith(("//", "/sign-")):
         return "/"
     return text
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
 from litestar.response import Redirect
 
 from roar_glaas.access import web_sessions
@@ -22,19 +21,16 @@ from roar_glaas.pages.forms import Form
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
-Next = Annotated[str, Parameter(query="next")]
-
 _WRONG = "This name and this password do not belong together."
 _BACK = "/sign-in/oidc/back"
 _WAY_S = 600
 
 
 @get("/sign-in", sync_to_thread=False)
-def sign_in_page(settings: Settings, next_page: Next = "") -> Response[Any]:
+def sign_in_page(request: Request[Any, Any, Any], settings: Settings) -> Response[Any]:
     """Where to type name and password."""
-    if reader() is not None:
-        return see(local_address(next_page))
-    return _sign_in_page(settings, next_page=local_address(next_page))
+    target = _target(request)
+    return see(target) if reader() else _sign_in_page(settings, next_page=target)
 
 
 @post("/sign-in", status_code=200, sync_to_thread=True)
@@ -60,12 +56,12 @@ def sign_in_now(
 
 
 @get("/sign-in/oidc", sync_to_thread=True)
-def oidc_there(settings: Settings, next_page: Next = "") -> Response[Any]:
+def oidc_there(request: Request[Any, Any, Any], settings: Settings) -> Response[Any]:
     """To the provider. Nothing changes here: the browser alone keeps the secret of the way."""
     provider = _provider(settings)
     secret = secrets.token_urlsafe(32)
     answer = see(provider.way_there(secret))
-    kept = f"{secret}.{quote(local_address(next_page), safe='')}"
+    kept = f"{secret}.{quote(_target(request), safe='')}"
     answer.cookies.append(cookie(settings, kept, _WAY_S, "way"))
     return answer
 
@@ -146,6 +142,11 @@ def _sign_in_page(
         trouble=trouble,
         provider=settings.oidc.name if settings.oidc else None,
     )
+
+
+def _target(request: Request[Any, Any, Any]) -> str:
+    """Where to be after signing in: the page of this server in the query's `next`."""
+    return local_address(str(request.query_params.get("next", "")))
 
 
 def _address(request: Request[Any, Any, Any]) -> str:
