@@ -15,6 +15,7 @@ from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
 from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
+from roar_glaas.api.device import device_routes
 from roar_glaas.api.finding import finding_routes
 from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
@@ -75,6 +76,8 @@ def create_app(settings: Settings) -> Litestar:
                 route_handlers=[page_routes, account_page_routes],
                 middleware=[knows_reader(settings, database)],
             ),
+            *(health, ready),
+            *(account_routes, device_routes, registration_routes, reading_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),

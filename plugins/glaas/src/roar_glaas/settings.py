@@ -35,6 +35,8 @@ class Settings:
     anonymous_registration: bool | None = None
     anonymous_jobs_per_day: int = 1_000
     anonymous_bytes_per_day: int = 64 * 1024 * 1024
+    owner_jobs_per_day: int = 1_000_000
+    owner_bytes_per_day: int = 16 * 1024**3
     max_body_bytes: int = 32 * 1024 * 1024
     registration_ttl_s: int = 24 * 3600
     # Off: clients without an account take the protocol's legacy path (section 5).
@@ -70,6 +72,8 @@ class Settings:
     training_request_url: str = attrs.field(default="", validator=_is_template)
     run_url: str = attrs.field(default="", validator=_is_template)
     oidc: OidcSettings | None = None
+    # How long a client that waits for its log-in's approval leaves between two questions.
+    device_interval_s: int = 5
 
     @property
     def database_url(self) -> str:

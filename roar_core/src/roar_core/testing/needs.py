@@ -20,6 +20,7 @@ _PROGRAMS = {
     "make": (("make",), "apt install make"),
     "musl": (("musl-gcc",), "apt install musl-tools"),
     "sqlite3": (("sqlite3",), "apt install sqlite3"),
+    "ssh-keygen": (("ssh-keygen",), "apt install openssh-client"),
     "strace": (("strace",), "apt install strace"),
     "tmux": (("tmux",), "apt install tmux"),
 }

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from litestar import Request
 from litestar.concurrency import sync_to_thread
 
-from roar_glaas.access import tokens
+from roar_glaas.access import signatures, tokens
 from roar_glaas.access.caller import ANYBODY, Caller
 from roar_glaas.access.reader import STATE, Reader
 from roar_glaas.access.roles import caller_of
+from roar_glaas.access.ssh import signer
 from roar_glaas.errors import Unauthenticated
 from roar_glaas.moments import SECOND_US, now_us
 from roar_glaas.storage.database import Database
@@ -41,6 +42,13 @@ async def who_asks(request: Request[Any, Any, Any], database: Database) -> Calle
     try:
         if scheme == "bearer":
             return await sync_to_thread(_bearer, database, given)
+        if scheme == "signature":
+            signed = signatures.parse(given)
+            message = signatures.message_of(
+                signed.ts, request.method, _target(request), await request.body()
+            )
+            is_once = signatures.changes_something(request.method)
+            return await sync_to_thread(_signer, database, signed, message, is_once)
         raise Unauthenticated(f"no support for {scheme[:32]!r} credentials; sign in: roar login")
     except Unauthenticated:
         if request.url.path.startswith(_PUBLIC) or (is_page and scheme != "bearer"):
@@ -83,3 +91,21 @@ def _bearer(database: Database, secret: str) -> Caller:
             # A full disk is no reason to refuse a reader.
             _log.warning("cannot note the use of token %d: %s", found.token_id, error.orig)
     return caller
+
+
+def _signer(database: Database, signed: signatures.Signed, message: bytes, is_once: bool) -> Caller:
+    with database.read() as connection:
+        owner_id, key = signer(connection, signed.keyid)
+        signatures.check(key, signed, message)
+        caller = caller_of(connection, owner_id)
+    if is_once:
+        with database.write() as connection:
+            signatures.use_up(connection, signed, message)
+    return caller
+
+
+def _target(request: Request[Any, Any, Any]) -> str:
+    """The path and the query, as they were sent."""
+    path = request.scope["raw_path"].decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path

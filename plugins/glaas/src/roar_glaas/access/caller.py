@@ -44,6 +44,11 @@ class Caller:
         of_project = None if project_id is None else self.projects.get(project_id)
         return max(filter(None, (self.owners.get(owner_id), of_project)), default=None)
 
+    def may_write(self, owner_id: int, project_id: int | None) -> bool:
+        """Whether they may add to what an owner, or one of its projects, has."""
+        role = self.role(owner_id, project_id)
+        return role is not None and role >= Role.WRITER
+
 
 ANYBODY = Caller()
 """Somebody without credentials."""

@@ -32,6 +32,8 @@ def check_password(connection: sa.Connection, name: str, password: str) -> int |
     """
     from argon2.exceptions import VerificationError
 
+    # What no database can keep is nobody's name.
+    name = name.encode("utf-8", "replace").decode().replace("\0", "?")
     row = connection.execute(
         sa.select(account.c.owner_id, account.c.password_hash, account.c.is_disabled)
         .join(owner, owner.c.id == account.c.owner_id)

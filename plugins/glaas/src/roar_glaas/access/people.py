@@ -117,6 +117,12 @@ def person_of(connection: sa.Connection, owner_id: int) -> Person:
     return Person._make(row)
 
 
+def public_id_of(connection: sa.Connection, owner_id: int) -> str:
+    """The public id of any owner there is, nobody included."""
+    query = sa.select(owner.c.public_id).where(owner.c.id == owner_id)
+    return str(connection.execute(query).scalar_one())
+
+
 def all_people(connection: sa.Connection) -> list[Person]:
     """Everybody, by name."""
     return [Person._make(row) for row in connection.execute(_PEOPLE.order_by(owner.c.name))]

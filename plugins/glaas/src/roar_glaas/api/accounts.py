@@ -26,7 +26,7 @@ Limit = Annotated[int, Parameter(ge=1, le=100)]
 
 # Which kind of log-in a client notes; it spells its user's identity by it (protocol, section 2).
 _PROVIDER = "glaas-device"
-_NO_STORE = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 @attrs.frozen(kw_only=True)
@@ -103,7 +103,7 @@ def refresh(database: Database, settings: Settings, data: Refreshing) -> Respons
     with database.read() as connection:
         user = user_document(connection, caller_of(connection, pair.owner_id))
     told = pair_document(settings, pair) | {"access_context": {"user": user}}
-    return Response(told, headers=_NO_STORE)
+    return Response(told, headers=NO_STORE)
 
 
 @post("/auth/logout", status_code=200, sync_to_thread=True)

@@ -15,6 +15,8 @@ COMMANDS = {
     "init": "keeping:init",
     "user": "user:user",
     "token": "token:token",
+    "org": "project:org",
+    "project": "project:project",
     "key": "keeping:key",
     "verify": "verify:verify",
     "withhold": "keeping:withhold",

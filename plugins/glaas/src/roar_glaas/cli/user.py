@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_glaas.cli.options import json_option, of_registry, read_password, tell, tell_all
+from roar_glaas.cli.user_key import key
 
 if TYPE_CHECKING:
     from roar_glaas.storage.database import Database
@@ -107,6 +108,25 @@ def enable(database: Database, name: str) -> None:
     """Open a disabled account again."""
     _set_disabled(database, name, False)
     click.echo(f"{name} is enabled", err=True)
+
+
+@user.command()
+@click.argument("code")
+@click.option("--user", "name", required=True, metavar="NAME", help="Whom it is let in as.")
+@of_registry
+def approve(database: Database, code: str, name: str) -> None:
+    """Let in the client that shows CODE (`roar login` does); look where it asks from."""
+    from roar_glaas.access import device
+    from roar_glaas.access.people import find_person
+
+    with database.write() as connection:
+        asking = device.waiting(connection, code)
+        device.approve(connection, code, find_person(connection, name).id)
+    client, address = asking["client_name"], asking["address"]
+    click.echo(f"{client} at {address} is let in as {name}", err=True)
+
+
+user.add_command(key)
 
 
 def _set_disabled(database: Database, name: str, is_disabled: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_glaas import door
-from roar_glaas.access.caller import Caller, Role
+from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.errors import BadRequest, Forbidden, NotFound, Unauthenticated
 from roar_glaas.storage.tables import artifact, artifact_fact, composite, edge, job, session
@@ -49,8 +49,7 @@ def seen_session(connection: sa.Connection, caller: Caller, text: str) -> Any:
 
 def may_write(caller: Caller, row: Any) -> bool:
     """Whether the caller may change labels of a session, given its row."""
-    role = caller.role(row.owner_id, row.project_id)
-    return role is not None and role >= Role.WRITER
+    return caller.may_write(row.owner_id, row.project_id)
 
 
 def writable_session(connection: sa.Connection, caller: Caller, text: str) -> int:

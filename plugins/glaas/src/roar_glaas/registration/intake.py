@@ -149,6 +149,15 @@ def commit(text: str | None, where: str) -> str:
     return text or ""
 
 
+def client_session_id(text: str | None) -> str | None:
+    """What a delegated client calls its registration; None when it says nothing."""
+    if text is None:
+        return None
+    if not 0 < len(text) <= 128 or not text.isascii() or not text.isprintable():
+        raise BadRequest("client_session_id must be 1 to 128 printable characters of ASCII")
+    return text
+
+
 def _member(entry: Door, body: wire.Component, where: str) -> dict[str, Any]:
     if body.leaf_kind not in _KINDS:
         raise BadRequest(f"{where}: leaf_kind must be one of {', '.join(_KINDS)}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
+from roar_glaas.access.scopes import Scope
 from roar_glaas.errors import Unprocessable
 from roar_glaas.registration.staging import Registration, staged_pieces
 from roar_glaas.registration.wire import Expected
@@ -78,11 +79,20 @@ class Pieces:
             }
         )
 
-    def session_hash(self, git: Git) -> bytes:
-        """SHA-256 of the canonical JSON of who did what to which: equal work, equal hash."""
+    def session_hash(self, scope: Scope, git: Git) -> bytes:
+        """SHA-256 of the canonical JSON of who did what to which.
+
+        Equal work of one owner has one hash, whoever may see it; of two owners, two.
+        """
         edges = sorted([e["job"], e["direction"], e["digest"], e["path"] or ""] for e in self.edges)
         jobs = [self.jobs[uid] for uid in sorted(self.jobs)]
-        content = {"v": _HASH_VERSION, "git": list(git), "jobs": jobs, "edges": edges}
+        content = {
+            "v": _HASH_VERSION,
+            "owner": scope.owner_public_id,
+            "git": list(git),
+            "jobs": jobs,
+            "edges": edges,
+        }
         return hashlib.sha256(canonical_json(content)).digest()
 
     def parents_first(self) -> list[Body]:

@@ -5,28 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import time
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from roar_glaas.access.caller import NOBODY
-from roar_glaas.errors import Conflict, NotFound, TooMany, Unauthenticated
+from roar_glaas.access.caller import NOBODY, Caller
+from roar_glaas.door import storable
+from roar_glaas.errors import Conflict, NotFound, Unauthenticated
+from roar_glaas.moments import SECOND_US
 from roar_glaas.moments import now_us as now_us
+from roar_glaas.registration.quota import use_as_nobody, use_as_owner
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
-from roar_glaas.storage.tables import anonymous_use, registration, staged
+from roar_glaas.storage.tables import registration, staged
 
 KINDS = ("job", "edge", "artifact", "composite")
 """The kinds of pieces."""
 
 _SCHEME = "RegistrationSession "
-_DAY_S = 24 * 3600
 _FORGOTTEN_AT_ONCE = 100
 
 
+class Opened(NamedTuple):
+    """What opening gave; `secret` is empty for one that was opened before."""
+
+    name: str
+    secret: str
+    is_open: bool
+    is_new: bool
+
+
 class Registration(NamedTuple):
-    """One registration; `session_id` is what came of it, once it is closed."""
+    """One registration; `session_id` is what came of it, once it is closed.
+
+    `owner_id` is who opened it. Whose its session becomes, its scope says.
+    """
 
     id: int
     owner_id: int
@@ -37,9 +50,17 @@ class Registration(NamedTuple):
 
 
 def open_registration(
-    connection: sa.Connection, settings: Settings, client_version: str, address: str
-) -> tuple[str, str]:
-    """Open one and forget those that were never finished; returns its name and its secret."""
+    connection: sa.Connection,
+    settings: Settings,
+    owner_id: int,
+    client_version: str,
+    address: str,
+    client_session_id: str | None = None,
+) -> Opened:
+    """Open one for somebody, and forget those that were never finished.
+
+    With `client_session_id` the owner's registration that was opened by that name is found again.
+    """
     now = now_us()
     # Those that another request holds are being used, or forgotten by it.
     over = (
@@ -50,42 +71,58 @@ def open_registration(
     )
     connection.execute(sa.delete(registration).where(registration.c.id.in_(over)))
     name, secret = secrets.token_hex(16), secrets.token_urlsafe(32)
-    connection.execute(
-        sa.insert(registration),
-        {
-            "public_id": name,
-            "token_hash": hashlib.sha256(secret.encode()).digest(),
-            "client_version": client_version,
-            "owner_id": NOBODY,
-            "state": "open",
-            "address": address,
-            "created_at_us": now,
-            "expires_at_us": now + settings.registration_ttl_s * 1_000_000,
-        },
+    statement = insert_of(connection)(registration).values(
+        public_id=name,
+        token_hash=hashlib.sha256(secret.encode()).digest(),
+        client_version=client_version,
+        owner_id=owner_id,
+        state="open",
+        address=address,
+        client_session_id=client_session_id,
+        created_at_us=now,
+        expires_at_us=now + settings.registration_ttl_s * SECOND_US,
     )
-    return name, secret
+    once = statement.on_conflict_do_nothing(index_elements=["owner_id", "client_session_id"])
+    if connection.execute(once.returning(registration.c.id)).first() is not None:
+        return Opened(name, secret, True, True)
+    row = connection.execute(
+        sa.select(registration.c.public_id, registration.c.state).where(
+            registration.c.owner_id == owner_id,
+            registration.c.client_session_id == client_session_id,
+        )
+    ).one()
+    return Opened(row.public_id, "", row.state == "open", False)
 
 
 def find_registration(
-    connection: sa.Connection, name: str, authorization: str, *, must_be_open: bool = True
+    connection: sa.Connection,
+    name: str,
+    caller: Caller,
+    authorization: str,
+    *,
+    must_be_open: bool = True,
 ) -> Registration:
-    """The registration that the secret in an Authorization header is good for.
+    """The registration of this name, if the caller, or an Authorization header, is good for it.
 
     Nobody else finds it until the transaction ends: no piece is staged beside a `finalize`. Raises
-    Unauthenticated, NotFound when it does not exist or has expired, Conflict when closed.
+    Unauthenticated, NotFound when it does not exist, has expired or is somebody else's, Conflict
+    when closed.
     """
-    if not authorization.startswith(_SCHEME):
-        raise Unauthenticated("this needs the token that opening the registration gave")
+    has_secret = authorization.startswith(_SCHEME)
+    if not has_secret and not caller.is_known:
+        raise Unauthenticated("this needs the token that opening the registration gave, or a login")
     row = connection.execute(
         sa.select(registration)
-        .where(registration.c.public_id == name)
+        .where(registration.c.public_id == storable(name, "the address"))
         .with_for_update(key_share=True)
     ).one_or_none()
     is_over = row is not None and row.state == "open" and row.expires_at_us < now_us()
-    if row is None or is_over:
+    if row is None or is_over or (not has_secret and row.owner_id != caller.owner_id):
         raise NotFound("there is no such registration, or it has expired; register again")
     given = hashlib.sha256(authorization.removeprefix(_SCHEME).strip().encode()).digest()
-    if not secrets.compare_digest(given, bytes(row.token_hash)):
+    if has_secret and not (
+        row.owner_id == NOBODY and secrets.compare_digest(given, bytes(row.token_hash))
+    ):
         raise Unauthenticated("this token is not the registration's")
     if must_be_open and row.state != "open":
         raise Conflict("the registration is closed already", code="closed")
@@ -108,8 +145,8 @@ def stage(
 ) -> int:
     """Keep (key, body) pieces until `finalize`; of those with one key, the last is what counts.
 
-    Returns how many were new, for links without looking: 0. Raises TooMany when the address has
-    used up its day.
+    Returns how many were new, for links without looking: 0. Raises TooMany when the address, or
+    the account, has used up its day.
     """
     if not pieces:
         return 0
@@ -126,7 +163,11 @@ def stage(
         },
     )
     # Last, because it makes all other requests of this address wait until this one's end.
-    _use_quota(connection, settings, found.address, new if kind == "job" else 0, len(body))
+    jobs = new if kind == "job" else 0
+    if found.owner_id == NOBODY:
+        use_as_nobody(connection, settings, found.address, jobs, len(body))
+    else:
+        use_as_owner(connection, settings, found.owner_id, jobs, len(body))
     return new
 
 
@@ -168,27 +209,3 @@ def _staged_keys(connection: sa.Connection, found: Registration, kind: str) -> s
         staged.c.registration_id == found.id, staged.c.kind == kind
     )
     return {key for keys in connection.execute(query).scalars() for key in keys.split("\n")}
-
-
-def _use_quota(
-    connection: sa.Connection, settings: Settings, address: str, jobs: int, size: int
-) -> None:
-    """Count what an address registers today, in one statement: many may do so at once."""
-    day, passed_s = divmod(int(time.time()), _DAY_S)
-    used = {"jobs": jobs, "bytes": size}
-    insert = insert_of(connection)(anonymous_use).values(address=address, day=day, **used)
-    total = connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=[anonymous_use.c.address, anonymous_use.c.day],
-            set_={name: anonymous_use.c[name] + insert.excluded[name] for name in used},
-        ).returning(anonymous_use.c.jobs, anonymous_use.c.bytes)
-    ).one()
-    if (
-        total.jobs > settings.anonymous_jobs_per_day
-        or total.bytes > settings.anonymous_bytes_per_day
-    ):
-        raise TooMany(
-            f"this address has registered all that one may in a day without an account: "
-            f"{settings.anonymous_jobs_per_day} jobs or {settings.anonymous_bytes_per_day} bytes",
-            retry_after_s=_DAY_S - passed_s,
-        )

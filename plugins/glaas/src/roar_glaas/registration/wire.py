@@ -9,6 +9,8 @@ from typing import Any
 
 import attrs
 
+from roar_glaas.access.scopes import ScopeRequest
+
 Metadata = str | dict[str, Any] | None
 
 
@@ -164,6 +166,7 @@ class Finalize:
     git_commit: str | None = ""
     git_branch: str | None = ""
     expected: Expected | None = None
+    scope_request: ScopeRequest | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -171,3 +174,4 @@ class Opening:
     """The body of `registration-sessions`."""
 
     mode: str = ""
+    client_session_id: str | None = None

@@ -11,7 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.access.visibility import PUBLIC
+from roar_glaas.access.caller import Caller
+from roar_glaas.access.people import public_id_of
+from roar_glaas.access.scopes import Scope
 from roar_glaas.door import ETAG
 from roar_glaas.log.appending import Record, append
 from roar_glaas.registration.pieces import Body, Git, Pieces
@@ -45,7 +47,13 @@ _EDGE = ("path", "size_bytes", "selected", "total", "bloom")
 
 
 def write_session(
-    connection: sa.Connection, found: Registration, pieces: Pieces, git: Git, digest: bytes
+    connection: sa.Connection,
+    caller: Caller,
+    found: Registration,
+    scope: Scope,
+    pieces: Pieces,
+    git: Git,
+    digest: bytes,
 ) -> int:
     """Append every record to the log, then the rows; returns the session's id.
 
@@ -53,16 +61,26 @@ def write_session(
     """
     now = now_us()
     jobs = pieces.parents_first()
-    indexes = iter(append(connection, list(_records(pieces, jobs, git, digest.hex())), now))
+    head = {
+        "session": digest.hex(),
+        "owner": scope.owner_public_id,
+        "project": scope.project_public_id,
+        "visibility": scope.visibility,
+        "by": public_id_of(connection, caller.owner_id),
+        "git": list(git),
+        "jobs": sorted(pieces.jobs),
+    }
+    indexes = iter(append(connection, list(_records(pieces, jobs, head)), now))
     (session_id,) = reserve_ids(connection, session, 1)
     connection.execute(
         sa.insert(session),
         {
             "id": session_id,
             "hash": digest,
-            "owner_id": found.owner_id,
-            "project_id": None,
-            "visibility": PUBLIC,
+            "owner_id": scope.owner_id,
+            "project_id": scope.project_id,
+            "visibility": scope.visibility,
+            "registered_by": caller.owner_id if caller.is_known else None,
             "git_repo": git.repo,
             "git_commit": git.commit,
             "git_branch": git.branch,
@@ -71,7 +89,7 @@ def write_session(
             "leaf_index": next(indexes),
         },
     )
-    job_ids = _write_jobs(connection, jobs, found.owner_id, session_id, indexes)
+    job_ids = _write_jobs(connection, jobs, scope.owner_id, session_id, indexes)
     ids = _artifact_ids(connection, pieces.named_artifacts())
     _write_facts(connection, pieces.artifacts, ids, session_id, indexes)
     _write_composites(connection, pieces.composites, ids, session_id, indexes)
@@ -79,12 +97,13 @@ def write_session(
     return session_id
 
 
-def _records(pieces: Pieces, jobs: list[Body], git: Git, name: str) -> Iterator[Record]:
+def _records(pieces: Pieces, jobs: list[Body], head: Body) -> Iterator[Record]:
     """What is logged, in the order in which leaf indexes are then taken."""
     edges_of: dict[str, list[Body]] = {uid: [] for uid in pieces.jobs}
     for body in pieces.edges:
         edges_of[body["job"]].append(body)
-    yield Record("session", {"session": name, "git": list(git), "jobs": sorted(pieces.jobs)})
+    yield Record("session", head)
+    name = head["session"]
     for body in jobs:
         yield Record("job", {"session": name, "job": body, "edges": edges_of[body["uid"]]})
     for body in pieces.artifacts:

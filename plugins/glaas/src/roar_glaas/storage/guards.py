@@ -1,6 +1,7 @@
 """Triggers that keep registered rows as they are: append-only is a rule of the database itself.
 
-One thing passes: what withholding a record does, to its bytes and to the rows taken from it. An
+Two things pass: what withholding a record does, to its bytes and to the rows taken from it; and
+that a session which was private becomes public (see registration.widening). An
 administrator of the database can drop a trigger; the log is what tells then.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roar_glaas.storage.blanking import BLANKED, is_blanking, is_withheld
+from roar_glaas.storage.tables import session
 
 FROZEN = (
     *("session", "job", "artifact", "artifact_fact", "digest_claim", "composite", "component"),
@@ -33,9 +35,23 @@ def _allowed(table: str, what: str, *, postgresql: bool) -> list[str]:
     allowed = []
     if what == "UPDATE" and table in BLANKED:
         allowed.append(is_blanking(table, postgresql=postgresql))
+    if what == "UPDATE" and table == session.name:
+        allowed.append(_is_widening(postgresql=postgresql))
     if what == "DELETE" and table == "record_bytes":
         allowed.append(is_withheld(table))
     return allowed
+
+
+def _is_widening(*, postgresql: bool) -> str:
+    """The condition that an update of a session makes it public, and changes nothing else."""
+    same = "IS NOT DISTINCT FROM" if postgresql else "IS"
+    kept = [column.name for column in session.c if column is not session.c.visibility]
+    return " AND ".join(
+        [
+            "OLD.visibility = 'private' AND NEW.visibility = 'public'",
+            *(f'NEW."{name}" {same} OLD."{name}"' for name in kept),
+        ]
+    )
 
 
 def _sqlite(table: str, what: str, allowed: list[str]) -> str:

@@ -32,6 +32,7 @@ from roar_glaas.storage.tables.records import (
 from roar_glaas.storage.tables.search import label_value
 from roar_glaas.storage.tables.staging import anonymous_use, registration, staged
 from roar_glaas.storage.tables.web import sign_in_attempt, web_session
+from roar_glaas.storage.tables.staging import anonymous_use, owner_use, registration, staged
 
 __all__ = [
     "account",
@@ -54,6 +55,7 @@ __all__ = [
     "metadata",
     "node",
     "owner",
+    "owner_use",
     "project",
     "project_member",
     "record_bytes",

@@ -19,8 +19,10 @@ session = sa.Table(
     sa.Column("hash", sa.LargeBinary(32), nullable=False, unique=True),
     refers("owner_id", "owner.id"),
     refers("project_id", "project.id", optional=True),
-    # Who may see it beside its owner and its project's members: see access.visibility.
+    # Who may see it beside its owner and its project's members: see access.visibility. The one
+    # thing that may change, from private to public.
     sa.Column("visibility", sa.String(8), nullable=False),  # "public" | "private"
+    refers("registered_by", "owner.id", optional=True),  # the person, where somebody was known
     sa.Column("git_repo", sa.Text, nullable=True),
     sa.Column("git_commit", sa.String(64), nullable=False),
     sa.Column("git_branch", sa.Text, nullable=True),

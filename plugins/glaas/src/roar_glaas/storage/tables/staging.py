@@ -21,6 +21,8 @@ registration = sa.Table(
     # What came of it, once closed.
     refers("session_id", "session.id", optional=True),
     sa.Column("address", sa.String(64), nullable=False),
+    # What a delegated client calls it: opened again, it is the same one.
+    sa.Column("client_session_id", sa.String(128), nullable=True),
     time_us("created_at_us"),
     time_us("expires_at_us"),
     # Of the open ones alone: closed ones only become more.
@@ -30,6 +32,7 @@ registration = sa.Table(
         sqlite_where=sa.text("state = 'open'"),
         postgresql_where=sa.text("state = 'open'"),
     ),
+    sa.UniqueConstraint("owner_id", "client_session_id"),
 )
 
 # Pieces of an open registration that came in one request, as they will be registered (masked).
@@ -57,6 +60,16 @@ anonymous_use = sa.Table(
     metadata,
     sa.Column("address", sa.String(64), primary_key=True),
     sa.Column("day", sa.Integer, primary_key=True),  # days since the epoch
+    sa.Column("jobs", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+)
+
+# The same of somebody known, from whatever address.
+owner_use = sa.Table(
+    "owner_use",
+    metadata,
+    sa.Column("owner_id", BigId, sa.ForeignKey("owner.id"), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),
     sa.Column("jobs", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
 )
