@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from litestar import Litestar
 from litestar.datastructures import State
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -27,6 +28,8 @@ from roar_glaas.api.registration import registration_routes
 from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import Refusal
 from roar_glaas.opening import open_registry
+from roar_glaas.pages.account_routes import account_page_routes
+from roar_glaas.pages.browser import knows_reader
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.serving.gate import Gate
 from roar_glaas.serving.metrics import Metrics, metrics
@@ -63,7 +66,6 @@ def create_app(settings: Settings) -> Litestar:
             device_routes,
             registration_routes,
             reading_routes,
-            page_routes,
             label_routes,
             fragment_routes,
             telemetry,
@@ -71,6 +73,13 @@ def create_app(settings: Settings) -> Litestar:
             log_routes,
             graph_routes,
             finding_routes,
+            Router(
+                path="/",
+                route_handlers=[page_routes, account_page_routes],
+                middleware=[knows_reader(settings, database)],
+            ),
+            *(health, ready),
+            *(account_routes, device_routes, registration_routes, reading_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from roar_glaas.access.oidc_settings import OidcSettings, read_oidc
 from roar_glaas.errors import GlaasError
 from roar_glaas.pages.links import check_template
 from roar_glaas.storage.database import sqlite_address
@@ -72,6 +73,9 @@ class Settings:
     # Where a team looks after its trainings: see `pages.links`. Empty: no such link.
     training_request_url: str = attrs.field(default="", validator=_is_template)
     run_url: str = attrs.field(default="", validator=_is_template)
+    oidc: OidcSettings | None = None
+    # How long a client that waits for its log-in's approval leaves between two questions.
+    device_interval_s: int = 5
 
     @property
     def database_url(self) -> str:
@@ -114,11 +118,13 @@ def read_settings(
             stated = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise GlaasError(f"{file} is no TOML: {error}") from error
+        if "oidc" in stated:
+            values["oidc"] = read_oidc(stated.pop("oidc"), environ, str(file))
         for key, value in stated.items():
             values[key] = _checked(key, value, str(file))
     for field in attrs.fields(Settings):
         variable = f"GLAAS_{field.name.upper()}"
-        if field.name != "data" and variable in environ:
+        if field.name not in ("data", "oidc") and variable in environ:
             values[field.name] = _parsed(field.name, environ[variable], variable)
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
     for key, value in values.items():

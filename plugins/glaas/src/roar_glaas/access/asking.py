@@ -11,6 +11,7 @@ from litestar.concurrency import sync_to_thread
 
 from roar_glaas.access import signatures, tokens
 from roar_glaas.access.caller import ANYBODY, Caller
+from roar_glaas.access.reader import STATE, Reader
 from roar_glaas.access.roles import caller_of
 from roar_glaas.access.ssh import signer
 from roar_glaas.errors import Unauthenticated
@@ -28,8 +29,13 @@ async def who_asks(request: Request[Any, Any, Any], database: Database) -> Calle
     """The caller of a request: whom its Authorization header proves, anybody without one.
 
     Raises Unauthenticated for credentials that prove nothing, saying what to do; below `public`
-    they make anybody.
+    they make anybody. On pages it is whoever is signed in with the browser, and a header that
+    proves nothing here may be for a proxy before this server.
     """
+    is_page = STATE in request.scope["state"]
+    reader: Reader | None = request.scope["state"].get(STATE)
+    if reader is not None:
+        return reader.caller
     scheme, given = _credentials(request)
     if scheme in ("", "registrationsession"):  # the latter is the secret of one registration
         return ANYBODY
@@ -45,7 +51,7 @@ async def who_asks(request: Request[Any, Any, Any], database: Database) -> Calle
             return await sync_to_thread(_signer, database, signed, message, is_once)
         raise Unauthenticated(f"no support for {scheme[:32]!r} credentials; sign in: roar login")
     except Unauthenticated:
-        if request.url.path.startswith(_PUBLIC):
+        if request.url.path.startswith(_PUBLIC) or (is_page and scheme != "bearer"):
             return ANYBODY
         raise
 

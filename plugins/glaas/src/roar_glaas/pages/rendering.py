@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from litestar import Response
 
 from roar_glaas.pages import plain
+from roar_glaas.pages.browser import reader
 from roar_glaas.pages.links import web_address
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ _templates.filters |= {
     "heading": plain.heading,
     "web_address": web_address,
 }
+# Who reads: for the block at the top of every page.
+_templates.globals["reader"] = reader
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response[str]:

@@ -30,6 +30,8 @@ from roar_glaas.storage.tables.records import (
     session,
 )
 from roar_glaas.storage.tables.search import label_value
+from roar_glaas.storage.tables.staging import anonymous_use, registration, staged
+from roar_glaas.storage.tables.web import sign_in_attempt, web_session
 from roar_glaas.storage.tables.staging import anonymous_use, owner_use, registration, staged
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "record_bytes",
     "registration",
     "session",
+    "sign_in_attempt",
     "signature_seen",
     "ssh_key",
     "staged",
@@ -66,4 +69,5 @@ __all__ = [
     "token",
     "tree_head",
     "withheld",
+    "web_session",
 ]
