@@ -74,8 +74,6 @@ class Settings:
     training_request_url: str = attrs.field(default="", validator=_is_template)
     run_url: str = attrs.field(default="", validator=_is_template)
     oidc: OidcSettings | None = None
-    # How long a client that waits for its log-in's approval leaves between two questions.
-    device_interval_s: int = 5
 
     @property
     def database_url(self) -> str:
