@@ -55,10 +55,10 @@ def audit_database(connection: sa.Connection, progress: Callable[[int, int], Non
                 check_withheld(connection, findings, keys, record)
             by_kind.setdefault(record.kind, []).append(record)
         tree.add(batch[0].leaf_index, [record.digest for record in batch])
-        for kind, found in by_kind.items():
-            counts[kind] += len(found)
-            if kind in rows.kinds:
-                rows.check(kind, found)
+        counts.update(record.kind for record in batch)
+        for kind in rows.kinds:
+            if kind in by_kind:
+                rows.check(kind, by_kind[kind])
         withheld += sum(record.is_withheld for record in batch)
         progress(batch[-1].leaf_index + 1, total)
     tree.finish()
@@ -72,5 +72,5 @@ def audit_database(connection: sa.Connection, progress: Callable[[int, int], Non
         keys=[key.key_id.hex() for key in keys],
         records=dict(sorted(counts.items())),
         withheld=withheld,
-        unknown=sorted(set(counts) - rows.kinds - {"key", "withheld"}),
+        unknown=sorted(set(counts) - {*rows.kinds, "key", "withheld"}),
     )

@@ -34,9 +34,11 @@ class Rows:
         }
 
     @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of record that rows are taken from."""
-        return frozenset(self._checks)
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of record that rows are taken from, in the order to check them: a session
+        before what a later record of the same batch says of it.
+        """
+        return tuple(self._checks)
 
     def check(self, kind: str, records: list[Kept]) -> None:
         """Compare records of one of the `kinds` with the rows taken from them."""
