@@ -23,15 +23,20 @@ import sqlalchemy as sa
 from roar_core.identity import Leaf, canonical_json, tree_hash
 from roar_glaas.access.caller import ANYBODY, Caller, Role
 from roar_glaas.audit.inside import Report, audit_database
-from roar_glaas.errors import GlaasError
+from roar_glaas.errors import GlaasError, Unavailable
+from roar_glaas.log.appending import Record, append
 from roar_glaas.log.entries import entries
+from roar_glaas.log.keyfile import load_key, make_key
 from roar_glaas.log.merkle import leaf_hash, node_hash
-from roar_glaas.log.signing import Signer, begin_log
+from roar_glaas.log.proofs import log_size
+from roar_glaas.log.signing import Signer, begin_log, rotate_key
 from roar_glaas.log.statements import TreeHead, head_bytes
 from roar_glaas.log.verifying import verify_consistency, verify_head, verify_inclusion, verify_keys
 from roar_glaas.log.withholding import withhold
+from roar_glaas.opening import open_registry
+from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database, open_database, sqlite_address
-from roar_glaas.storage.tables import leaf
+from roar_glaas.storage.tables import leaf, tree_head
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
@@ -372,8 +377,6 @@ def recompute(connection: sa.Connection) -> None:
 
 
 def test_who_has_the_database_and_no_key_cannot_sign(filled: Filled, tmp_path: Path) -> None:
-    from roar_glaas.log.keyfile import make_key
-
     forged = make_key(tmp_path)
     with filled.meddling() as connection:
         content = head_bytes(11, b"r" * 32, 5, forged.id)
@@ -654,10 +657,7 @@ def test_two_servers_of_one_log_sign_one_head_for_each_size(
     from plugins.glaas.tests.conftest import serving
 
     data = tmp_path / "data"
-    with (
-        serving(registry.database_url, data) as second,
-        ThreadPoolExecutor(4) as pool,
-    ):
+    with serving(registry.database_url, data) as second, ThreadPoolExecutor(4) as pool:
         uids = [f"{number:032x}" for number in range(1, 13)]
         both = [registry, second] * 6
         outputs = [hashlib.sha256(uid.encode()).hexdigest() for uid in uids]
@@ -745,16 +745,11 @@ def test_the_key_is_private_and_the_log_is_opened_with_no_other(
 
 
 def test_a_rotation_that_was_cut_short_is_brought_to_its_end(tmp_path: Path) -> None:
-    from roar_glaas.log import signing
-    from roar_glaas.log.keyfile import load_key
-    from roar_glaas.opening import open_registry
-    from roar_glaas.settings import Settings
-
     settings = Settings(data=tmp_path)
     database = open_registry(settings)
     signer = Signer(tmp_path)
     old = (tmp_path / "tree-head.key").read_bytes()
-    new = signing.rotate_key(database, signer, tmp_path)
+    new = rotate_key(database, signer, tmp_path)
     # As it was between the log's taking the key and the file's: both are there.
     (tmp_path / "tree-head.key").rename(tmp_path / "tree-head.key.next")
     (tmp_path / "tree-head.key").write_bytes(old)
@@ -764,6 +759,27 @@ def test_a_rotation_that_was_cut_short_is_brought_to_its_end(tmp_path: Path) -> 
     assert found is not None
     assert found.id == new.id
     assert not (tmp_path / "tree-head.key.next").exists()
+    database.dispose()
+
+
+def test_after_a_rotation_elsewhere_nothing_is_taken_until_the_key_is_copied(
+    database_url: str, tmp_path: Path
+) -> None:
+    here, host = tmp_path / "here", tmp_path / "host"
+    database = open_registry(Settings(data=here, database=database_url))
+    shutil.copytree(here, host)
+    run("key", "rotate", "--data", host, "--database", database_url)
+    one = [Record("job", {"n": 1})]
+    with pytest.raises(Unavailable, match="lacks the key") as refused, database.append() as writing:
+        append(writing, one, 0)
+    assert str(here) not in str(refused.value)
+    with database.read() as connection:
+        assert log_size(connection) == 2
+    shutil.copy(host / "tree-head.key", here / "tree-head.key")
+    with database.append() as connection:
+        append(connection, one, 0)
+    with database.read() as connection:
+        assert connection.execute(sa.select(sa.func.max(tree_head.c.size))).scalar() == 3
     database.dispose()
 
 

@@ -16,7 +16,6 @@ from roar_glaas.audit.strays import find_strays
 from roar_glaas.audit.tree import Replay
 from roar_glaas.log.proofs import log_size
 from roar_glaas.log.statements import LogKey
-from roar_glaas.storage.blanking import TABLES_OF
 
 
 @attrs.define
@@ -56,13 +55,14 @@ def audit_database(connection: sa.Connection, progress: Callable[[int, int], Non
                 check_withheld(connection, findings, keys, record)
             by_kind.setdefault(record.kind, []).append(record)
         tree.add(batch[0].leaf_index, [record.digest for record in batch])
-        for kind, found in by_kind.items():
-            counts[kind] += len(found)
-            if kind in TABLES_OF:
-                rows.check(kind, found)
+        counts.update(record.kind for record in batch)
+        for kind in rows.kinds:
+            if kind in by_kind:
+                rows.check(kind, by_kind[kind])
         withheld += sum(record.is_withheld for record in batch)
         progress(batch[-1].leaf_index + 1, total)
     tree.finish()
+    rows.finish()
     find_strays(connection, findings, rows)
     return Report(
         findings=findings,
@@ -72,5 +72,5 @@ def audit_database(connection: sa.Connection, progress: Callable[[int, int], Non
         keys=[key.key_id.hex() for key in keys],
         records=dict(sorted(counts.items())),
         withheld=withheld,
-        unknown=sorted(set(counts) - set(TABLES_OF) - {"key", "withheld"}),
+        unknown=sorted(set(counts) - {*rows.kinds, "key", "withheld"}),
     )

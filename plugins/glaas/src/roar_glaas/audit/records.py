@@ -14,6 +14,7 @@ from roar_glaas.log.merkle import leaf_hash
 from roar_glaas.storage.tables import leaf, record_bytes, withheld
 
 BATCH = 1000
+_BATCH_BYTES = 16 * 1024 * 1024
 
 
 class Kept(NamedTuple):
@@ -30,6 +31,7 @@ def read_records(connection: sa.Connection, findings: Findings) -> Iterator[list
     """Every record, in batches without a hole, checked against its leaf's hash. Holes are told."""
     expected = 0
     while True:
+        end = _batch_end(connection, expected)
         rows = connection.execute(
             sa.select(
                 leaf.c.index.label("leaf_index"),
@@ -41,9 +43,8 @@ def read_records(connection: sa.Connection, findings: Findings) -> Iterator[list
             )
             .outerjoin(record_bytes, record_bytes.c.leaf_index == leaf.c.index)
             .outerjoin(withheld, withheld.c.leaf_index == leaf.c.index)
-            .where(leaf.c.index >= expected)
+            .where(leaf.c.index >= expected, leaf.c.index < end)
             .order_by(leaf.c.index)
-            .limit(BATCH)
         ).all()
         if not rows:
             return
@@ -59,6 +60,24 @@ def read_records(connection: sa.Connection, findings: Findings) -> Iterator[list
             expected = row.leaf_index + 1
             found.append(_kept(row, findings))
         yield found
+
+
+def _batch_end(connection: sa.Connection, start: int) -> int:
+    """Where a batch ends that holds as many records, and about as many bytes, as it should."""
+    rows = connection.execute(
+        sa.select(leaf.c.index, sa.func.length(record_bytes.c.bytes))
+        .outerjoin(record_bytes, record_bytes.c.leaf_index == leaf.c.index)
+        .where(leaf.c.index >= start)
+        .order_by(leaf.c.index)
+        .limit(BATCH)
+    )
+    end, total = start, 0
+    for index, length in rows.all():
+        total += length or 0
+        if total > _BATCH_BYTES and end > start:
+            break
+        end = index + 1
+    return end
 
 
 def _kept(row: Any, findings: Findings) -> Kept:

@@ -49,12 +49,8 @@ def find_strays(connection: sa.Connection, findings: Findings, rows: Rows) -> No
                 f"log has no {kind} record of that number",
                 index,
             )
-    for table, seen in (
-        (edge, rows.edges),
-        (component, rows.components),
-        (digest_claim, rows.claims),
-        (label_value, rows.label_values),
-    ):
+    for table in (edge, component, digest_claim, label_value):
+        seen = rows.seen[table.name]
         count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         if count > seen:
             findings.add(

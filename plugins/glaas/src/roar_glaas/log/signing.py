@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from roar_glaas.moments import now_us
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import leaf, log_key, tree_head
 
+_log = logging.getLogger(__name__)
 _NOT_OURS = (
     "the log is signed with key {wanted}…, which is not in {data}: copy tree-head.key there from "
     "a server of this log, or from a backup"
@@ -57,7 +59,11 @@ class Signer:
         if self._key is None or self._key.id != wanted:
             self._key = load_key(self._data, wanted)
         if self._key is None:
-            raise Unavailable(_NOT_OURS.format(wanted=wanted.hex()[:12], data=self._data))
+            _log.error(_NOT_OURS.format(wanted=wanted.hex()[:12], data=self._data))
+            raise Unavailable(
+                "this server lacks the key that the log is signed with now, so it takes nothing; "
+                "whoever keeps it has to copy the key to it"
+            )
         return self._key
 
 
