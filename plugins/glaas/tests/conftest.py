@@ -71,8 +71,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return new_database(request, tmp_path)
 
 
-def new_database(request: pytest.FixtureRequest, folder: Path) -> str:
-    if request.param == "sqlite":
+def new_database(request: pytest.FixtureRequest, folder: Path, engine: str | None = None) -> str:
+    if (engine or request.param) == "sqlite":
         return sqlite_address(folder / "glaas.db")
     import psycopg
 
@@ -177,6 +177,14 @@ def registry(database_url: str, tmp_path: Path) -> Iterator[Registry]:
 def serve() -> Callable[[str, Path], AbstractContextManager[Registry]]:
     """Starts a server over a database and a data directory: see `serving`."""
     return serving
+
+
+@pytest.fixture
+def elsewhere(request: pytest.FixtureRequest, registry: Registry, tmp_path: Path) -> str:
+    """The URL of an empty database of the other engine than that of `registry`."""
+    engine = "postgresql" if registry.database_url.startswith("sqlite") else "sqlite"
+    (tmp_path / "elsewhere").mkdir()
+    return new_database(request, tmp_path / "elsewhere", engine)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

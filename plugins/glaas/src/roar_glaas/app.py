@@ -16,6 +16,7 @@ from roar_glaas.api import answers
 from roar_glaas.api.accounts import account_routes
 from roar_glaas.api.bodies import StrictRequest
 from roar_glaas.api.device import device_routes
+from roar_glaas.api.export import export_routes
 from roar_glaas.api.finding import finding_routes
 from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> Litestar:
             telemetry,
             metrics,
             log_routes,
+            export_routes,
             graph_routes,
             finding_routes,
             Router(

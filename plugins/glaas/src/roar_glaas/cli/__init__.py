@@ -23,6 +23,8 @@ COMMANDS = {
     "backup": "backup:backup",
     "restore": "backup:restore",
     "stats": "stats:stats",
+    "export": "exchange:export_all",
+    "import": "exchange:import_all",
 }
 
 

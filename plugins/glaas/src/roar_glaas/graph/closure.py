@@ -130,19 +130,22 @@ def walk_down_from(
                     yield Step(use.job_id, hop, maker, use.artifact_id)
 
 
+_USES = (
+    sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
+    .join(edge, edge.c.job_id == job.c.id)
+    .where(
+        job.c.id.in_(sa.bindparam("jobs", expanding=True)),
+        edge.c.direction == sa.bindparam("direction"),
+        edge.c.ordinal == 0,
+    )
+)
+
+
 def uses_of(connection: sa.Connection, jobs: list[int], direction: str) -> Iterator[list[Use]]:
     """What jobs read or wrote, some hundred jobs at a time."""
     for start in range(0, len(jobs), _AT_ONCE):
-        rows = connection.execute(
-            sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
-            .join(edge, edge.c.job_id == job.c.id)
-            .where(
-                job.c.id.in_(jobs[start : start + _AT_ONCE]),
-                edge.c.direction == direction,
-                edge.c.ordinal == 0,
-            )
-        )
-        yield [Use(*row) for row in rows]
+        part = {"jobs": jobs[start : start + _AT_ONCE], "direction": direction}
+        yield [Use(*row) for row in connection.execute(_USES, part)]
 
 
 def _readers(

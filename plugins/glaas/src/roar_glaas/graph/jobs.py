@@ -82,8 +82,8 @@ def find_jobs(
     keys: Sequence[sa.ColumnElement[int]] = (job.c.started_at_us, job.c.id)
     if wanted.command is not None:
         words = words_in(wanted.command, "command")
-        query = with_words(query, job.c.id, words, connection.dialect.name)
-        keys = (job.c.id,)
+        query, number = with_words(query, job.c.id, words, connection.dialect.name)
+        keys = (number,)
     conditions = [visible(caller)]
     if wanted.commit is not None:
         conditions.append(commit_is(job.c.git_commit, wanted.commit))

@@ -9,7 +9,7 @@ those of the reader's session.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -19,6 +19,9 @@ from roar_glaas.storage.tables import edge, job, session
 
 _AT_ONCE = 500
 _MOST_WRITERS = 1_000
+# So many writers of some artifacts are taken as they are; of more, the newest of each.
+_MOST_ROWS = 20_000
+_OF_ARTIFACTS = edge.c.artifact_id.in_(sa.bindparam("artifacts", expanding=True))
 
 
 class Use(NamedTuple):
@@ -38,9 +41,11 @@ class Producers:
     """
 
     def __init__(self, connection: sa.Connection, caller: Caller, as_of: int) -> None:
-        self.connection = connection
-        self.caller = caller
-        self.as_of = as_of
+        self._connection = connection
+        self._caller = caller
+        self._as_of = as_of
+        # Built once for a walk: building a statement takes longer than most of these do to run.
+        self._written = self._uses(_OF_ARTIFACTS).limit(_MOST_ROWS + 1)
         self._writers: dict[int, list[Use]] = {}
         self._of_session: dict[tuple[int, int], list[Use]] = {}
 
@@ -68,20 +73,24 @@ class Producers:
         wanted = sorted(artifacts)
         for start in range(0, len(wanted), _AT_ONCE):
             part = wanted[start : start + _AT_ONCE]
+            rows = self._connection.execute(self._written, {"artifacts": part}).all()
+            if len(rows) > _MOST_ROWS:
+                newest = self._uses(_OF_ARTIFACTS, edge.c.job_id >= self._thousandth())
+                rows = self._connection.execute(newest, {"artifacts": part}).all()
             self._writers.update((one, []) for one in part)
-            for use in self._uses(edge.c.artifact_id.in_(part), edge.c.job_id >= self._oldest()):
-                self._writers[use.artifact_id].append(use)
+            for row in rows:
+                self._writers[row.artifact_id].append(Use(*row))
 
     def _in_session(self, artifact_id: int, session_id: int) -> list[Use]:
         name = (artifact_id, session_id)
         if name not in self._of_session:
-            self._of_session[name] = self._uses(
-                edge.c.artifact_id == artifact_id, job.c.session_id == session_id
-            )
+            query = self._uses(_OF_ARTIFACTS, job.c.session_id == session_id)
+            rows = self._connection.execute(query, {"artifacts": [artifact_id]})
+            self._of_session[name] = [Use(*row) for row in rows]
         return self._of_session[name]
 
-    def _uses(self, *conditions: sa.ColumnElement[bool]) -> list[Use]:
-        rows = self.connection.execute(
+    def _uses(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        return (
             sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
             .select_from(edge)
             .join(job, job.c.id == edge.c.job_id)
@@ -90,15 +99,14 @@ class Producers:
                 *conditions,
                 edge.c.direction == "out",
                 edge.c.ordinal == 0,
-                job.c.id <= self.as_of,
-                visible(self.caller),
+                edge.c.job_id <= self._as_of,
+                visible(self._caller),
             )
         )
-        return [Use(*row) for row in rows]
 
-    def _oldest(self) -> sa.ColumnElement[int]:
+    def _thousandth(self) -> sa.ColumnElement[int]:
         """Of the writers of an edge's artifact that may be seen, the thousandth from the end."""
-        other, of, within = edge.alias("other"), job.alias("other_job"), session.alias("of")
+        other, of, within = edge.alias("other"), job.alias("other_job"), session.alias("within")
         found = (
             sa.select(other.c.job_id)
             .join(of, of.c.id == other.c.job_id)
@@ -107,8 +115,8 @@ class Producers:
                 other.c.artifact_id == edge.c.artifact_id,
                 other.c.direction == "out",
                 other.c.ordinal == 0,
-                other.c.job_id <= self.as_of,
-                visible(self.caller, within),
+                other.c.job_id <= self._as_of,
+                visible(self._caller, within),
             )
             .order_by(other.c.job_id.desc())
             .limit(1)

@@ -113,14 +113,14 @@ def graph_of(connection: sa.Connection, steps: list[Step]) -> dict[str, Any]:
         "artifacts": brief_artifacts(connection, list(numbers)),
         "edges": [
             {
-                "job": place[row.job_id],
-                "direction": row.direction,
-                "artifact": numbers[row.artifact_id],
-                "path": row.path,
-                "selectedCount": row.selected,
-                "total": row.total,
+                "job": place[job_id],
+                "direction": direction,
+                "artifact": numbers[artifact_id],
+                "path": path,
+                "selectedCount": selected,
+                "total": total,
             }
-            for row in edges
+            for job_id, direction, artifact_id, path, selected, total in edges
         ],
         "edgesAreWhole": len(rows) <= MOST_EDGES,
     }

@@ -80,13 +80,20 @@ def words_in(text: str, where: str) -> list[str]:
     return words
 
 
-def with_words(query: sa.Select[Any], job_id: Any, words: list[str], dialect: str) -> Any:
-    """`query` over jobs, limited to those in whose command every word occurs."""
+def with_words(
+    query: sa.Select[Any], job_id: sa.ColumnElement[int], words: list[str], dialect: str
+) -> tuple[sa.Select[Any], sa.ColumnElement[int]]:
+    """`query` over jobs, limited to those in whose command every word occurs; and their id.
+
+    The id is that of the index, which gives jobs in its order; ordered by another, all are sorted.
+    """
     if dialect == "sqlite":
         found = sa.table("job_words", sa.column("rowid"))
         wanted = " ".join(f'"{word.rstrip("*")}"{"*" * word.endswith("*")}' for word in words)
         match = sa.text("job_words MATCH :words").bindparams(words=wanted)
-        return query.join(found, found.c.rowid == job_id).where(match)
+        rowid: sa.ColumnElement[int] = found.c.rowid
+        return query.join(found, rowid == job_id).where(match), rowid
     wanted = " & ".join(f"'{word.rstrip('*')}'{':*' * word.endswith('*')}" for word in words)
     document: sa.ColumnElement[Any] = sa.literal_column(_WORDS.replace("command", "job.command"))
-    return query.where(document.op("@@")(sa.func.to_tsquery(sa.text("'simple'"), wanted)))
+    has_words = document.op("@@")(sa.func.to_tsquery(sa.text("'simple'"), wanted))
+    return query.where(has_words), job_id

@@ -1,0 +1,68 @@
+"""`glaas export` and `glaas import`: everything that is registered, as a file, and back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from roar_glaas.cli.place import place, settings_of
+from roar_glaas.errors import GlaasError
+
+
+@click.command("export")
+@place
+@click.option("--public", "only_public", is_flag=True, help="Only what everybody may see.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export_all(data: Path | None, database: str | None, only_public: bool, file: Path) -> None:
+    """Write all that is registered to FILE, as lines of JSON; - is standard output.
+
+    Passwords, tokens and keys are not in it. Programs get what they may read from
+    /api/v1/export, in the same format.
+    """
+    from roar_glaas.access.caller import ANYBODY
+    from roar_glaas.exchange.exporting import everybody, export
+    from roar_glaas.opening import open_existing
+
+    opened = open_existing(settings_of(data, database))
+    try:
+        with opened.read() as connection, _written(file) as out:
+            caller = ANYBODY if only_public else everybody(connection)
+            for line in export(connection, caller):
+                out.write(line)
+    except OSError as error:
+        raise GlaasError(f"{file} cannot be written: {error.strerror}") from error
+    finally:
+        opened.dispose()
+
+
+@click.command("import")
+@place
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def import_all(data: Path | None, database: str | None, file: Path) -> None:
+    """Register what an export FILE holds, in an empty registry; - is standard input.
+
+    Whole, or not at all. Accounts come without their passwords: set them with `glaas user`.
+    """
+    from roar_glaas.exchange.importing import import_lines
+    from roar_glaas.opening import open_registry
+
+    opened = open_registry(settings_of(data, database))
+    try:
+        with _read(file) as lines, opened.append() as connection:
+            found = import_lines(connection, lines)
+    except OSError as error:
+        raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
+    finally:
+        opened.dispose()
+    click.echo(f"registered {found.sessions} sessions, {found.jobs} jobs, {found.labels} labels")
+
+
+def _written(file: Path) -> BinaryIO:
+    return sys.stdout.buffer if str(file) == "-" else file.open("wb")
+
+
+def _read(file: Path) -> BinaryIO:
+    return sys.stdin.buffer if str(file) == "-" else file.open("rb")
