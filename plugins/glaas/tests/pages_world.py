@@ -230,9 +230,10 @@ class World:
             "MODEL": digest_of("model-0.1.pt"),
             "OTHER": digest_of("model-0.01.pt"),
             "DATASET": dataset_hash(),
-            "SESSION": self.session or "0" * 64,
-            "SWEEP": self.sweep or "0" * 64,
-            "HOSTILE": self.hostile or "0" * 64,
+            "SESSION": self.session,
+            "SWEEP": self.sweep,
+            "BEYOND": self.beyond,
+            "HOSTILE": self.hostile,
             "MISCHIEF": self.mischief,
             "IN": digest_of(HOSTILE[0]),
         }

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from pages_world import (
     World,
@@ -22,8 +27,10 @@ from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
+import roar_glaas
 from roar_core.testing.needs import leave_out, missing
 from roar_glaas.storage.database import sqlite_address
 
@@ -165,10 +172,12 @@ if (document.querySelectorAll("h1").length !== 1) wrong.push("not one h1");
 if (!document.querySelector("main")) wrong.push("no main");
 if (root.lang !== "en") wrong.push("no language");
 for (const field of document.querySelectorAll("input, select, textarea")) {
-  if (!field.getAttribute("aria-label") && !field.labels.length) wrong.push("unnamed " + field.outerHTML);
+  const name = field.getAttribute("aria-label") || field.labels.length;
+  if (!name) wrong.push("unnamed " + field.outerHTML);
 }
 for (const named of document.querySelectorAll("a, button, [role=button]")) {
-  if (!named.textContent.trim() && !named.getAttribute("aria-label")) wrong.push("unnamed " + named.outerHTML);
+  const name = named.textContent.trim() || named.getAttribute("aria-label");
+  if (!name) wrong.push("unnamed " + named.outerHTML);
 }
 for (const cell of document.querySelectorAll("th")) if (!cell.scope) wrong.push("th without scope");
 const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
@@ -190,7 +199,7 @@ for (const element of document.querySelectorAll("body *:not(svg *)")) {
   if (!own || !element.checkVisibility()) continue;
   const [one, other] = [light(getComputedStyle(element).color).light, behind(element)];
   const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-  if (contrast < 4.5) wrong.push("contrast " + contrast.toFixed(2) + " of " + element.outerHTML.slice(0, 80));
+  if (contrast < 4.5) wrong.push(`contrast ${contrast.toFixed(2)} of ${element.outerHTML}`);
 }
 return wrong;
 """
@@ -234,19 +243,278 @@ def test_a_page_can_be_read_without_a_script(name: str, chromium: Browser, world
         chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_pages_are_the_same_on_both_databases(name: str, shared: Registry) -> None:
-    if not shared.client.get(f"/jobs/{950:032x}").is_success:
-        register_training(shared, 1, "0.1", "c" * 40, "2.3.0")
-        register_training(shared, 11, "0.01", "d" * 40, "2.4.1")
-        register_hostile(shared)
-    there = World(shared, "", "", "", "", digest_of("hostile output"))
-    address = there.address(PAGES[name])
-    expected = 404 if "/dag/" in address or "a=123" in address else 200
-    answer = shared.client.get(address)
-    assert answer.status_code == expected, answer.text
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src")
-    assert "unsafe" not in answer.headers["Content-Security-Policy"]
-    assert "style=" not in answer.text
-    assert "<script>" not in answer.text
-    assert 'onload="' not in answer.text
+def test_every_page_is_answered_on_both_databases(registry: Registry) -> None:
+    first = register_training(registry, 1, "0.1", "c" * 40, "2.3.0")
+    register_training(registry, 11, "0.01", "d" * 40, "2.4.1")
+    hostile, output = register_hostile(registry)
+    there = World(registry, first, first, first, hostile, output)
+    for page in PAGES.values():
+        answer = registry.client.get(there.address(page))
+        assert answer.status_code == (404 if page in ("/dag/zz", "/compare?a=123") else 200), page
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src")
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        for active in ("style=", "<script>", 'onload="', "<img"):
+            assert active not in answer.text, page
+
+
+def test_whoever_searches_gets_where_they_want(
+    look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at("/")
+
+    def search(words: str) -> str:
+        box = browser.find_element(By.NAME, "q")
+        box.clear()
+        box.send_keys(words, Keys.ENTER)
+        WebDriverWait(browser, 30).until(staleness_of(box))
+        return browser.current_url.removeprefix(world.registry.url)
+
+    model = digest_of("model-0.1.pt")
+    assert search(f"blake3:{model[:12].upper()}") == f"/artifacts/{model}"
+    assert search(world.session[:10]) == f"/dag/{world.session}"
+    assert search(f"{2:032x}") == f"/jobs/{2:032x}?session={world.session}"
+    assert search("out/model.pt").startswith("/search?q=out%2Fmodel.pt")
+    found = browser.find_elements(By.CSS_SELECTOR, "#files td.wide a")
+    assert {link.text for link in found} == {"/work/out/model.pt"}
+    search("judge metrics")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#jobs tbody tr")) == 2
+    search("key 0=value 0")
+    what = browser.find_elements(By.CSS_SELECTOR, "#labels tbody td:first-child")
+    assert sorted(cell.text for cell in what) == ["artifact", "job", "session"]
+    search("f" * 20)
+    assert "No artifact, session or job" in browser.find_element(By.TAG_NAME, "main").text
+
+
+def test_an_artifact_tells_its_recipe_and_where_to_go_on(
+    look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at(world.address("/artifacts/MODEL"))
+    text = browser.find_element(By.TAG_NAME, "main").text
+    for words in (
+        *("model.pt", digest_of("model-0.1.pt"), "--lr 0.1 --epochs 20", "c" * 40),
+        *("clean.parquet", "config.toml", "90 of 120 members", "CPython 3.11.2", "Linux 6.1.0"),
+        *("3 Python packages", "python judge.py", "proof"),
+    ):
+        assert words in text
+    links = {
+        link.text: link.get_attribute("href")
+        for link in browser.find_elements(By.CSS_SELECTOR, ".actions a")
+    }
+    assert links["View in W&B"] == WANDB
+    assert "View in MLflow" not in links, "javascript: is no address"
+    assert links["View training request"] == f"https://ci.example/requests/{world.session}"
+    quoted = "https%3A%2F%2Fgithub.com%2Fteam%2Fdigits"
+    run = f"https://ci.example/run?repository={quoted}&of={digest_of('model-0.1.pt')}"
+    assert links["Run"] == run
+
+
+def test_a_dataset_tells_its_members_and_every_model_that_used_it(
+    look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at(world.address("/artifacts/DATASET"))
+
+    def listed() -> list[str]:
+        cells = browser.find_elements(By.CSS_SELECTOR, "#members td.wide")
+        return [cell.text for cell in cells]
+
+    seen = listed()
+    for _ in range(2):
+        browser.find_element(By.LINK_TEXT, "More members").click()
+        seen += listed()
+    assert seen == [leaf.path for leaf in members()]
+    for digest, answer in (
+        (members()[7].digest, "Yes, as train/007.png."),
+        ("a" * 64, "No: it is not a member."),
+        ("abc", "That is no whole hash"),
+    ):
+        box = browser.find_element(By.ID, "member")
+        box.clear()
+        box.send_keys(digest, Keys.ENTER)
+        told = (By.XPATH, f"//p[contains(@class, 'answer')][contains(., '{answer}')]")
+        WebDriverWait(browser, 30).until(lambda found, told=told: found.find_elements(*told))
+    browser.find_element(By.LINK_TEXT, "Every model that used it").click()
+    results = browser.find_elements(By.CSS_SELECTOR, "section:first-of-type td.wide a")
+    models = {digest_of("model-0.1.pt"), digest_of("model-0.01.pt")}
+    assert {(link.get_attribute("href") or "")[-64:] for link in results} == models
+
+
+def test_a_comparison_tells_data_steps_and_environment_apart(
+    look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at("/compare")
+    for field, word in (("a", "MODEL"), ("b", "OTHER")):
+        browser.find_element(By.ID, field).send_keys(world.address(word)[:12])
+    browser.find_element(By.CSS_SELECTOR, "main button").click()
+    text = browser.find_element(By.TAG_NAME, "main").text
+    assert "1 input, 2 steps and 1 fact of the environment." in text
+    gone = [mark.text for mark in browser.find_elements(By.TAG_NAME, "del")]
+    come = [mark.text for mark in browser.find_elements(By.TAG_NAME, "ins")]
+    assert gone == ["c" * 10, "c" * 10, "0.1"]
+    assert come == ["d" * 10, "d" * 10, "0.01"]
+    row = browser.find_element(By.XPATH, "//tr[th[.='torch']]")
+    assert row.text.split() == ["torch", "2.3.0", "2.4.1"]
+    requests = browser.find_elements(By.LINK_TEXT, "View training request")
+    assert len({link.get_attribute("href") for link in requests}) == 2
+
+
+def test_hostile_texts_are_texts(look_at: Callable[[str], Browser], world: World) -> None:
+    for page in ("/artifacts/MISCHIEF", f"/jobs/{950:032x}"):
+        browser = look_at(world.address(page))
+        command = browser.find_element(By.CSS_SELECTOR, "pre.command").text
+        shown = [text.replace("\u202e", "\\u202e") for text in HOSTILE]
+        assert command == " ".join(shown) + "x" * 10_000
+        labels = browser.find_element(By.CSS_SELECTOR, "aside .long dl").text
+        assert all(text in labels for text in shown)
+        hrefs = [
+            link.get_attribute("href") or "" for link in browser.find_elements(By.TAG_NAME, "a")
+        ]
+        assert {href.partition(":")[0] for href in hrefs} == {"http", "https"}
+        assert "and 2502 more" in browser.find_element(By.TAG_NAME, "aside").text
+    browser = look_at(world.address("/dag/HOSTILE"))
+    graph(browser)
+    names = [node.get_attribute("aria-label") or "" for node in nodes(browser)]
+    assert any("<script>" in name for name in names)
+    assert not any("\u202e" in name for name in names)
+    spare = browser.execute_script(
+        "return [...document.querySelectorAll('#graph [data-id] text')].map((text) =>"
+        " text.parentNode.querySelector('.box').getBBox().width - text.getBBox().width)"
+    )
+    assert min(spare) > 0, "long names stay inside of their nodes"
+
+
+ATTACK = """
+const violated = [];
+document.addEventListener("securitypolicyviolation", (event) => {
+  violated.push(event.effectiveDirective);
+});
+const done = arguments[0];
+const script = document.createElement("script");
+script.textContent = "window.owned = 'inline script'";
+document.body.append(script);
+document.body.insertAdjacentHTML("beforeend",
+  "<img src='http://127.0.0.1:9/x.png' onerror='window.owned = 1'>" +
+  "<style>body { color: red }</style><p style='color: red'></p>" +
+  "<iframe src='http://127.0.0.1:9/'></iframe>" +
+  "<form id='evil' action='http://127.0.0.1:9/'></form>");
+fetch("http://127.0.0.1:9/").catch(() => {});
+document.getElementById("evil").submit();
+setTimeout(() => done([window.owned ?? null, [...new Set(violated)].sort()]), 300);
+"""
+
+
+def test_nothing_smuggled_into_a_page_runs_or_sends(chromium: Browser, world: World) -> None:
+    chromium.get(world.registry.url + world.address("/artifacts/MODEL"))
+    owned, violated = chromium.execute_async_script(ATTACK)
+    assert owned is None
+    assert set(violated) >= {
+        *("connect-src", "form-action", "frame-src", "img-src"),
+        *("script-src-elem", "style-src-attr", "style-src-elem"),
+    }
+    assert chromium.current_url.startswith(world.registry.url)
+    chromium.get_log("browser")
+
+
+def test_500_jobs_are_drawn_and_walked_by_keys(
+    look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at(world.address("/dag/SWEEP"))
+    graph(browser)
+    assert status(browser) == "500 nodes"
+    assert len(nodes(browser)) == 500
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('#graph .box')].map((box) => {"
+        " const { x, y, height } = box.getBoundingClientRect(); return [x, y, height]; })"
+    )
+    for (x, y, height), (x2, y2, _) in pairwise(sorted(boxes)):
+        assert x2 - x > 1 or y2 >= y + height - 1, "no node covers another"
+    search = browser.find_element(By.CSS_SELECTOR, "#graph input[type=search]")
+    search.send_keys("--part 260", Keys.ENTER)
+    assert status(browser) == "1 of 500 nodes"
+    assert details(browser).startswith("×\n@261 python")
+    press(browser, Keys.ESCAPE)
+    assert focused(browser).startswith("job, @261")
+    press(browser, Keys.ARROW_RIGHT)
+    assert focused(browser).startswith("job, @286"), "which read what @261 wrote"
+    press(browser, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert focused(browser).startswith("job, @236")
+    press(browser, Keys.ARROW_DOWN)
+    below = focused(browser)
+    assert below != ""
+    assert not below.startswith("job, @236")
+    press(browser, Keys.ENTER)
+    assert details(browser).startswith("×\n@")
+    assert browser.switch_to.active_element.tag_name == "h2"
+    press(browser, Keys.ESCAPE)
+    assert focused(browser) == below, "where one was before"
+    assert not browser.find_element(By.CSS_SELECTOR, "#graph .details").is_displayed()
+    press(browser, Keys.HOME)
+    assert focused(browser).startswith("job, @1 ")
+    stage, box = (
+        browser.find_element(By.CSS_SELECTOR, css).rect for css in ("#graph svg", ":focus")
+    )
+    assert stage["x"] <= box["x"] < stage["x"] + stage["width"], "what has the focus is in view"
+
+
+def test_beyond_500_jobs_those_alike_are_folded_and_open_again(
+    look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at(world.address("/dag/BEYOND"))
+    graph(browser)
+    total, groups = map(int, re.findall(r"\d+", status(browser)))
+    assert groups > 0
+    assert len(nodes(browser)) == total <= 500
+    at_first = total
+    browser.find_element(By.CSS_SELECTOR, "#graph [data-act=fit]").click()
+    press(browser, Keys.TAB, Keys.HOME)
+    assert focused(browser).startswith("group, ")
+    size = int(focused(browser).split()[1])
+    press(browser, Keys.ENTER)
+    assert f"JOBS ({size})" in details(browser).upper()
+    opener = browser.find_element(By.XPATH, "//section[@id='graph']//button[.='Open the group']")
+    drawn_again(browser, opener.click)
+    assert len(nodes(browser)) == at_first + size - 1
+    assert focused(browser).startswith("job, @")
+    press(browser, Keys.ENTER)
+    closer = browser.find_element(By.XPATH, "//button[.='Fold the group again']")
+    drawn_again(browser, closer.click)
+    assert len(nodes(browser)) == at_first
+
+
+def test_files_are_drawn_between_the_jobs_when_wanted(
+    look_at: Callable[[str], Browser], world: World
+) -> None:
+    browser = look_at(world.address("/dag/SESSION"))
+    graph(browser)
+    assert len(nodes(browser)) == 11
+    node(browser, "file, model.pt").click()
+    told = details(browser)
+    assert "@2 python train.py" in told
+    assert "@3 python judge.py" in told
+    box = browser.find_element(By.CSS_SELECTOR, "#graph input[type=checkbox]")
+    drawn_again(browser, box.click)
+    assert len(nodes(browser)) == 4
+    node(browser, "job, @3 python judge.py, failed").click()
+    browser.find_element(By.LINK_TEXT, "@3 python judge.py").click()
+    assert browser.find_element(By.TAG_NAME, "h1").text == "python judge.py"
+
+
+def test_without_the_bundle_graphs_are_listed_and_the_log_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    package, left_out = Path(roar_glaas.__file__).parent, ("_built", "__pycache__")
+    shutil.copytree(package, tmp_path / "src/roar_glaas", ignore=shutil.ignore_patterns(*left_out))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"), prepend=os.pathsep)
+    command = [sys.executable, "-m", "roar_glaas.cli", "serve", "--port", "0"]
+    command += ["--data", str(world.registry.data), "--database", world.registry.database_url]
+    process = subprocess.Popen(command, text=True, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    url = process.stderr.readline().rpartition(" at ")[2].strip()
+    for _ in range(2):
+        answer = httpx.get(url + world.address("/dag/SESSION"), timeout=30)
+        assert "The graph is not drawn" in answer.text
+        assert "python train.py" in answer.text
+        assert "<script" not in answer.text
+    assert httpx.get(f"{url}/built/graph.js").status_code == 404
+    process.terminate()
+    _, told = process.communicate(timeout=30)
+    assert told.count("graphs are listed, not drawn") == 1

@@ -54,17 +54,22 @@ function redraw(after = () => {}) {
   });
 }
 
-function focus(id) {
+/** Have Tab lead to a node, and to no other. */
+function lead(id) {
   elements.get(current)?.setAttribute("tabindex", "-1");
   current = id;
-  const element = elements.get(id);
-  element.setAttribute("tabindex", "0");
+  elements.get(id).setAttribute("tabindex", "0");
+}
+
+function focus(id) {
+  lead(id);
   camera.reveal(places.get(id));
-  element.focus({ preventScroll: true });
+  elements.get(id).focus({ preventScroll: true });
 }
 
 function choose(id) {
   chosen = id;
+  lead(id);
   for (const [other, element] of elements) element.classList.toggle("chosen", other === id);
   for (const line of view.querySelectorAll(".edge")) {
     line.classList.toggle("near", line.dataset.from === id || line.dataset.to === id);
@@ -142,14 +147,11 @@ function neighbour(key) {
 
 svg.addEventListener("click", (event) => {
   const node = event.target.closest("[data-id]");
-  if (!node || camera.moved) return;
-  elements.get(current)?.setAttribute("tabindex", "-1");
-  current = node.dataset.id;
-  node.setAttribute("tabindex", "0");
-  choose(current);
+  if (node && !camera.moved) choose(node.dataset.id);
 });
 
-svg.addEventListener("focusin", (event) => {
+// Not on the drawing itself: Chromium lets Tab stop at an svg that listens for the focus.
+svg.parentElement.addEventListener("focusin", (event) => {
   const node = event.target.closest("[data-id]");
   if (node && node.matches(":focus-visible")) camera.reveal(places.get(node.dataset.id));
 });
