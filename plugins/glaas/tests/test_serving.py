@@ -387,7 +387,7 @@ def test_an_account_is_named_in_the_log_and_has_a_limit_of_its_own(tmp_path: Pat
         check=True,
         capture_output=True,
     )
-    token = json.loads(made.stdout)["secret"]
+    token = json.loads(made.stdout)["token"]
     with served(data, "account_requests_per_minute = 2\n") as server:
         headers = {"Authorization": f"Bearer {token}"}
         with httpx.Client(base_url=server.url, headers=headers) as client:
@@ -395,7 +395,7 @@ def test_an_account_is_named_in_the_log_and_has_a_limit_of_its_own(tmp_path: Pat
             assert [client.get(path).status_code for _ in range(3)] == [404, 404, 429]
         assert httpx.get(f"{server.url}{path}").status_code == 404
         server.stop()
-        assert [line["caller"] for line in server.lines()] == ["ada", "ada", "", ""]
+        assert [line["caller"] for line in server.lines()] == ["ada", "ada", "ada", ""]
         assert token not in server.stderr.read_text()
 
 
@@ -419,6 +419,41 @@ def test_the_figures_count_requests_and_what_is_kept(registry: Any) -> None:
     assert found["glaas_log_size"] == 3  # the key, the session and its job
     assert found["glaas_database_up"] == 1
     assert found["glaas_database_errors_total"] == 0
+
+
+def test_several_processes_count_together(tmp_path: Path) -> None:
+    with served(tmp_path / "data", "", "--workers", "2") as server:
+        for _ in range(40):
+            httpx.get(f"{server.url}/api/v1/artifacts/aaaaaaaa")
+        name = (
+            'glaas_requests_total{method="GET",route="/api/v1/artifacts/{reference}",status="404"}'
+        )
+        for _ in range(4):  # whichever answers
+            assert figures(httpx.get(f"{server.url}/metrics").text)[name] == 40
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_errors_of_the_database_are_counted_and_told(database_url: str, tmp_path: Path) -> None:
+    import psycopg
+
+    folder = database_url.partition("host=")[2]
+    name = database_url.partition("@/")[2].partition("?")[0]
+    options = ("--database", database_url)
+    with served(tmp_path / "data", "", *options) as server, httpx.Client(base_url=server.url) as it:
+        with psycopg.connect(f"host={folder} user=glaas dbname=postgres", autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            assert it.get("/ready").status_code == 503
+            away = figures(it.get("/metrics").text)
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert away["glaas_database_up"] == 0
+        assert "glaas_log_size" not in away
+        assert it.get("/ready").status_code == 200
+        back = figures(it.get("/metrics").text)
+    assert back["glaas_database_up"] == 1
+    assert back["glaas_database_errors_total"] >= 1
 
 
 def test_the_figures_are_not_for_the_public(tmp_path: Path) -> None:

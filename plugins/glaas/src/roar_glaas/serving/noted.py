@@ -42,8 +42,8 @@ def admit(request: Any, known: Caller) -> Caller:
     The dependency `caller` of every handler; `known` is who the credentials say it is.
     """
     if known.is_known:
-        request.app.state.rates.account(known.name)
         noted = noted_of(request.scope)
         if noted is not None:
             noted.caller = known.name
+        request.app.state.rates.account(known.name)
     return known

@@ -30,7 +30,7 @@ _SIZE = _KEY_BYTES + _PLACES * _MOMENT.size
 
 # Where somebody proves who they are. Asking whether a device was approved is none of these: its
 # code cannot be guessed, and a client asks every few seconds.
-_PROVING = ("/api/v1/auth/", "/sign-in", "/signin", "/login", "/device")
+_PROVING = ("/api/v1/auth/", "/sign-in", "/device", "/account/password")
 _PATIENT = ("/api/v1/auth/device/token", "/api/v1/auth/logout")
 # Costs a row of the database before anybody has proven anything.
 _COSTLY = "/api/v1/auth/device/start"
