@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from litestar import Litestar
-from litestar.datastructures import State
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -62,6 +61,7 @@ def create_app(settings: Settings) -> Litestar:
             health,
             ready,
             account_routes,
+            device_routes,
             registration_routes,
             reading_routes,
             label_routes,
@@ -76,8 +76,6 @@ def create_app(settings: Settings) -> Litestar:
                 route_handlers=[page_routes, account_page_routes],
                 middleware=[knows_reader(settings, database)],
             ),
-            *(health, ready),
-            *(account_routes, device_routes, registration_routes, reading_routes, page_routes),
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),

@@ -30,9 +30,8 @@ from roar_glaas.storage.tables.records import (
     session,
 )
 from roar_glaas.storage.tables.search import label_value
-from roar_glaas.storage.tables.staging import anonymous_use, registration, staged
-from roar_glaas.storage.tables.web import sign_in_attempt, web_session
 from roar_glaas.storage.tables.staging import anonymous_use, owner_use, registration, staged
+from roar_glaas.storage.tables.web import sign_in_attempt, web_session
 
 __all__ = [
     "account",
@@ -68,6 +67,6 @@ __all__ = [
     "telemetry_count",
     "token",
     "tree_head",
-    "withheld",
     "web_session",
+    "withheld",
 ]
