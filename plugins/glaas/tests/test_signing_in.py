@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
 WRONG = "This name and this password do not belong together."
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_rates() -> Iterator[None]:
+    """Servers of this module count no attempts of an address: all tests have the same one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GLAAS_ATTEMPTS_PER_MINUTE", "0")
+        yield
 
 
 def cookie_of(person: Visitor) -> str:

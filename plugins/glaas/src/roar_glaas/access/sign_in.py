@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from roar_glaas.access.passwords import check_password
 from roar_glaas.errors import TooMany
 from roar_glaas.moments import DAY_S, SECOND_US, now_us
+from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import sign_in_attempt
 
@@ -64,9 +64,8 @@ def _take_attempt(connection: sa.Connection, name: str, address: str) -> None:
 
 def _count(connection: sa.Connection, key: bytes, free: int, now: int) -> bool:
     """Count one attempt. Whether one with this key succeeded lately; raises TooMany."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     connection.execute(
-        insert(sign_in_attempt).on_conflict_do_nothing(),
+        insert_of(connection)(sign_in_attempt).on_conflict_do_nothing(),
         {"key": key, "failures": 0, "tried_at_us": 0},
     )
     this = sign_in_attempt.c.key == key

@@ -14,6 +14,7 @@ from roar_glaas.access.people import person_of
 from roar_glaas.access.projects import Project
 from roar_glaas.access.reader import Reader
 from roar_glaas.access.seen import organizations_of, projects_seen
+from roar_glaas.access.ssh import keys_of
 from roar_glaas.errors import BadRequest, NotFound, Refusal
 from roar_glaas.pages.account_pages import account_page, see, sentence
 from roar_glaas.pages.forms import Form
@@ -139,6 +140,7 @@ def account_at(database: Database, me: Reader, status: int = 200, **more: Any) -
             "tokens": [one for one in listed if one["kind"] == tokens.PERSONAL],
             # An access token lives an hour; the refresh token is what stands for the log-in.
             "logins": [one for one in listed if one["kind"] == tokens.REFRESH],
+            "keys": keys_of(connection, person),
             "browsers": web_sessions.sessions_of(connection, person.id),
             "projects": [
                 seen.project.name for seen in projects_seen(connection, me.caller) if seen.role

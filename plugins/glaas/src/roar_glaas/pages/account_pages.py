@@ -10,6 +10,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
+from roar_glaas.access.caller import Caller
 from roar_glaas.access.reader import STATE, Reader
 from roar_glaas.errors import Refusal, TooMany, Unauthenticated
 from roar_glaas.pages.forms import MOST_BYTES
@@ -19,8 +20,11 @@ _TITLES = {403: "Not allowed", 404: "Not found", 409: "Not possible", 429: "Too 
 _MOST_NEXT = 2000
 
 
-async def signed_in(request: Request[Any, Any, Any]) -> Reader:
-    """Who is signed in with this browser: dependency `me`. Raises Unauthenticated."""
+async def signed_in(request: Request[Any, Any, Any], caller: Caller) -> Reader:
+    """Who is signed in with this browser: dependency `me`. Raises Unauthenticated.
+
+    It asks for `caller` too, for that one's limit counts what is asked.
+    """
     found: Reader | None = request.scope["state"].get(STATE)
     if found is None:
         raise Unauthenticated("sign in first")

@@ -7,7 +7,13 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from roar_glaas.errors import Refusal
-from roar_glaas.pages import account, account_projects, account_sign_in
+from roar_glaas.pages import (
+    account,
+    account_device,
+    account_keys,
+    account_projects,
+    account_sign_in,
+)
 from roar_glaas.pages.account_pages import not_understood, refused, signed_in, style
 from roar_glaas.pages.forms import MOST_BYTES, posted_form
 
@@ -19,6 +25,8 @@ account_page_routes = Router(
         *(account_sign_in.oidc_there, account_sign_in.oidc_back),
         *(account.account, account.create_token, account.revoke_token),
         *(account.sign_out_browser, account.sign_out_others, account.change_password),
+        *(account_keys.add_own_key, account_keys.remove_own_key),
+        *(account_device.device_page, account_device.answer_device),
         *(account_projects.projects, account_projects.project_page),
         *(account_projects.change_project_member, account_projects.organization_page),
         *(account_projects.change_organization_member, account_projects.my_sessions),
