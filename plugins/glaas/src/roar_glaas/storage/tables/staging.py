@@ -73,3 +73,14 @@ owner_use = sa.Table(
     sa.Column("jobs", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
 )
+
+# Which jobs an address registered of late on the legacy path, by their clients' names for them.
+legacy_job = sa.Table(
+    "legacy_job",
+    metadata,
+    sa.Column("address", sa.String(64), primary_key=True),
+    sa.Column("local_uid", sa.String(64), primary_key=True),
+    sa.Column("job_id", BigId, sa.ForeignKey("job.id"), primary_key=True),
+    time_us("at_us"),
+    sa.Index(None, "at_us"),
+)
