@@ -15,7 +15,7 @@ from roar_glaas.door import ETAG
 from roar_glaas.errors import Conflict, Unprocessable
 from roar_glaas.legacy.sessions import Place
 from roar_glaas.log.appending import Record, append
-from roar_glaas.registration.staging import now_us
+from roar_glaas.moments import now_us
 from roar_glaas.storage.tables import (
     artifact,
     artifact_fact,

@@ -11,8 +11,8 @@ from roar_glaas.access.caller import NOBODY
 from roar_glaas.access.visibility import PUBLIC
 from roar_glaas.errors import BadRequest, Conflict, NotFound
 from roar_glaas.log.appending import Record, append
+from roar_glaas.moments import now_us
 from roar_glaas.registration.pieces import Git
-from roar_glaas.registration.staging import now_us
 from roar_glaas.settings import Settings
 from roar_glaas.storage.tables import job, legacy_job, session
 
