@@ -118,7 +118,7 @@ def test_the_clients_hash_is_told_to_nobody(shared: Registry) -> None:
     client.link("outputs", (new_hash(), "/out"))
     assert told["hash"] == client.name
     assert told["url"].endswith(f"/dag/{told['registered_hash']}")
-    assert shared.client.get(told["url"]).status_code == 200
+    assert client.get(f"sessions/{told['registered_hash']}")["hash"] == told["registered_hash"]
     with shared.database() as database, database.read() as connection:
         rows = [
             repr([bytes(v) if isinstance(v, memoryview) else v for v in row])
