@@ -217,13 +217,15 @@ def serving(database_url: str, data: Path) -> Iterator[Registry]:
         text=True,
     )
     assert process.stderr is not None
-    line = process.stderr.readline()
-    assert " at http://" in line, line
-    url = line.rpartition(" at ")[2].strip()
-    # No connection outlives its request, and with it the test that made it.
-    limits = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=url, timeout=30, limits=limits) as client:
-        yield Registry(url, client, database_url, data)
-    process.terminate()
-    _, rest = process.communicate(timeout=30)
+    try:
+        line = process.stderr.readline()
+        assert " at http://" in line, line
+        url = line.rpartition(" at ")[2].strip()
+        # No connection outlives its request, and with it the test that made it.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=url, timeout=30, limits=limits) as client:
+            yield Registry(url, client, database_url, data)
+    finally:
+        process.terminate()
+        _, rest = process.communicate(timeout=30)
     assert rest == ""

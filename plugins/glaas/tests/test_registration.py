@@ -304,7 +304,9 @@ def test_who_does_not_say_anonymous_is_never_published(refusing: Registry, body:
 )
 def test_what_is_not_registered_is_not_found(refusing: Registry, reference: str) -> None:
     for path in ("/api/v1/artifacts/", "/artifacts/", "/dag/"):
-        assert refusing.client.get(path + reference).status_code == 404
+        # Without a reference, /api/v1/artifacts is where the legacy path registers one.
+        known = (404,) if reference else (404, 405)
+        assert refusing.client.get(path + reference).status_code in known
 
 
 def test_pages_escape_everything_and_allow_no_script(registry: Registry) -> None:

@@ -2,88 +2,207 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 from blake3 import blake3
+
+from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
 VERSION = "0.4.7"
 
+pytestmark = [pytest.mark.needs("git"), pytest.mark.slow]
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stock client's command, from the package index, in an environment of its own."""
-    folder = tmp_path_factory.mktemp("stock")
-    venv.create(folder, with_pip=False, symlinks=True)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python"]
-    command = [*pip, folder / "bin" / "python", "install", "-q", f"roar-cli=={VERSION}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    """The stock client's command, in one environment for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "stock-client"
+    with (shared / "stock-client.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            venv.create(folder, with_pip=False, symlinks=True)
+            pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python"]
+            command = [*pip, folder / "bin" / "python", "install", "-q", f"roar-cli=={VERSION}"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
     return folder / "bin" / "roar"
 
 
-@pytest.mark.needs("git")
-@pytest.mark.slow
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_it_registers_anonymously_and_reads_back(
-    client: Path, registry: Registry, tmp_path: Path
-) -> None:
-    home, project, elsewhere = (tmp_path / name for name in ("home", "project", "elsewhere"))
-    for folder in (home, project, elsewhere):
-        folder.mkdir()
-    environ = {
-        "HOME": str(home),
-        "PATH": f"{client.parent}:{os.environ['PATH']}",
-        "GLAAS_URL": registry.url,
-        "ROAR_GLAAS__URL": registry.url,
-        "DO_NOT_TRACK": "1",
-    }
+@attrs.define
+class Checkout:
+    """A folder of a person who uses the stock client, with one registry at a time."""
 
-    def call(*words: str | Path, cwd: Path = project) -> str:
+    client: Path
+    folder: Path
+    environ: dict[str, str]
+
+    def at(self, registry: Registry) -> Checkout:
+        """The same, with another registry."""
+        urls = dict.fromkeys(("GLAAS_URL", "ROAR_GLAAS__URL"), registry.url)
+        return attrs.evolve(self, environ=self.environ | urls)
+
+    def call(self, *words: str | Path) -> str:
         done = subprocess.run(
-            words, cwd=cwd, env=environ, capture_output=True, text=True, check=False
+            words, cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
-    (project / "double.py").write_text("open('out', 'w').write(open('in').read() * 2)\n")
-    (project / "in").write_text("something\n")
-    (project / ".gitignore").write_text(".roar/\nin\nout\nend\n")
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "begin"]):
-        call(*git, *words)
-    call(client, "init", "-n")
-    # It leaves out what lies below /tmp, where this test is.
-    call(client, "config", "set", "filters.ignore_tmp_files", "false")
-    # Left to choose, it once missed an output on a busy machine; its recording is not the question.
-    call(client, "config", "set", "tracer.default", "preload")
-    call(client, "run", "python3", "double.py")
-    call(client, "run", "sh", "-c", "tr s S < out > end")
-    told = call(client, "register", "-y", "--anonymous", "end")
-    name = re.search(rf"{registry.url}/dag/([0-9a-f]{{64}})", told)
-    assert name is not None, told
-    assert name[1] in call(client, "register", "-y", "--anonymous", "end")
+    def roar(self, *words: str) -> str:
+        return self.call(self.client, *words)
 
-    digest = blake3((project / "end").read_bytes()).hexdigest()
-    found = registry.client.get(f"/api/v1/artifacts/{digest}/dag").json()
-    assert [job["command"] for job in found["jobs"]] == [
-        "python3 double.py",
-        "sh -c 'tr s S < out > end'",
-    ]
-    assert len(registry.client.get(f"/api/v1/sessions/{name[1]}").json()["jobs"]) == 2
-    call(*git, "init", "-q", cwd=elsewhere)
-    call(client, "init", "-n", cwd=elsewhere)
-    shown = call(client, "show", digest, "--remote", cwd=elsewhere)
+    def git(self, *words: str) -> str:
+        return self.call("git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words)
+
+    def digest(self, name: str) -> str:
+        return blake3((self.folder / name).read_bytes()).hexdigest()
+
+    def elsewhere(self) -> Checkout:
+        """Another project of the same person, which knows nothing."""
+        other = attrs.evolve(self, folder=self.folder.parent / f"{self.folder.name}-elsewhere")
+        other.folder.mkdir()
+        other.git("init", "-q")
+        other.roar("init", "-n")
+        return other
+
+
+@pytest.fixture(scope="module")
+def recorded(client: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Two runs, not registered yet: end was made of out, which was made of in."""
+    root = tmp_path_factory.mktemp("stock")
+    home, folder = root / "home", root / "project"
+    home.mkdir()
+    folder.mkdir()
+    environ = {
+        "HOME": str(home),
+        "PATH": f"{client.parent}:{os.environ['PATH']}",
+        "DO_NOT_TRACK": "1",
+        # Its own switch for tests of publishing: all of a `put` but the transfer itself.
+        "ROAR_PUT_SKIP_UPLOAD": "1",
+    }
+    found = Checkout(client, folder, environ)
+    (folder / "double.py").write_text("open('out', 'w').write(open('in').read() * 2)\n")
+    (folder / "in").write_text("something\n")
+    (folder / "parts").mkdir()
+    for n in range(3):
+        (folder / "parts" / f"part-{n}").write_text(f"{n}\n")
+    (folder / ".gitignore").write_text(".roar/\nin\nout\nend\nparts/\n")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "begin"]):
+        found.git(*words)
+    found.roar("init", "-n")
+    # It leaves out what lies below /tmp, where this test is.
+    found.roar("config", "set", "filters.ignore_tmp_files", "false")
+    # Left to choose, it once missed an output on a busy machine; its recording is not the question.
+    found.roar("config", "set", "tracer.default", "preload")
+    found.roar("run", "python3", "double.py")
+    found.roar("run", "sh", "-c", "tr s S < out > end")
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    from plugins.glaas.tests.conftest import serving
+
+    root = tmp_path_factory.mktemp("server")
+    with serving(sqlite_address(root / "glaas.db"), root / "data") as found:
+        yield found
+
+
+@pytest.fixture
+def project(recorded: Checkout, server: Registry) -> Checkout:
+    return recorded.at(server)
+
+
+def registered(project: Checkout, *words: str) -> str:
+    """The name of the session that the client tells."""
+    told = project.roar(*words)
+    found = re.search(rf"{project.environ['GLAAS_URL']}/dag/([0-9a-f]{{64}})", told)
+    assert found is not None, told
+    return found[1]
+
+
+def test_it_registers_anonymously_and_reads_back(project: Checkout, server: Registry) -> None:
+    register = ("register", "-y", "--anonymous", "end")
+    name = registered(project, *register)
+    assert registered(project, *register) == name
+    digest = project.digest("end")
+    reader = server.client
+    found = reader.get(f"/api/v1/artifacts/{digest}/dag").json()
+    commands = ["python3 double.py", "sh -c 'tr s S < out > end'"]
+    assert [job["command"] for job in found["jobs"]] == commands
+    assert len(reader.get(f"/api/v1/sessions/{name}").json()["jobs"]) == 2
+
+    other = project.elsewhere()
+    shown = other.roar("show", digest, "--remote")
     assert "Source:     GLaaS" in shown
     assert "tr s S" in shown
-    plan = call(client, "reproduce", digest, cwd=elsewhere)
-    assert "Run Steps (2)" in plan
+    assert "Run Steps (2)" in other.roar("reproduce", digest)
+    assert "Run Steps (2)" in other.roar("reproduce", name, "--lineage")
+    other.roar("config", "set", "glaas.query_nonlocal_ids_on_glaas", "true")
+    compared = other.roar("diff", digest, project.digest("out"))
+    assert "only in A: sh -c 'tr s S < out > end'" in compared
+
+
+def test_what_it_puts_is_registered_each_time(project: Checkout, server: Registry) -> None:
+    put = ("-m", "for a test", "--anonymous", "-y", "--no-tag")
+    names = [
+        registered(project, "put", "end", f"s3://bucket/{place}", *put)
+        for place in ("first", "second")
+    ]
+    assert len(set(names)) == 2
+    reader = server.client
+    for name, place in zip(names, ("first", "second"), strict=True):
+        jobs = reader.get(f"/api/v1/sessions/{name}").json()["jobs"]
+        (job,) = [one for one in jobs if one["jobType"] == "put"]
+        assert [edge["hash"] for edge in job["inputs"]] == [project.digest("end")]
+        told = json.loads(job["metadata"])["put"]
+        assert told["destination"] == f"s3://bucket/{place}"
+    name = registered(project, "put", "parts", "s3://bucket/parts", "--dataset", *put)
+    (job,) = reader.get(f"/api/v1/sessions/{name}").json()["jobs"]
+    (dataset,) = job["outputs"]
+    found = reader.get(f"/api/v1/artifacts/{dataset['hash']}").json()
+    assert (found["isComposite"], found["isProven"], found["componentCount"]) == (True, True, 3)
+
+
+def test_where_there_are_no_registration_sessions_it_takes_the_legacy_path(
+    recorded: Checkout, tmp_path: Path
+) -> None:
+    from plugins.glaas.tests.conftest import serving
+
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "glaas.toml").write_text("registration_sessions = false\n")
+    with serving(sqlite_address(tmp_path / "glaas.db"), data) as registry:
+        project = recorded.at(registry)
+        name = registered(project, "register", "-y", "--anonymous", "end")
+        assert registered(project, "register", "-y", "--anonymous", "end") == name
+        reader = registry.client
+        digest = project.digest("end")
+        jobs = reader.get(f"/api/v1/artifacts/{digest}/dag").json()["jobs"]
+        assert [job["stepNumber"] for job in jobs] == [1, 2]
+        asked = {"entity_type": "job", "session_hash": name, "job_uid": jobs[0]["jobUid"]}
+        labelled = reader.get("/api/v1/labels/current", params=asked).json()
+        assert labelled["keyOrigins"]["roar.git.commit"] == "system"
+        # Nobody opened a registration session, and each job was registered once.
+        assert len(reader.get(f"/api/v1/sessions/{name}").json()["jobs"]) == 2
+        put = registered(
+            project, "put", "end", "s3://bucket/p", "-m", "x", "--anonymous", "-y", "--no-tag"
+        )
+        jobs = reader.get(f"/api/v1/sessions/{put}").json()["jobs"]
+        assert [job["jobType"] for job in jobs] == ["run", "run", "put"]

@@ -22,6 +22,7 @@ from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
 from roar_glaas.api.health import health, ready
 from roar_glaas.api.labels import label_routes
+from roar_glaas.api.legacy import legacy_routes
 from roar_glaas.api.log import log_routes
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> Litestar:
                 route_handlers=[page_routes, account_page_routes],
                 middleware=[knows_reader(settings, database)],
             ),
+            *legacy_routes,
         ],
         dependencies={
             "settings": Provide(give_settings, sync_to_thread=False),

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import sqlalchemy as sa
-from litestar import Router, get, post
+from litestar import Request, Router, get, post
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.door import Door
-from roar_glaas.errors import BadRequest, NotFound
+from roar_glaas.errors import BadRequest, NotFound, Unauthenticated
 from roar_glaas.graph.artifacts import find_artifact
 from roar_glaas.labels import versions, wire
 from roar_glaas.labels.reconcile import answer, apply, plan
@@ -24,6 +24,9 @@ from roar_glaas.labels.targets import (
     seen_session,
     writable_session,
 )
+from roar_glaas.legacy import sessions
+from roar_glaas.registration.quota import use_as_nobody
+from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import label, session
 
@@ -49,15 +52,40 @@ def reconcile(database: Database, caller: Caller, data: wire.Reconcile) -> Answe
 
 
 @post("/sync", status_code=200, sync_to_thread=True)
-def sync(database: Database, caller: Caller, data: wire.Labels) -> Answer:
-    """Replace label documents; equal ones make no version."""
+def sync(
+    request: Request[Any, Any, Any],
+    settings: Settings,
+    database: Database,
+    caller: Caller,
+    data: wire.Labels,
+) -> Answer:
+    """Replace label documents; equal ones make no version.
+
+    Without an account, those of a session of the legacy path, which its client's hash opens.
+    """
     entry = Door()
     with database.append() as connection:
 
-        def place_of(body: wire.Label) -> tuple[Place, str | None]:
+        def of_caller(body: wire.Label) -> tuple[Place, str | None]:
             number = writable_session(connection, caller, body.session_hash)
             return Place(number, body.session_hash), body.job_uid
 
+        def of_legacy(body: wire.Label) -> tuple[Place, str | None]:
+            try:
+                found = sessions.find_open(connection, settings, body.session_hash)
+            except NotFound as error:
+                raise Unauthenticated(
+                    "these labels need the credentials that their session was registered with"
+                ) from error
+            uid = body.job_uid and sessions.registered_uid(body.session_hash, body.job_uid)
+            return Place(found.session_id, found.session_hash), uid
+
+        if not caller.is_known:
+            size = sum(len(json.dumps(body.metadata)) for body in data.labels)
+            use_as_nobody(
+                connection, settings, request.client.host if request.client else "", 0, size
+            )
+        place_of = of_caller if caller.is_known else of_legacy
         counts = replace(connection, entry, data.labels, place_of)
     return {**counts._asdict(), "unchanged": counts.noops, "masked": entry.masked}
 

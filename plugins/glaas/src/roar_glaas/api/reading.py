@@ -13,6 +13,7 @@ from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
 from roar_glaas.graph.closure import upstream
 from roar_glaas.graph.descriptions import describe_jobs
+from roar_glaas.legacy.sessions import registered_hash
 from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import job, session
@@ -92,7 +93,7 @@ def session_document(database: Database, caller: Caller, reference: str) -> Answ
         digest = b""
     with database.read() as connection:
         row = connection.execute(
-            sa.select(session).where(session.c.hash == digest, visible(caller))
+            sa.select(session).where(session.c.hash.in_(_names(digest)), visible(caller))
         ).one_or_none()
         if row is None or not digest:
             raise NotFound(f"no session {reference[:64]!r} is registered")
@@ -100,8 +101,8 @@ def session_document(database: Database, caller: Caller, reference: str) -> Answ
         jobs = describe_jobs(connection, ids)
         why = reasons(connection, [row.leaf_index] if row.git_repo is None else [])
     return {
-        "hash": digest.hex(),
-        "sessionHash": digest.hex(),
+        "hash": bytes(row.hash).hex(),
+        "sessionHash": bytes(row.hash).hex(),
         "gitRepo": row.git_repo or "",
         "gitCommit": row.git_commit,
         "gitBranch": row.git_branch or "",
@@ -110,6 +111,11 @@ def session_document(database: Database, caller: Caller, reference: str) -> Answ
         "logIndex": row.leaf_index,
         "jobs": jobs,
     }
+
+
+def _names(digest: bytes) -> list[bytes]:
+    """What a session may be registered under: the legacy path's clients know their own hash."""
+    return [digest, registered_hash(digest.hex())] if len(digest) == 32 else []
 
 
 reading_routes = Router(

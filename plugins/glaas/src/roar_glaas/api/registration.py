@@ -17,8 +17,9 @@ from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Forbidden
 from roar_glaas.labels.wire import Labels
 from roar_glaas.registration import intake, staging, wire
-from roar_glaas.registration.finalize import finalize, registered_sessions
+from roar_glaas.registration.finalize import finalize
 from roar_glaas.registration.labels import add_labels
+from roar_glaas.registration.overlaps import Registered, registered_sessions
 from roar_glaas.registration.pieces import Git
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
@@ -137,13 +138,19 @@ def jobs(at: Place, data: wire.Jobs) -> Answer:
         found = at.find(connection)
         uids = [bytes.fromhex(key) for key, _ in pieces]
         # Of somebody known only `finalize` says whose the work becomes: until then it is staged.
-        registered = (
-            registered_sessions(connection, NOBODY, uids) if found.owner_id == NOBODY else {}
+        registered, unknown = (
+            registered_sessions(connection, NOBODY, uids)
+            if found.owner_id == NOBODY
+            else Registered({}, set(uids))
         )
-        if len(registered) == 1:
+        is_bound = len(registered) == 1 and not unknown
+        # Some known and some not is an overlap, by the count of the new: clients go no further.
+        new = len(unknown)
+        if is_bound:
             staging.bind(connection, found, next(iter(registered)))
-        new = 0
-        if not registered:
+            sent: list[intake.Piece] = [(key, {}) for key, _ in pieces]
+            staging.stage(connection, at.settings, found, "known", sent)
+        elif not registered:
             new = staging.stage(connection, at.settings, found, "job", pieces)
     return {
         "job_ids": [key for key, _ in pieces],
@@ -151,7 +158,7 @@ def jobs(at: Place, data: wire.Jobs) -> Answer:
         "created_count": new,
         "existing_count": 0 if registered else len(pieces) - new,
         "already_registered_session_hashes": sorted(h.hex() for h in registered.values()),
-        "existing_binding_prepared": len(registered) == 1,
+        "existing_binding_prepared": is_bound,
         "masked": entry.masked,
     }
 

@@ -12,8 +12,8 @@ import time
 import attrs
 from litestar import post
 
-from roar_glaas.passing.inserting import insert_of
 from roar_glaas.settings import Settings
+from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import telemetry_count
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from roar_glaas.door import Door
-from roar_glaas.errors import BadRequest
+from roar_glaas.errors import BadRequest, Forbidden
 from roar_glaas.labels import wire
 from roar_glaas.labels.documents import origins_sent
 from roar_glaas.labels.targets import Stated, find_target
@@ -38,11 +38,14 @@ def replace(
     entry: Door,
     labels: list[wire.Label],
     place_of: Callable[[wire.Label], tuple[Place, str | None]],
+    *,
+    may_change: bool = True,
 ) -> Counts:
     """Register a new version of each document that differs from the newest one.
 
     `place_of` tells the session of a label, and the job's uid as it is registered; it refuses by
-    raising. Call it in `Database.append`. Raises BadRequest and NotFound.
+    raising. Call it in `Database.append`. Raises BadRequest and NotFound, and Forbidden for what
+    differs when it may not.
     """
     if len(labels) > MOST_LABELS:
         raise BadRequest(f"at most {MOST_LABELS} labels in one request")
@@ -57,6 +60,11 @@ def replace(
         before = known.get(target) or newest(connection, target)
         if before.number and before.document == document:
             continue
+        if not may_change:
+            raise Forbidden(
+                "these labels belong to a session that somebody registered without an account "
+                "elsewhere; they can be changed from there alone"
+            )
         origins = json.dumps(origins_sent(body.key_origins), sort_keys=True)
         known[target] = Version(before.number + 1, document, origins)
         created += not before.number

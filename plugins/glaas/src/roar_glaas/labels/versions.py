@@ -12,7 +12,7 @@ from roar_glaas.labels.documents import Document
 from roar_glaas.labels.targets import Stated, Target
 from roar_glaas.labels.values import note_values
 from roar_glaas.log.appending import Record, append
-from roar_glaas.registration.staging import now_us
+from roar_glaas.moments import now_us
 from roar_glaas.storage.bulk import reserve_ids
 from roar_glaas.storage.tables import label
 

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_glaas.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, TooMany
-from roar_glaas.passing.inserting import insert_of
-from roar_glaas.registration.staging import now_us
+from roar_glaas.moments import now_us
 from roar_glaas.settings import Settings
+from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import fragment, fragment_session
 
 _MOST = 2**53 - 1

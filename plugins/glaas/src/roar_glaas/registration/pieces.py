@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from roar_glaas.access.scopes import Scope
 from roar_glaas.errors import Unprocessable
 from roar_glaas.registration.staging import Registration, staged_pieces
 from roar_glaas.registration.wire import Expected
+from roar_glaas.storage.bulk import rows_with
+from roar_glaas.storage.tables import edge, job
 
 _HASH_VERSION = 1
 
@@ -35,6 +38,8 @@ class Pieces:
         self.edges = list(staged["edge"].values())
         self.artifacts = list(staged["artifact"].values())
         self.composites = list(staged["composite"].values())
+        self.known = [bytes.fromhex(uid) for uid in staged["known"]]
+        self._registered = _counted(connection, found.owner_id, self.known)
         # Links name a digest alone; what kind it is was said where the artifact was described.
         kinds = {
             digest: algorithm
@@ -56,10 +61,11 @@ class Pieces:
                 raise Unprocessable(f"job {body['job']} has links, but was not sent itself")
         if expected is None:
             return
+        # A client counts the jobs too that are registered already, and what they read and wrote.
         have = {
-            "jobs": len(self.jobs),
-            "inputs": self._distinct("in"),
-            "outputs": self._distinct("out"),
+            "jobs": len(self.jobs) + len(self.known),
+            "inputs": self._distinct("in") + self._registered.get("in", 0),
+            "outputs": self._distinct("out") + self._registered.get("out", 0),
         }
         wanted = {
             "jobs": expected.jobs,
@@ -78,6 +84,11 @@ class Pieces:
                 if body["direction"] == direction and body["total"] is None
             }
         )
+
+    def keep_only(self, uids: set[str]) -> None:
+        """Forget all other jobs and their links."""
+        self.jobs = {uid: body for uid, body in self.jobs.items() if uid in uids}
+        self.edges = [body for body in self.edges if body["job"] in uids]
 
     def session_hash(self, scope: Scope, git: Git) -> bytes:
         """SHA-256 of the canonical JSON of who did what to which.
@@ -115,3 +126,14 @@ class Pieces:
             algorithm, digest = body["digests"][0]
             named.add((algorithm, digest))
         return named
+
+
+def _counted(connection: sa.Connection, owner_id: int, uids: list[bytes]) -> dict[str, int]:
+    """Direction -> how many artifacts registered jobs read or wrote, each job's counted once."""
+    query = (
+        sa.select(edge.c.job_id, edge.c.direction, edge.c.artifact_id)
+        .join(job, job.c.id == edge.c.job_id)
+        .where(job.c.owner_id == owner_id, edge.c.total.is_(None))
+        .distinct()
+    )
+    return Counter(row.direction for row in rows_with(connection, query, job.c.uid, uids))

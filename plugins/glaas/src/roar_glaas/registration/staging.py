@@ -19,8 +19,8 @@ from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import registration, staged
 
-KINDS = ("job", "edge", "artifact", "composite")
-"""The kinds of pieces."""
+KINDS = ("job", "edge", "artifact", "composite", "known")
+"""The kinds of pieces; `known` are jobs that were sent and are registered already."""
 
 _SCHEME = "RegistrationSession "
 _FORGOTTEN_AT_ONCE = 100
@@ -193,13 +193,15 @@ def bind(connection: sa.Connection, found: Registration, session_id: int) -> Non
     )
 
 
-def close(connection: sa.Connection, found: Registration, session_id: int) -> None:
-    """Note what came of it, and drop the pieces."""
+def close(
+    connection: sa.Connection, found: Registration, session_id: int, *, is_origin: bool = False
+) -> None:
+    """Note what came of it, and whether it is what the session came of; drop the pieces."""
     connection.execute(sa.delete(staged).where(staged.c.registration_id == found.id))
     connection.execute(
         sa.update(registration)
         .where(registration.c.id == found.id)
-        .values(state="closed", session_id=session_id)
+        .values(state="closed", session_id=session_id, is_origin=is_origin)
     )
 
 

@@ -32,6 +32,13 @@ from roar_glaas.storage.tables.records import (
 from roar_glaas.storage.tables.search import label_value
 from roar_glaas.storage.tables.staging import anonymous_use, owner_use, registration, staged
 from roar_glaas.storage.tables.web import sign_in_attempt, web_session
+from roar_glaas.storage.tables.staging import (
+    anonymous_use,
+    legacy_job,
+    owner_use,
+    registration,
+    staged,
+)
 
 __all__ = [
     "account",
@@ -49,6 +56,7 @@ __all__ = [
     "label",
     "label_value",
     "leaf",
+    "legacy_job",
     "log_key",
     "membership",
     "metadata",

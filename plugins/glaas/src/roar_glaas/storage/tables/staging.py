@@ -20,12 +20,15 @@ registration = sa.Table(
     sa.Column("state", sa.String(8), nullable=False),  # "open" | "closed"
     # What came of it, once closed.
     refers("session_id", "session.id", optional=True),
+    # Whether that session came of it, and was not there before.
+    sa.Column("is_origin", sa.Boolean, nullable=False, default=False),
     sa.Column("address", sa.String(64), nullable=False),
     # What a delegated client calls it: opened again, it is the same one.
     sa.Column("client_session_id", sa.String(128), nullable=True),
     time_us("created_at_us"),
     time_us("expires_at_us"),
     # Of the open ones alone: closed ones only become more.
+    sa.Index(None, "session_id"),
     sa.Index(
         "ix_registration_open_expires_at_us",
         "expires_at_us",
@@ -46,7 +49,7 @@ staged = sa.Table(
         sa.ForeignKey("registration.id", ondelete="CASCADE"),
         nullable=False,
     ),
-    sa.Column("kind", sa.String(12), nullable=False),  # job, edge, artifact, composite
+    sa.Column("kind", sa.String(12), nullable=False),  # see staging.KINDS
     # The keys alone, a line each: what is new can be told without reading bodies. None: of edges.
     sa.Column("keys", sa.Text, nullable=True),
     # JSON: key (job uid, digest …) -> piece. Of those with one key, the last sent counts.
@@ -72,4 +75,15 @@ owner_use = sa.Table(
     sa.Column("day", sa.Integer, primary_key=True),
     sa.Column("jobs", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
+)
+
+# Which jobs an address registered of late on the legacy path, by their clients' names for them.
+legacy_job = sa.Table(
+    "legacy_job",
+    metadata,
+    sa.Column("address", sa.String(64), primary_key=True),
+    sa.Column("local_uid", sa.String(64), primary_key=True),
+    sa.Column("job_id", BigId, sa.ForeignKey("job.id"), primary_key=True),
+    time_us("at_us"),
+    sa.Index(None, "at_us"),
 )
