@@ -1,4 +1,4 @@
-"""The pages of accounts: tokens, keys, programs that are let in; and what hostile texts do there."""
+"""The pages of accounts: tokens, keys, programs let in; and what hostile texts do there."""
 
 from __future__ import annotations
 

@@ -17,15 +17,19 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from pages_world import (
+    HOSTILE,
+    WANDB,
     World,
     digest_of,
     insert_sweep,
+    members,
     register_hostile,
     register_training,
 )
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait

@@ -8,12 +8,12 @@ from typing import BinaryIO
 
 import click
 
-from roar_glaas.cli.place import place, settings_of
+from roar_glaas.cli.options import at_registry, settings_of
 from roar_glaas.errors import GlaasError
 
 
 @click.command("export")
-@place
+@at_registry
 @click.option("--public", "only_public", is_flag=True, help="Only what everybody may see.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export_all(data: Path | None, database: str | None, only_public: bool, file: Path) -> None:
@@ -39,7 +39,7 @@ def export_all(data: Path | None, database: str | None, only_public: bool, file:
 
 
 @click.command("import")
-@place
+@at_registry
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def import_all(data: Path | None, database: str | None, file: Path) -> None:
     """Register what an export FILE holds, in an empty registry; - is standard input.

@@ -30,8 +30,6 @@ from roar_glaas.storage.tables.records import (
     session,
 )
 from roar_glaas.storage.tables.search import label_value
-from roar_glaas.storage.tables.staging import anonymous_use, owner_use, registration, staged
-from roar_glaas.storage.tables.web import sign_in_attempt, web_session
 from roar_glaas.storage.tables.staging import (
     anonymous_use,
     legacy_job,
@@ -39,6 +37,7 @@ from roar_glaas.storage.tables.staging import (
     registration,
     staged,
 )
+from roar_glaas.storage.tables.web import sign_in_attempt, web_session
 
 __all__ = [
     "account",
