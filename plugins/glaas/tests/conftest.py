@@ -16,6 +16,8 @@ from typing import Any
 import attrs
 import httpx
 import pytest
+from stock import recorded as recorded
+from stock import stock_client as stock_client
 
 from roar_core.testing.needs import leave_out
 from roar_glaas.storage.database import Database, open_database, sqlite_address

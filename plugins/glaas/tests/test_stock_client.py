@@ -2,117 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import re
-import subprocess
-import sys
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import pytest
-from blake3 import blake3
+from stock import Checkout, registered
 
 from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
-VERSION = "0.4.7"
-
 pytestmark = [pytest.mark.needs("git"), pytest.mark.slow]
-
-
-@pytest.fixture(scope="session")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stock client's command, in one environment for all test processes."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "stock-client"
-    with (shared / "stock-client.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            venv.create(folder, with_pip=False, symlinks=True)
-            pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python"]
-            command = [*pip, folder / "bin" / "python", "install", "-q", f"roar-cli=={VERSION}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-    return folder / "bin" / "roar"
-
-
-@attrs.define
-class Checkout:
-    """A folder of a person who uses the stock client, with one registry at a time."""
-
-    client: Path
-    folder: Path
-    environ: dict[str, str]
-
-    def at(self, registry: Registry) -> Checkout:
-        """The same, with another registry."""
-        urls = dict.fromkeys(("GLAAS_URL", "ROAR_GLAAS__URL"), registry.url)
-        return attrs.evolve(self, environ=self.environ | urls)
-
-    def call(self, *words: str | Path) -> str:
-        done = subprocess.run(
-            words, cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def roar(self, *words: str) -> str:
-        return self.call(self.client, *words)
-
-    def git(self, *words: str) -> str:
-        return self.call("git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words)
-
-    def digest(self, name: str) -> str:
-        return blake3((self.folder / name).read_bytes()).hexdigest()
-
-    def elsewhere(self) -> Checkout:
-        """Another project of the same person, which knows nothing."""
-        other = attrs.evolve(self, folder=self.folder.parent / f"{self.folder.name}-elsewhere")
-        other.folder.mkdir()
-        other.git("init", "-q")
-        other.roar("init", "-n")
-        return other
-
-
-@pytest.fixture(scope="module")
-def recorded(client: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Two runs, not registered yet: end was made of out, which was made of in."""
-    root = tmp_path_factory.mktemp("stock")
-    home, folder = root / "home", root / "project"
-    home.mkdir()
-    folder.mkdir()
-    environ = {
-        "HOME": str(home),
-        "PATH": f"{client.parent}:{os.environ['PATH']}",
-        "DO_NOT_TRACK": "1",
-        # Its own switch for tests of publishing: all of a `put` but the transfer itself.
-        "ROAR_PUT_SKIP_UPLOAD": "1",
-    }
-    found = Checkout(client, folder, environ)
-    (folder / "double.py").write_text("open('out', 'w').write(open('in').read() * 2)\n")
-    (folder / "in").write_text("something\n")
-    (folder / "parts").mkdir()
-    for n in range(3):
-        (folder / "parts" / f"part-{n}").write_text(f"{n}\n")
-    (folder / ".gitignore").write_text(".roar/\nin\nout\nend\nparts/\n")
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "begin"]):
-        found.git(*words)
-    found.roar("init", "-n")
-    # It leaves out what lies below /tmp, where this test is.
-    found.roar("config", "set", "filters.ignore_tmp_files", "false")
-    # Left to choose, it once missed an output on a busy machine; its recording is not the question.
-    found.roar("config", "set", "tracer.default", "preload")
-    found.roar("run", "python3", "double.py")
-    found.roar("run", "sh", "-c", "tr s S < out > end")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +30,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 @pytest.fixture
 def project(recorded: Checkout, server: Registry) -> Checkout:
     return recorded.at(server)
-
-
-def registered(project: Checkout, *words: str) -> str:
-    """The name of the session that the client tells."""
-    told = project.roar(*words)
-    found = re.search(rf"{project.environ['GLAAS_URL']}/dag/([0-9a-f]{{64}})", told)
-    assert found is not None, told
-    return found[1]
 
 
 def test_it_registers_anonymously_and_reads_back(project: Checkout, server: Registry) -> None:
