@@ -11,6 +11,9 @@ import attrs
 import httpx
 import pytest
 
+from roar_glaas.access.people import add_person
+from roar_glaas.access.tokens import issue_personal
+
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Opened, Registry
 
@@ -111,6 +114,83 @@ def test_a_put_of_known_work_is_a_session_of_its_own(shared: Registry, uids: lis
         (found,) = shared.client.get(f"/api/v1/sessions/{name}").json()["jobs"]
         assert (found["jobUid"], found["jobType"]) == (put, "put")
     assert len(shared.client.get(f"/api/v1/sessions/{first}").json()["jobs"]) == 2
+
+
+@attrs.frozen
+class Person:
+    """Somebody with an account."""
+
+    registry: Registry
+    secret: str
+
+    def answer(self, path: str, body: Any) -> httpx.Response:
+        return self.registry.client.post(
+            f"/api/v1/{path}", json=body, headers={"Authorization": f"Bearer {self.secret}"}
+        )
+
+    def post(self, path: str, body: Any) -> dict[str, Any]:
+        answer = self.answer(path, body)
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
+    def register(self, *jobs: dict[str, Any], reads: str, private: bool = True) -> httpx.Response:
+        """Register jobs that read the same artifact each."""
+        place = "registration-sessions"
+        place += "/" + self.post(place, {})["registration_session_id"]
+        self.post(f"{place}/jobs/batch", {"jobs": list(jobs)})
+        for one in jobs:
+            link = {"hash": reads, "path": "/in"}
+            self.post(f"{place}/jobs/{one['job_uid']}/inputs", {"artifacts": [link]})
+        scope = {"owner_resolution": "current_user", "visibility": "private"}
+        return self.answer(f"{place}/finalize", {"scope_request": scope} if private else {})
+
+
+@pytest.fixture
+def person(shared: Registry) -> Person:
+    with shared.database() as database, database.write() as connection:
+        found = add_person(connection, f"p{uuid.uuid4().hex[:12]}")
+        return Person(shared, issue_personal(connection, found.id, "for a test", days=1))
+
+
+def test_somebody_puts_known_work(shared: Registry, person: Person, uids: list[str]) -> None:
+    reads = uids[0] * 2
+    work = [job(uid) for uid in uids[:2]]
+    puts = [job(uuid.uuid4().hex, job_type="put", step_number=3) for _ in range(2)]
+    # A session of the work and its put, then one of another put alone; each told again.
+    names = []
+    for put in puts:
+        told = [person.register(*work, put, reads=reads).json() for _ in range(2)]
+        assert [one["created"] for one in told] == [True, False]
+        assert told[0]["session_hash"] == told[1]["session_hash"]
+        names.append(told[0]["session_hash"])
+    assert len(set(names)) == 2
+    # Other work under the same uids is no known work.
+    put = job(uuid.uuid4().hex, job_type="put", step_number=3)
+    for other in ([work[0], work[1] | {"command": "y"}], [work[0], job(uids[2])]):
+        assert person.register(*other, put, reads=reads).status_code == 409
+    assert person.register(*work, put, reads=uids[2] * 2).status_code == 409
+    # What is published takes along what it was made by.
+    assert shared.client.get(f"/api/v1/sessions/{names[0]}").status_code == 404
+    assert person.register(*work, put, reads=reads, private=False).status_code == 200
+    assert shared.client.get(f"/api/v1/sessions/{names[0]}").status_code == 200
+    assert shared.client.get(f"/api/v1/sessions/{names[1]}").status_code == 404
+
+
+def test_labels_are_synced_by_whose_session_it_is(
+    shared: Registry, person: Person, uids: list[str]
+) -> None:
+    told = person.register(job(uids[0]), reads=uids[0] * 2).json()
+    label = {"entity_type": "dag", "session_hash": told["session_hash"], "metadata": {"a": 1}}
+    counts = [person.post("labels/sync", {"labels": [label]}) for _ in range(2)]
+    assert [(one["created"], one["unchanged"]) for one in counts] == [(1, 0), (0, 1)]
+    with shared.database() as database, database.write() as connection:
+        other = add_person(connection, f"p{uuid.uuid4().hex[:12]}")
+        stranger = Person(shared, issue_personal(connection, other.id, "for a test", days=1))
+    for path in ("labels/sync", "labels/reconcile"):
+        assert stranger.answer(path, {"labels": [label]}).status_code == 404
+    person.register(job(uids[0]), reads=uids[0] * 2, private=False)
+    for path in ("labels/sync", "labels/reconcile"):
+        assert stranger.answer(path, {"labels": [label]}).status_code == 403
 
 
 @pytest.fixture

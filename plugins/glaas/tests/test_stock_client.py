@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from stock import Checkout, registered
 
+from roar_glaas.access.people import add_person
+from roar_glaas.access.tokens import issue_personal
 from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
@@ -101,3 +103,52 @@ def test_where_there_are_no_registration_sessions_it_takes_the_legacy_path(
         )
         jobs = reader.get(f"/api/v1/sessions/{put}").json()["jobs"]
         assert [job["jobType"] for job in jobs] == ["run", "run", "put"]
+
+
+def test_somebody_labels_what_they_registered(recorded: Checkout, server: Registry) -> None:
+    home = recorded.folder.parent / "home-of-somebody"
+    home.mkdir()
+    with server.database() as database, database.write() as connection:
+        person = add_person(connection, "somebody")
+        secret = issue_personal(connection, person.id, "for a test", days=1)
+    token = home / "token.json"
+    token.write_text(json.dumps({"access_token": secret}))
+    project = recorded.at(server)
+    project = attrs.evolve(project, environ=project.environ | {"HOME": str(home)})
+    project.roar("login", "--token-file", str(token), "--glaas-api-url", server.url)
+    name = registered(project, "register", "-y", "--private", "out")
+    asked = {"entity_type": "artifact", "session_hash": name}
+    asked["artifact_hash"] = project.digest("out")
+
+    def versions() -> list[dict[str, object]]:
+        answer = server.client.get(
+            "/api/v1/labels/history",
+            params=asked,
+            headers={"Authorization": f"Bearer {secret}"},
+        )
+        if answer.status_code == 404:
+            return []
+        return [one["metadata"] for one in answer.json()["labels"]]
+
+    project.roar("label", "set", "artifact", "out", "team.name=blue", "quality=high")
+    assert "created=1" in project.roar("label", "sync", "artifact", "out")
+    assert "noops=1" in project.roar("label", "sync", "artifact", "out", "--dry-run")
+    project.roar("label", "unset", "artifact", "out", "quality")
+    assert "deleted_keys=1" in project.roar("label", "sync", "-y", "artifact", "out")
+    remote = ("artifact", asked["artifact_hash"][:12])
+    project.roar("label", "set", "--remote", *remote, "note=seen")
+    assert "version 3, editable" in project.roar("label", "show", "--remote", *remote)
+    project.roar("label", "unset", "--remote", *remote, "note")
+    assert versions() == [
+        {"quality": "high", "team": {"name": "blue"}},
+        {"team": {"name": "blue"}},
+        {"note": "seen", "team": {"name": "blue"}},
+        {"team": {"name": "blue"}},
+    ]
+    assert "note" in project.roar("label", "history", "--remote", *remote)
+    # What is private is told to nobody else.
+    assert server.client.get("/api/v1/labels/current", params=asked).status_code == 404
+    # Twice, because the second sends work along that is registered by then.
+    for place in ("first", "second"):
+        put = ("put", "out", f"s3://bucket/{place}", "-m", "x", "--private", "-y", "--no-tag")
+        assert registered(project, *put) != name
