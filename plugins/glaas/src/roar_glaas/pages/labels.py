@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.tables import label, session
 
 _MOST_VERSIONS = 20
@@ -19,7 +20,7 @@ def session_labels(
 ) -> list[dict[str, Any]]:
     """`[{"metadata", "version"}]` of a session, or of one of its jobs: its last 20 versions."""
     rows = connection.execute(
-        sa.select(label.c.document, label.c.version)
+        sa.select(label.c.document, label.c.version, label.c.leaf_index)
         .join(session, session.c.id == label.c.session_id)
         .where(
             session.c.hash == bytes.fromhex(session_hash),
@@ -29,5 +30,14 @@ def session_labels(
         )
         .order_by(label.c.version.desc())
         .limit(_MOST_VERSIONS)
-    )
-    return [{"metadata": json.loads(row.document), "version": row.version} for row in rows]
+    ).all()
+    why = reasons(connection, [row.leaf_index for row in rows if row.document is None])
+    return [
+        {
+            "metadata": {"withheld": why.get(row.leaf_index)}
+            if row.document is None
+            else json.loads(row.document),
+            "version": row.version,
+        }
+        for row in rows
+    ]

@@ -13,6 +13,8 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.api.reading import session_document
 from roar_glaas.graph.jobs import job_by_uid
+from roar_glaas.log.withheld import reasons
+from roar_glaas.log.withheld import told as text_or_reason
 from roar_glaas.pages.drawing import drawing
 from roar_glaas.pages.facts import environment, label_lines, metadata_of
 from roar_glaas.pages.labels import session_labels
@@ -88,7 +90,7 @@ def _parent(connection: sa.Connection, caller: Caller, job_id: int) -> dict[str,
     """The job that started this one, when it may be seen."""
     child, above = job.alias("child"), job.alias("above")
     row = connection.execute(
-        sa.select(above.c.uid, above.c.command, session.c.hash)
+        sa.select(above.c.uid, above.c.command, above.c.leaf_index, session.c.hash)
         .select_from(child)
         .join(above, above.c.id == child.c.parent_id)
         .join(session, session.c.id == above.c.session_id)
@@ -97,4 +99,6 @@ def _parent(connection: sa.Connection, caller: Caller, job_id: int) -> dict[str,
     if row is None:
         return None
     uid, hash_ = bytes(row.uid).hex(), bytes(row.hash).hex()
-    return {"jobUid": uid, "sessionHash": hash_, "command": row.command}
+    why = reasons(connection, [row.leaf_index] if row.command is None else [])
+    command = text_or_reason(row.command, why.get(row.leaf_index))
+    return {"jobUid": uid, "sessionHash": hash_, "command": command}
