@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
@@ -28,7 +26,7 @@ def export_all(data: Path | None, database: str | None, only_public: bool, file:
 
     opened = open_existing(settings_of(data, database))
     try:
-        with opened.read() as connection, _written(file) as out:
+        with opened.read() as connection, click.open_file(str(file), "wb") as out:
             caller = ANYBODY if only_public else everybody(connection)
             for line in export(connection, caller):
                 out.write(line)
@@ -51,18 +49,10 @@ def import_all(data: Path | None, database: str | None, file: Path) -> None:
 
     opened = open_registry(settings_of(data, database))
     try:
-        with _read(file) as lines, opened.append() as connection:
+        with click.open_file(str(file), "rb") as lines, opened.append() as connection:
             found = import_lines(connection, lines)
     except OSError as error:
         raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
     finally:
         opened.dispose()
     click.echo(f"registered {found.sessions} sessions, {found.jobs} jobs, {found.labels} labels")
-
-
-def _written(file: Path) -> BinaryIO:
-    return sys.stdout.buffer if str(file) == "-" else file.open("wb")
-
-
-def _read(file: Path) -> BinaryIO:
-    return sys.stdin.buffer if str(file) == "-" else file.open("rb")

@@ -164,6 +164,10 @@ class _Reader:
         return ids[key]
 
 
+def _most(column: sa.Column[Any]) -> int:
+    return 2**63 if isinstance(column.type, sa.BigInteger) else 2**31
+
+
 def _value(column: sa.Column[Any], value: Any) -> Any:
     """A value as the database takes it; raises ValueError for one of another type."""
     if value is None:
@@ -174,6 +178,8 @@ def _value(column: sa.Column[Any], value: Any) -> Any:
         return bytes.fromhex(value)
     if type(value) is not column.type.python_type:
         raise ValueError(f"{column.name} is {value!r}"[:200])
+    if isinstance(value, int) and abs(value) >= _most(column):
+        raise ValueError(f"{column.name} is too large")
     if isinstance(value, str) and "\0" in value:
         raise ValueError(f"{column.name} holds a NUL")
     return value
