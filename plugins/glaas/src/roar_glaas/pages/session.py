@@ -14,7 +14,7 @@ from roar_glaas.access.visibility import visible
 from roar_glaas.api.reading import session_document
 from roar_glaas.graph.jobs import job_by_uid
 from roar_glaas.pages.drawing import drawing
-from roar_glaas.pages.facts import environment, label_lines, metadata_of
+from roar_glaas.pages.facts import environment, metadata_of
 from roar_glaas.pages.labels import session_labels
 from roar_glaas.pages.links import tracker_links
 from roar_glaas.pages.rendering import can_draw, page
@@ -49,7 +49,7 @@ def session_page(
         page=min(number, pages),
         pages=pages,
         links=workflow_links(settings, None, about),
-        labels=label_lines(labels),
+        labels=labels,
         has_graph=can_draw(),
     )
 
@@ -80,7 +80,7 @@ def job_page(
         parent=parent,
         environment=environment(metadata),
         links=[*workflow_links(settings, None, told), *tracker_links(metadata)],
-        labels=label_lines(labels),
+        labels=labels,
     )
 
 
