@@ -57,7 +57,11 @@ def register(registry: Registry, jobs: list[dict[str, Any]], **final: Any) -> st
         if views:
             opened.post("artifacts/composites", dataset_body())
             opened.post(f"jobs/{job['job_uid']}/view-edges", {"view_edges": views})
-    return str(opened.post("finalize", final)["session_hash"])
+    labels = final.pop("labels", ())
+    session = str(opened.post("finalize", final)["session_hash"])
+    for body in labels:
+        opened.post("labels/batch", {"labels": [{"session_hash": session, **body}]})
+    return session
 
 
 def job(number: int, command: str, **more: Any) -> dict[str, Any]:
@@ -114,6 +118,13 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
         git_repo="https://github.com/team/digits",
         git_commit=commit,
         git_branch="main",
+        labels=[
+            {"entity_type": "artifact", "artifact_hash": digest_of(model), "metadata": document}
+            for document in (
+                {"stage": "candidate", "score": 0.91},
+                {"stage": "released", "score": 0.93, "card": "https://example.org/card"},
+            )
+        ],
     )
 
 

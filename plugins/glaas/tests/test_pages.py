@@ -312,6 +312,18 @@ def test_an_artifact_tells_its_recipe_and_where_to_go_on(
     assert links["Run"] == run
 
 
+def test_labels_are_told_in_every_version(look_at: Callable[[str], Browser], world: World) -> None:
+    browser = look_at(world.address("/artifacts/MODEL"))
+    side = browser.find_element(By.TAG_NAME, "aside")
+    assert "released" in side.text
+    assert "candidate" not in side.text
+    card = browser.find_element(By.LINK_TEXT, "https://example.org/card")
+    assert card.get_attribute("rel") == "noopener noreferrer"
+    side.find_element(By.TAG_NAME, "summary").click()
+    assert "Version 1" in side.text
+    assert "candidate" in side.text
+
+
 def test_a_dataset_tells_its_members_and_every_model_that_used_it(
     look_at: Callable[[str], Browser], world: World
 ) -> None:

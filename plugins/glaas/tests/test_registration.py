@@ -211,7 +211,7 @@ def test_a_dataset_whose_members_are_all_sent_is_proven(registry: Registry) -> N
     listed = registry.client.get(f"/api/v1/artifacts/{root.root}/components").json()
     assert [one["relativePath"] for one in listed["components"]] == ["part-0", "part-1"]
     page = registry.client.get(f"/artifacts/{root.root}").text
-    assert "2, which give this hash" in page
+    assert "All of them are here, and give this hash." in page
 
 
 def test_of_a_view_nothing_but_its_filter_is_kept(registry: Registry) -> None:

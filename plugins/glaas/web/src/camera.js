@@ -55,10 +55,10 @@ export class Camera {
     this.#apply();
   }
 
-  /** Bring a point of the drawing into view, large enough to be read. */
-  reveal({ x, y }) {
+  /** Bring a point of the drawing into view; `readable`: and large enough to be read. */
+  reveal({ x, y }, readable = true) {
     const { width, height } = this.svg.getBoundingClientRect();
-    if (this.scale < 0.6) this.scale = 0.85;
+    if (readable && this.scale < READABLE) this.scale = 0.85;
     const [left, top] = [x * this.scale + this.x, y * this.scale + this.y];
     if (left < 120 || left > width - 120) this.x += width / 2 - left;
     if (top < 40 || top > height - 40) this.y += height / 2 - top;

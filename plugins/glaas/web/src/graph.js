@@ -76,7 +76,8 @@ function choose(id) {
   }
   const node = nodes.find((one) => one.id === id);
   panel.querySelector(".told").replaceChildren(...describe(node, model, () => fold(node)));
-  panel.hidden = false;
+  panel.hidden = false; // which leaves the drawing less room
+  camera.reveal(places.get(id), false);
   const heading = panel.querySelector("h2");
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });

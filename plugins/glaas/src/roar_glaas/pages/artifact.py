@@ -19,7 +19,8 @@ from roar_glaas.graph.membership import datasets_with, is_member, members
 from roar_glaas.graph.neighbours import consumers, producers
 from roar_glaas.graph.results import results_of
 from roar_glaas.pages.drawing import drawing
-from roar_glaas.pages.facts import environment, label_lines, metadata_of
+from roar_glaas.pages.facts import environment, metadata_of
+from roar_glaas.pages.labels import artifact_labels
 from roar_glaas.pages.links import tracker_links
 from roar_glaas.pages.plain import last_part
 from roar_glaas.pages.rendering import can_draw, page
@@ -51,6 +52,7 @@ def artifact_page(
         read = consumers(connection, caller, found, _LISTED, readers_after)
         recipe = _recipe(connection, caller, made["jobs"])
         told = describe(connection, caller, found)
+        labels = artifact_labels(connection, caller, found.id)
         inside = (
             members(connection, caller, found, _MOST_MEMBERS, members_after)
             if found.is_composite
@@ -77,7 +79,7 @@ def artifact_page(
         member=member,
         answer=answer,
         datasets=of_datasets["datasets"],
-        labels=label_lines(told["labels"]),
+        labels=labels,
     )
 
 

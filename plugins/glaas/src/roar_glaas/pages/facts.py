@@ -145,15 +145,3 @@ def _walk(document: Mapping[str, Any], start: str, depth: int) -> Iterator[tuple
             yield key, ", ".join(map(_in_words, value))[:_MOST_VALUE]
         else:
             yield key, _in_words(value)
-
-
-def label_lines(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Label documents as the pages show them: `pairs`, `left_out`, `version`, `sessionHash`."""
-    return [
-        {
-            **pairs_of(document["metadata"])._asdict(),
-            "version": document["version"],
-            "sessionHash": document.get("sessionHash"),
-        }
-        for document in documents
-    ]

@@ -62,4 +62,5 @@ page_routes = Router(
         *(session_page, session_graph, job_page, style, icon, script),
     ],
     exception_handlers={Refusal: _refused, HTTPException: _http_error},
+    include_in_schema=False,  # the description is of what programs ask
 )

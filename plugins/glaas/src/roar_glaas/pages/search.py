@@ -117,7 +117,12 @@ def _files(
         found = find_files(connection, caller, typed, None, _LISTED, after)
     except BadRequest:  # no name at its end: nothing is called so
         return {"files": [], "next": None}
-    return {"files": found["files"], "next": _next("files", typed, found)}
+    # One line for the same bytes under one path in one session, whoever used them there.
+    lines: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for use in found["files"]:
+        same = use["hash"], use["path"], use["sessionHash"]
+        lines.setdefault(same, {**use, "uses": []})["uses"].append(use)
+    return {"files": list(lines.values()), "next": _next("files", typed, found)}
 
 
 def _labels(

@@ -16,7 +16,7 @@ from roar_glaas.graph.jobs import job_by_uid
 from roar_glaas.log.withheld import reasons
 from roar_glaas.log.withheld import told as text_or_reason
 from roar_glaas.pages.drawing import drawing
-from roar_glaas.pages.facts import environment, label_lines, metadata_of
+from roar_glaas.pages.facts import environment, metadata_of
 from roar_glaas.pages.labels import session_labels
 from roar_glaas.pages.links import tracker_links
 from roar_glaas.pages.rendering import can_draw, page
@@ -51,7 +51,7 @@ def session_page(
         page=min(number, pages),
         pages=pages,
         links=workflow_links(settings, None, about),
-        labels=label_lines(labels),
+        labels=labels,
         has_graph=can_draw(),
     )
 
@@ -82,7 +82,7 @@ def job_page(
         parent=parent,
         environment=environment(metadata),
         links=[*workflow_links(settings, None, told), *tracker_links(metadata)],
-        labels=label_lines(labels),
+        labels=labels,
     )
 
 
