@@ -149,10 +149,10 @@ def reading(url: str, made: Made, rounds: int) -> list[Row]:
     few = max(5, rounds // 50)
     by_hash = [f"/api/v1/artifacts/{digest}" for digest in some]
     prefixes = [f"/api/v1/artifacts/{digest[:12]}" for digest in some]
-    producers = [f"/api/v1/artifacts/{digest}/producers" for digest in some]
+    producers = [f"/api/v1/graph/artifacts/{digest}/producers" for digest in some]
     hops = [f"/api/v1/artifacts/{digest}/lineage" for digest in some]
-    closure = f"/api/v1/artifacts/{made.deepest}/upstream"
-    consumers = f"/api/v1/artifacts/{made.dataset}/consumers"
+    closure = f"/api/v1/graph/artifacts/{made.deepest}/upstream"
+    consumers = f"/api/v1/graph/artifacts/{made.dataset}/consumers"
     jobs = len(client.ask("GET", closure)["jobs"])
     rows = [
         read_row("an artifact by its hash", milliseconds(client, by_hash), most_ms=10, share=0.99),
