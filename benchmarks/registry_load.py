@@ -143,7 +143,7 @@ class Client:
 
 
 class Rate(NamedTuple):
-    """What so many clients registered in so many seconds."""
+    """What so many clients registered in so many seconds; hashes in the order of the works."""
 
     hashes: list[str]
     jobs: int
@@ -155,19 +155,25 @@ class Rate(NamedTuple):
         return self.jobs / self.seconds
 
 
-def register_all(url: str, works: list[Work], clients: int) -> Rate:
-    """Register everything, by so many clients at once; raises the first error of any."""
-    waiting, hashes, errors = list(works), [], []
+def register_all(url: str, works: list[Work], clients: int, *, reads: int = 0) -> Rate:
+    """Register everything, by so many clients at once; raises the first error of any.
+
+    After each session a client reads it back `reads` times: that counts into the time.
+    """
+    waiting = list(enumerate(works))
+    hashes, errors = [""] * len(works), []
 
     def one() -> None:
         client = Client(url)
         try:
             while True:
                 try:
-                    work = waiting.pop()
+                    place, work = waiting.pop()
                 except IndexError:
                     return
-                hashes.append(client.register(work))
+                hashes[place] = client.register(work)
+                for _ in range(reads):
+                    client.ask("GET", f"/api/v1/public/sessions/{hashes[place]}/reproduction")
         except Exception as error:
             errors.append(error)
         finally:

@@ -34,7 +34,9 @@ def http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict
     detail = error.detail
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         told = [
-            f"{found.get('key') or 'the body'}: {found.get('message')}"
+            # `data` is what a handler calls the whole body.
+            f"{'the body' if found.get('key', 'data') == 'data' else found['key']}: "
+            f"{found.get('message')}"
             for found in error.extra
             if isinstance(found, dict)
         ]

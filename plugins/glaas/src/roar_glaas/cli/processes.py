@@ -6,14 +6,10 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import FrameType
 
 import click
-
-# One that ends sooner than this after its start would do so again.
-_TOO_SOON_S = 5
 
 
 def share(count: int, serve: Callable[[Callable[[], None]], None], announce: str) -> None:
@@ -29,7 +25,7 @@ class _Family:
     def __init__(self, count: int, serve: Callable[[Callable[[], None]], None]) -> None:
         self._count = count
         self._serve = serve
-        self._started: dict[int, float] = {}
+        self._started: set[int] = set()
         self._is_ending = False
         self._has_failed = False
         # Its other end closes with this process, however that ends: then the others end too.
@@ -57,7 +53,7 @@ class _Family:
             os.close(told)
             self._be_one(tell)
         os.close(tell)
-        self._started[number] = time.monotonic()
+        self._started.add(number)
         if self._is_ending:  # the signal came before this one was counted
             os.kill(number, signal.SIGTERM)
         is_ready = os.read(told, 1) == b"1"
@@ -84,13 +80,12 @@ class _Family:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _replace(self, number: int, status: int) -> None:
-        age_s = time.monotonic() - self._started.pop(number)
+        self._started.remove(number)
         if self._is_ending:
             return
         code = os.waitstatus_to_exitcode(status)
         click.echo(f"glaas: process {number} ended with status {code}", err=True)
-        if age_s < _TOO_SOON_S or not self._start():
-            self._has_failed = True
+        if not self._start():
             self._end()
 
     def _end(self, _: int = 0, __: FrameType | None = None) -> None:
