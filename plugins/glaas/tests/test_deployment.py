@@ -14,9 +14,10 @@ from typing import Any
 import attrs
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from roar_core.testing.needs import leave_out
-from roar_glaas.cli import COMMANDS
+from roar_glaas.cli import COMMANDS, glaas
 from roar_glaas.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -165,9 +166,8 @@ def test_the_page_s_commands_work_as_they_stand(tmp_path: Path) -> None:
     for line in lines:
         words = shlex.split(line.replace(" /var/", f" {tmp_path}/var/"))
         assert words[:4] == ["sudo", "-u", "glaas", "/opt/glaas/bin/glaas"]
-        run = [sys.executable, "-m", "roar_glaas.cli", *words[4:]]
-        done = subprocess.run(run, capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}: {done.stderr}"
+        done = CliRunner().invoke(glaas, words[4:])
+        assert done.exit_code == 0, f"{line}: {done.output} {done.exception}"
 
 
 def test_the_page_knows_its_files_and_settings() -> None:
