@@ -340,7 +340,7 @@ def test_requests_are_logged_without_what_they_say(tmp_path: Path) -> None:
         assert BODY.decode()[:9] not in text
         lines = server.lines()
     routes = [(line["method"], line["route"], line["status"]) for line in lines]
-    assert ("GET", "/search", 302) in routes
+    assert ("GET", "/search", 401) in routes
     assert ("GET", "(none)", 404) in routes
     assert ("GET", "/api/v1/artifacts/{reference}", 401) in routes
     assert ("POST", "/api/v1/registration-sessions", 499) in routes
@@ -387,7 +387,7 @@ def test_an_account_is_named_in_the_log_and_has_a_limit_of_its_own(tmp_path: Pat
         check=True,
         capture_output=True,
     )
-    token = json.loads(made.stdout)["token"]
+    token = json.loads(made.stdout)["access_token"]
     with served(data, "account_requests_per_minute = 2\n") as server:
         headers = {"Authorization": f"Bearer {token}"}
         with httpx.Client(base_url=server.url, headers=headers) as client:
@@ -425,11 +425,10 @@ def test_several_processes_count_together(tmp_path: Path) -> None:
     with served(tmp_path / "data", "", "--workers", "2") as server:
         for _ in range(40):
             httpx.get(f"{server.url}/api/v1/artifacts/aaaaaaaa")
-        name = (
-            'glaas_requests_total{method="GET",route="/api/v1/artifacts/{reference}",status="404"}'
-        )
+        labels = 'method="GET",route="/api/v1/artifacts/{reference}",status="404"'
         for _ in range(4):  # whichever answers
-            assert figures(httpx.get(f"{server.url}/metrics").text)[name] == 40
+            found = figures(httpx.get(f"{server.url}/metrics").text)
+            assert found[f"glaas_requests_total{{{labels}}}"] == 40
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -473,18 +472,9 @@ def test_the_figures_are_not_for_the_public(tmp_path: Path) -> None:
         assert status(Via="1.1 proxy") == 403
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("trusted_proxies", ["proxy.example"]),
-        ("metrics_from", ["10.0.0.0/99"]),
-    ],
-)
-def test_a_network_that_makes_no_sense_is_named_at_the_start(
-    tmp_path: Path, key: str, value: Any
-) -> None:
-    (tmp_path / "glaas.toml").write_text(f"{key} = {json.dumps(value)}\n")
-    assert key in start("--data", tmp_path, "--port", "0")
+def test_a_network_that_makes_no_sense_is_named_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "glaas.toml").write_text("trusted_proxies = ['proxy.example']\n")
+    assert "trusted_proxies: 'proxy.example'" in start("--data", tmp_path, "--port", "0")
 
 
 @pytest.mark.parametrize(
