@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
@@ -36,6 +36,7 @@ class Provider:
     asked: dict[str, dict[str, str]] = attrs.field(factory=dict)
     refused: list[str] = attrs.field(factory=list)
     endpoint_auth: str = "client_secret_basic"
+    wait: Callable[[], None] = lambda: None
 
     def configuration(self) -> dict[str, Any]:
         found = {
@@ -127,7 +128,8 @@ def provider() -> Iterator[Provider]:
         def log_message(self, *_: Any) -> None:
             """Quiet: a test reads what was `refused`."""
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening = _Listening(("127.0.0.1", 0), Handler)
+    found.wait = listening.wait
     found.url = f"http://127.0.0.1:{listening.server_port}"
     thread = threading.Thread(target=listening.serve_forever)
     thread.start()
@@ -137,6 +139,30 @@ def provider() -> Iterator[Provider]:
         listening.shutdown()
         thread.join()
         listening.server_close()
+
+
+class _Listening(HTTPServer):
+    """Knows when the last connection is closed: some tests look for what others left open."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._open = 0
+        self._changed = threading.Condition()
+
+    def get_request(self) -> Any:
+        with self._changed:
+            self._open += 1
+        return super().get_request()
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._open == 0, 30)
 
 
 def new_key(kid: str) -> Any:

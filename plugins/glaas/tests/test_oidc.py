@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -14,9 +15,10 @@ import pytest
 from browsing import Server, Visitor, free_port, server, signed_in, somebody, text_of, visitor
 from provider import CLIENT, SECRET, Provider, new_key, provider, shared_secret
 
+from roar_glaas.access import oidc
 from roar_glaas.access.oidc_settings import read_oidc
 from roar_glaas.access.people import find_person, set_disabled
-from roar_glaas.errors import GlaasError
+from roar_glaas.errors import GlaasError, Unavailable
 
 SETTINGS = """
 attempts_per_minute = 0
@@ -55,12 +57,14 @@ def _server(issuer: Provider, folder: Path, more: str) -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def _truth(issuer: Provider) -> None:
+def _truth(issuer: Provider) -> Iterator[None]:
     """The provider tells the truth again, of somebody new."""
     mail = f"{uuid4().hex}@example.org"
     issuer.claims = {"sub": uuid4().hex, "email": mail, "email_verified": True}
     issuer.lie, issuer.header, issuer.signs_with = lambda claims: None, {"alg": "RS256"}, None
     issuer.refused.clear()
+    yield
+    issuer.wait()
 
 
 def there_and_back(person: Visitor, where: str = "/") -> httpx.Response:
@@ -252,26 +256,47 @@ def test_a_session_of_somebody_else_ends(issuer: Provider, open_to_all: Server) 
     assert other.get("/account").status_code == 303
 
 
-def test_a_provider_that_posts_the_secret_or_is_gone(tmp_path: Path) -> None:
+def test_a_secret_in_a_file_is_posted_to_whom_wants_it_so(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET + "\n")
     with provider() as issuer:
         issuer.endpoint_auth = "client_secret_post"
         issuer.claims = {"sub": "1", "email": "a@b.example", "email_verified": True}
-        (tmp_path / "secret").write_text(SECRET + "\n")
-        more = f'client_secret_file = "{tmp_path}/secret"\ncreate_accounts = true'
-        settings = SETTINGS.format(issuer=issuer.url, more=more)
-        port = free_port()
-        with server(tmp_path, settings, port) as found:
-            assert there_and_back(visitor(found)).status_code == 303
-            assert issuer.refused == []
-            issuer.published = {"issuer": "https://evil.example"}
-        with server(tmp_path, settings, port) as found:
-            assert visitor(found).get("/sign-in/oidc").status_code == 503
-        issuer.published = {"token_endpoint": "ftp://evil.example"}
-        with server(tmp_path, settings, port) as found:
-            assert visitor(found).get("/sign-in/oidc").status_code == 503
-    with server(tmp_path, settings, port) as found:
+        stated = {"issuer": issuer.url, "client_id": CLIENT}
+        stated["client_secret_file"] = str(tmp_path / "secret")
+        client = oidc.Provider(read_oidc(stated, {}, "glaas.toml"), "http://127.0.0.1:9/back")
+        back = httpx.get(client.way_there("s")).headers["location"]
+        query = parse_qs(urlsplit(back).query)
+        who = client.way_back("s", query["state"][0], query["code"][0])
+        assert (who.issuer, who.subject, who.email) == (issuer.url, "1", "a@b.example")
+        assert issuer.refused == []
+        issuer.wait()
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        {"issuer": "https://evil.example"},
+        {"token_endpoint": "ftp://evil.example"},
+        {"jwks_uri": None},
+        {"response_types_supported": []},
+        {"jwks_uri": "http://127.0.0.1:1/"},
+    ],
+)
+def test_a_provider_that_says_what_cannot_be_is_none(published: dict[str, Any]) -> None:
+    with provider() as issuer:
+        issuer.published = published
+        settings = read_oidc({"issuer": issuer.url, "client_id": CLIENT}, {}, "glaas.toml")
+        client = oidc.Provider(settings, "http://127.0.0.1:9/back")
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            client.way_there("s")
+        issuer.wait()
+
+
+def test_a_provider_that_is_gone_is_told(tmp_path: Path) -> None:
+    issuer = f"http://127.0.0.1:{free_port()}"
+    with server(tmp_path, SETTINGS.format(issuer=issuer, more="")) as found:
         answer = visitor(found).get("/sign-in/oidc")
-        assert (answer.status_code, "cannot be reached" in text_of(answer)) == (503, True)
+    assert (answer.status_code, "cannot be reached" in text_of(answer)) == (503, True)
 
 
 def test_where_no_provider_is_set_up_there_is_none(refusing: Any) -> None:
