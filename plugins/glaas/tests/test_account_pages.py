@@ -129,8 +129,14 @@ def test_a_key_is_added_shown_and_removed(shared: Registry, tmp_path: Path) -> N
         again = other.post("/account/keys", {"key": line})
         assert (again.status_code, "registered already" in text_of(again)) == (400, True)
     secret_half = ada.post("/account/keys", {"key": file.read_text()})
-    assert (secret_half.status_code, "no public SSH key" in text_of(secret_half)) == (400, True)
+    assert (secret_half.status_code, "This is the private half" in text_of(secret_half)) == (
+        400,
+        True,
+    )
     assert "PRIVATE KEY" not in secret_half.text, "it is not sent back either"
+    nonsense = ada.post("/account/keys", {"key": "ssh-rsa </textarea><i>"})
+    assert (nonsense.status_code, "no public SSH key" in text_of(nonsense)) == (400, True)
+    assert "<i>" not in nonsense.text
     stranger = signed_in(shared)
     fields = {"fingerprint": fingerprint}
     assert stranger.post("/account/keys/remove", fields).status_code == 404

@@ -120,7 +120,7 @@ class Provider:
         """The claims of the ID token, checked (OpenID Connect Core, section 3.1.3.7)."""
         from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
         from joserfc import jwt
-        from joserfc.errors import InvalidKeyIdError, JoseError
+        from joserfc.errors import JoseError
         from joserfc.jws import JWSRegistry
 
         metadata, keys = self._published()
@@ -134,8 +134,8 @@ class Provider:
                 raise ValueError("no ID token")
             try:
                 found = jwt.decode(text, _key_set(keys), registry=registry)
-            except InvalidKeyIdError:
-                # The provider has a new key.
+            except (JoseError, ValueError):
+                # The provider may have another key by now.
                 _, keys = self._published(anew=True)
                 found = jwt.decode(text, _key_set(keys), registry=registry)
             claims = CodeIDToken(

@@ -152,6 +152,7 @@ def account_at(database: Database, me: Reader, status: int = 200, **more: Any) -
         "typed": _UNTYPED,
         "secret": "",
         "secret_title": "",
+        "typed_key": "",
         **more,
     }
     return account_page("account.html", status, this=me.session_id, days=DAYS, **values)

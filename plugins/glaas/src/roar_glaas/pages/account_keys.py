@@ -16,11 +16,16 @@ from roar_glaas.pages.account_pages import see, sentence
 from roar_glaas.pages.forms import Form
 from roar_glaas.storage.database import Database
 
+_PRIVATE = "This is the private half of a key, which nobody else should have: give its .pub file."
+
 
 @post("/account/keys", status_code=303, sync_to_thread=True)
 def add_own_key(database: Database, me: Reader, form: Form) -> Response[Any]:
     """Add the key whose public half was typed."""
     text = form.text("key").strip()
+    if "PRIVATE KEY" in text:
+        # It is not kept, and not sent back either.
+        return account_at(database, me, 400, errors={"key": _PRIVATE})
     try:
         with database.write() as connection:
             add_key(connection, person_of(connection, me.caller.owner_id), text)
