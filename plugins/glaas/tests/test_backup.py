@@ -67,7 +67,7 @@ class Writer(threading.Thread):
 def answers(registry: Registry, outputs: list[str]) -> list[Any]:
     """What a registry says of these artifacts, without the address it says it at."""
     paths = [f"/api/v1/artifacts/{output}{part}" for output in outputs for part in ("", "/dag")]
-    paths.append("/api/v1/jobs?command=x")  # indexed by the database itself
+    paths.append("/api/v1/graph/jobs?command=x")  # indexed by the database itself
     found = [registry.client.get(path) for path in paths]
     return [(answer.status_code, answer.text.replace(registry.url, "")) for answer in found]
 

@@ -68,9 +68,7 @@ def test_the_image_s_steps_work(tmp_path: Path) -> None:
             continue
         step = re.sub(r"^(--mount=\S+\s+)+", "", rest)
         step = step.replace("chown 10001:10001", "true")
-        step = step.replace(
-            "ROAR_GLAAS_BUNDLE=required", "ROAR_GLAAS_BUNDLE=skip"
-        )  # the pages' tests make it
+        step = step.replace("ROAR_GLAAS_BUNDLE=required", "ROAR_GLAAS_BUNDLE=skip")
         for place in ("/wheels", "/opt/glaas", "/data"):
             step = step.replace(place, f"{tmp_path}{place}")
         (tmp_path / "opt").mkdir(exist_ok=True)
