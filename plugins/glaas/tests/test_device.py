@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from roar_glaas.access import device
-from roar_glaas.access.people import Person, add_person
+from roar_glaas.access.people import Person, add_person, set_disabled
 from roar_glaas.access.tokens import hash_of
 from roar_glaas.errors import Conflict, NotFound
 from roar_glaas.storage.tables import device_code
@@ -103,10 +103,18 @@ def test_a_malformed_log_in_is_refused(refusing: Registry, path: str, body: Any,
 
 
 @pytest.mark.slow
-def test_the_command_line_approves(shared: Registry) -> None:
-    started, person = start(shared), somebody(shared)
-    done = shared.glaas("user", "approve", started["user_code"], "--user", person.name)
+def test_the_command_line_approves(refusing: Registry) -> None:
+    started, person = start(refusing), somebody(refusing)
+    approve = ("user", "approve", started["user_code"], "--user", person.name)
+    with refusing.database() as database:
+        with database.write() as connection:
+            set_disabled(connection, person, True)
+        refused = refusing.glaas(*approve)
+        assert (refused.returncode, "is disabled" in refused.stderr) == (1, True)
+        with database.write() as connection:
+            set_disabled(connection, person, False)
+    done = refusing.glaas(*approve)
     assert (done.returncode, f"let in as {person.name}" in done.stderr) == (0, True), done.stderr
-    assert poll(shared, started["device_code"]).status_code == 200
-    again = shared.glaas("user", "approve", started["user_code"], "--user", person.name)
+    assert poll(refusing, started["device_code"]).status_code == 200
+    again = refusing.glaas(*approve)
     assert (again.returncode, "answered already" in again.stderr) == (1, True)

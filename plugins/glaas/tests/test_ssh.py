@@ -232,11 +232,14 @@ def test_a_key_that_was_removed_or_whose_owner_is_disabled_opens_nothing(
 def test_what_is_no_key_to_be_trusted_is_not_added(
     refusing: Registry, keys: dict[str, Key]
 ) -> None:
-    whole = keys["ed25519"].public
-    kind, blob = whole.split()[:2]
+    kind, blob = keys["ed25519"].public.split()[:2]
+    curve = keys["ecdsa256"].public.split()
+    point = base64.b64decode(curve[1])
+    compressed = base64.b64encode(point[:-65] + b"\x02" + point[-64:]).decode()
     wrong = [
         *("", "x", kind, f"{kind} ", f"{kind} %%", f"ssh-rsa {blob}", f"{kind} {blob[:20]}"),
         *(f"{kind} {blob}AAAA", keys["rsa1024"].public, keys["rsa2048"].file.read_text()),
+        f"{curve[0]} {compressed}",
         *("\0", kind + " " + "A" * 100_000, "sk-ssh-ed25519@openssh.com AAAA"),
     ]
     with refusing.database() as database, database.write() as connection:
@@ -249,15 +252,15 @@ def test_what_is_no_key_to_be_trusted_is_not_added(
 
 @pytest.mark.slow
 def test_the_command_line_adds_lists_and_removes_keys(
-    shared: Registry, keys: dict[str, Key], tmp_path: Path
+    refusing: Registry, keys: dict[str, Key], tmp_path: Path
 ) -> None:
     file = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
     key, name = Key(file), f"p{uuid4().hex[:12]}"
-    assert shared.glaas("user", "add", name).returncode == 0
-    done = shared.glaas("user", "key", "add", name, "-", stdin=key.public)
+    assert refusing.glaas("user", "add", name).returncode == 0
+    done = refusing.glaas("user", "key", "add", name, "-", stdin=key.public)
     assert key.fingerprint in done.stdout, done.stderr
-    assert ask(shared, key.header("GET", PROBE)).status_code == 200
-    assert key.fingerprint in shared.glaas("user", "key", "list", name).stdout
-    assert shared.glaas("user", "key", "remove", name, key.fingerprint).returncode == 0
-    assert ask(shared, key.header("GET", PROBE)).status_code == 401
+    assert ask(refusing, key.header("GET", PROBE)).status_code == 200
+    assert key.fingerprint in refusing.glaas("user", "key", "list", name).stdout
+    assert refusing.glaas("user", "key", "remove", name, key.fingerprint).returncode == 0
+    assert ask(refusing, key.header("GET", PROBE)).status_code == 401

@@ -182,7 +182,8 @@ def _load(blob: bytes) -> SSHPublicKeyTypes:
     kind = _Reader(blob).text()
     try:
         return load_ssh_public_key(kind + b" " + base64.b64encode(blob))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    # NotImplementedError: it reads no compressed points of curves.
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
         raise _malformed() from error
 
 

@@ -8,6 +8,7 @@ import click
 
 from roar_glaas.cli.options import json_option, of_registry, read_password, tell, tell_all
 from roar_glaas.cli.user_key import key
+from roar_glaas.errors import GlaasError
 
 if TYPE_CHECKING:
     from roar_glaas.storage.database import Database
@@ -80,15 +81,21 @@ def list_users(database: Database, as_json: bool) -> None:
 @click.argument("name")
 @of_registry
 def password(database: Database, name: str) -> None:
-    """Give somebody another password: typed at the terminal, or one line of stdin."""
+    """Give somebody another password: typed at the terminal, or one line of stdin.
+
+    Every browser that they signed in with is signed out.
+    """
     from roar_glaas.access.passwords import hash_password
     from roar_glaas.access.people import find_person, set_password_hash
+    from roar_glaas.access.web_sessions import end_all
 
     with database.read() as connection:
         find_person(connection, name)
     hashed = hash_password(read_password(f"New password of {name}"))
     with database.write() as connection:
-        set_password_hash(connection, find_person(connection, name), hashed)
+        person = find_person(connection, name)
+        set_password_hash(connection, person, hashed)
+        end_all(connection, person.id)
     click.echo(f"{name} has another password", err=True)
 
 
@@ -120,8 +127,11 @@ def approve(database: Database, code: str, name: str) -> None:
     from roar_glaas.access.people import find_person
 
     with database.write() as connection:
+        person = find_person(connection, name)
+        if person.is_disabled:
+            raise GlaasError(f"{name} is disabled; `glaas user enable {name}` undoes it")
         asking = device.waiting(connection, code)
-        device.approve(connection, code, find_person(connection, name).id)
+        device.approve(connection, code, person.id)
     client, address = asking["client_name"], asking["address"]
     click.echo(f"{client} at {address} is let in as {name}", err=True)
 
