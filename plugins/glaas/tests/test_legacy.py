@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from roar_core.identity import Leaf, tree_hash
 from roar_glaas.storage.database import sqlite_address
-from roar_glaas.storage.tables import metadata, record_bytes
+from roar_glaas.storage.tables import leaf, metadata
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
@@ -65,60 +65,78 @@ class Client:
         body = {"artifacts": [{"hash": digest, "path": path} for digest, path in links]}
         return self.post(f"sessions/{self.name}/jobs/{self.uid}/{side}", body)
 
+    def finish(self) -> httpx.Response:
+        """What the client sends last."""
+        label = {"entity_type": "job", "session_hash": self.name, "job_uid": self.uid}
+        return self.answer("labels/sync", {"labels": [label | {"metadata": {"a": 1}}]})
 
-def records(registry: Registry) -> list[dict[str, Any]]:
+
+def count(registry: Registry) -> int:
     with registry.database() as database, database.read() as connection:
-        query = sa.select(record_bytes.c.bytes).order_by(record_bytes.c.leaf_index)
-        return [json.loads(bytes(content)) for content in connection.execute(query).scalars()]
+        return int(connection.execute(sa.select(sa.func.count()).select_from(leaf)).scalar_one())
 
 
-def test_a_session_grows_by_requests_and_repeats_nothing(shared: Registry) -> None:
+def test_a_session_counts_whole_when_its_labels_come(shared: Registry) -> None:
     client = Client(shared)
     made, read = new_hash(), new_hash()
     child = uuid.uuid4().hex[:8]
-    told = [client.open()["created"], client.open()["created"]]
-    assert told == [True, False]
-    before = 0
+    assert [client.open()["created"] for _ in range(2)] == [True, False]
+    described = {
+        "hashes": [
+            {"algorithm": "blake3", "digest": made},
+            {"algorithm": "sha256", "digest": new_hash()},
+        ],
+        "size": 3,
+        "source_type": None,
+        "session_hash": client.name,
+    }
+    logged = count(shared)
+    names = []
     for round_ in range(2):
-        batch = client.add_jobs(client.job(), client.job(job_uid=child, parent_job_uid=client.uid))
-        described = {
-            "hashes": [
-                {"algorithm": "blake3", "digest": made},
-                {"algorithm": "sha256", "digest": new_hash() if not round_ else made},
-            ],
-            "size": 3,
-            "source_type": None,
-            "session_hash": client.name,
-        }
-        artifacts = client.post("artifacts/batch", {"artifacts": [described]})
+        told = client.add_jobs(client.job(), client.job(job_uid=child, parent_job_uid=client.uid))
+        assert (told["created_count"], told["errors"]) == (2, [None, None])
+        assert client.post("artifacts/batch", {"artifacts": [described]})["created"] == 1
         assert client.get(f"artifacts/{made}")["hash"] == made  # as the client asks between
         client.link("inputs", (read, "/in"), (read, "/again"))
         client.link("outputs", (made, "/out"))
         if not round_:
-            assert (batch["created_count"], batch["errors"]) == (2, [None, None])
-            assert (artifacts["created"], artifacts["existing"]) == (1, 0)
-            before = len(records(shared))
-        else:
-            assert (batch["created_count"], batch["existing_count"]) == (0, 2)
-            assert (artifacts["created"], artifacts["existing"]) == (0, 1)
-    assert len(records(shared)) == before
+            assert count(shared) == logged
+            assert shared.client.get(f"/api/v1/sessions/{client.name}").status_code == 404
+        assert client.finish().json()["created"] == 1 - round_
+        names.append(client.get(f"sessions/{client.name}")["sessionHash"])
+        assert count(shared) == logged + 5  # session, jobs, artifact, label
+    assert names[0] == names[1]
     found = client.get(f"artifacts/{made}/dag")
     assert [job["command"] for job in found["jobs"]] == ["x"]
     assert [edge["path"] for edge in found["jobs"][0]["inputs"]] == ["/again", "/in"]
     whole = client.get(f"public/sessions/{client.name}/reproduction")
     assert (whole["gitCommit"], len(whole["jobs"])) == ("c" * 40, 2)
-    mine = [one for one in records(shared) if one.get("session") == whole["sessionHash"]]
-    assert [one["kind"] for one in mine] == ["session", "job", "job", "artifact", "edges", "edges"]
+    verified = shared.glaas("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_what_waits_is_told_to_its_own_address_alone(shared: Registry) -> None:
+    client = Client(shared)
+    made = new_hash()
+    client.open()
+    one = {"hashes": [{"algorithm": "blake3", "digest": made}], "session_hash": client.name}
+    client.post("artifacts", one)
+    transport = httpx.HTTPTransport(local_address="127.0.0.2")
+    with httpx.Client(base_url=shared.url, transport=transport) as elsewhere:
+        assert elsewhere.get(f"/api/v1/artifacts/{made}").status_code == 404
+    assert client.get(f"artifacts/{made}") == {"hash": made, "isRegistered": False}
+    for part in (made[:40], "%", "_" * 64, "%0a" * 40):
+        assert shared.client.get(f"/api/v1/artifacts/{part}").status_code == 404
 
 
 def test_the_clients_hash_is_told_to_nobody(shared: Registry) -> None:
     client = Client(shared)
     told = client.open()
-    client.add_jobs()
-    client.link("outputs", (new_hash(), "/out"))
+    linked = told["url"].rpartition("/dag/")[2]
     assert told["hash"] == client.name
-    assert told["url"].endswith(f"/dag/{told['registered_hash']}")
-    assert client.get(f"sessions/{told['registered_hash']}")["hash"] == told["registered_hash"]
+    client.add_jobs()
+    assert client.finish().status_code == 200
+    registered = client.get(f"sessions/{linked}")["hash"]
     with shared.database() as database, database.read() as connection:
         rows = [
             repr([bytes(v) if isinstance(v, memoryview) else v for v in row])
@@ -128,29 +146,27 @@ def test_the_clients_hash_is_told_to_nobody(shared: Registry) -> None:
     assert rows
     assert [row for row in rows if client.name in row] == []
     # What is published does not open the session.
-    public = attrs.evolve(client, name=told["registered_hash"])
-    answer = public.answer(f"sessions/{public.name}/jobs/batch", {"jobs": [client.job()]})
-    assert answer.status_code == 404
+    for name in (linked, registered):
+        answer = client.answer(f"sessions/{name}/jobs/batch", {"jobs": [client.job()]})
+        assert answer.status_code == 404
 
 
 def test_other_work_under_a_known_uid_is_refused(shared: Registry) -> None:
     client = Client(shared)
     client.open()
     client.add_jobs()
-    path = f"sessions/{client.name}/jobs/batch"
-    other = [client.job(job_uid="aaaaaaaa"), client.job(command="y")]
-    assert client.answer(path, {"jobs": other}).status_code == 409
-    assert client.get(f"sessions/{client.name}")["jobs"][0]["command"] == "x"
-    assert len(client.get(f"sessions/{client.name}")["jobs"]) == 1  # all of it, or nothing
-    orphan = [client.job(job_uid="bbbbbbbb", parent_job_uid="cccccccc")]
-    assert client.answer(path, {"jobs": orphan}).status_code == 422
+    assert client.finish().status_code == 200
+    client.add_jobs(client.job(command="y"), client.job(job_uid="aaaaaaaa"))
+    assert client.finish().status_code == 409
+    (job,) = client.get(f"sessions/{client.name}")["jobs"]
+    assert job["command"] == "x"
 
 
-def test_a_put_adds_its_job_and_datasets_are_linked(shared: Registry) -> None:
+def test_a_put_adds_its_job_in_a_session_of_its_own(shared: Registry) -> None:
     client = Client(shared)
     client.open()
-    put = client.job(job_type="put", metadata='{"put": {"destination": "s3://b/p"}}')
-    assert client.post(f"sessions/{client.name}/jobs", put)["id"] == client.uid
+    client.add_jobs()
+    client.finish()
     members = [(f"part-{n}", new_hash()) for n in range(2)]
     root = tree_hash(Leaf(name, "blake3", digest) for name, digest in members)
     dataset = {
@@ -168,46 +184,34 @@ def test_a_put_adds_its_job_and_datasets_are_linked(shared: Registry) -> None:
             for name, digest in members
         ],
     }
-    assert [client.post("artifacts/composites", dataset)["created"] for _ in range(2)] == [
-        True,
-        False,
-    ]
-    view = {"relation": "consumes", "target_hash": root.root, "selected_count": 1}
-    view |= {"parent_total": 2}
-    for _ in range(2):
-        client.post(f"jobs/{client.uid}/artifacts", {"view_edges": [view]})
-    client.link("inputs", (root.root, "/data"))
-    one = {
-        "hashes": [{"algorithm": "blake3", "digest": members[0][1]}],
-        "size": 1,
-        "session_hash": client.name,
-    }
-    assert client.post("artifacts", one)["created"] is True
+    created = [client.post("artifacts/composites", dataset)["created"] for _ in range(2)]
+    assert created == [True, False]
+    put = attrs.evolve(client, uid=uuid.uuid4().hex[:8])
+    body = put.job(job_type="put", metadata='{"put": {"destination": "s3://b/p"}}')
+    assert put.post(f"sessions/{client.name}/jobs", body)["id"] == put.uid
+    put.link("outputs", (root.root, "/data"))
+    assert put.finish().json()["created"] == 1
+    (job,) = client.get(f"sessions/{client.name}")["jobs"]
+    assert (job["jobType"], job["outputs"][0]["hash"]) == ("put", root.root)
     found = client.get(f"artifacts/{root.root}")
     assert (found["isComposite"], found["isProven"]) == (True, True)
-    (job,) = client.get(f"sessions/{client.name}")["jobs"]
-    assert [(edge["hash"], edge["path"]) for edge in job["inputs"]] in (
-        [(root.root, None), (root.root, "/data")],
-        [(root.root, "/data"), (root.root, None)],
+    # Labels of the job before are still that session's.
+    assert client.finish().json()["noops"] == 1
+    view = {"relation": "consumes", "target_hash": root.root, "selected_count": 1}
+    late = client.answer(
+        f"jobs/{client.uid}/artifacts", {"view_edges": [view | {"parent_total": 2}]}
     )
-    nowhere = client.answer("jobs/ffffffff/artifacts", {"view_edges": [view]})
-    assert nowhere.status_code == 404
+    assert (late.status_code, "update roar" in late.text) == (409, True)
 
 
 def test_labels_need_the_hash_of_the_session(shared: Registry) -> None:
     client = Client(shared)
     made = new_hash()
-    registered = client.open()["registered_hash"]
+    linked = client.open()["url"].rpartition("/dag/")[2]
     client.add_jobs()
     client.link("outputs", (made, "/out"))
     labels = [
         {"entity_type": "dag", "session_hash": client.name, "metadata": {"a": CANARY}},
-        {
-            "entity_type": "job",
-            "session_hash": client.name,
-            "job_uid": client.uid,
-            "metadata": {"b": 1},
-        },
         {
             "entity_type": "artifact",
             "session_hash": client.name,
@@ -217,38 +221,39 @@ def test_labels_need_the_hash_of_the_session(shared: Registry) -> None:
         },
     ]
     counts = [client.post("labels/sync", {"labels": labels}) for _ in range(2)]
-    assert [(one["created"], one["noops"]) for one in counts] == [(3, 0), (0, 3)]
+    assert [(one["created"], one["noops"]) for one in counts] == [(2, 0), (0, 2)]
     (found,) = client.get(f"artifacts/{made}")["labels"]
-    assert (found["metadata"], found["sessionHash"]) == ({"c": 1}, registered)
+    registered = found["sessionHash"]
+    assert (found["metadata"], client.get(f"sessions/{linked}")["hash"]) == ({"c": 1}, registered)
     history = client.get(f"labels/history?entity_type=dag&session_hash={registered}")
     assert CANARY not in json.dumps(history)
-    for name in (registered, new_hash(), shared.register(uid=uuid.uuid4().hex)):
+    for name in (registered, linked, new_hash(), shared.register(uid=uuid.uuid4().hex)):
         refused = client.answer("labels/sync", {"labels": [labels[0] | {"session_hash": name}]})
         assert refused.status_code == 401, refused.text
 
 
-def test_two_who_open_the_same_session_at_once_share_it(shared: Registry) -> None:
+def test_two_who_send_the_same_session_at_once_register_it_once(shared: Registry) -> None:
     client = Client(shared)
-    statuses: list[int] = []
     created: list[bool] = []
+    counts: list[int] = []
+    together = threading.Barrier(4)
 
     def register() -> None:
-        told = client.open()
-        created.append(told["created"])
-        for side in ("inputs", "outputs"):
-            client.add_jobs()
-            path = f"sessions/{client.name}/jobs/{client.uid}/{side}"
-            link = {"hash": client.name, "path": f"/{side}"}
-            statuses.append(client.answer(path, {"artifacts": [link]}).status_code)
+        created.append(client.open()["created"])
+        client.add_jobs()
+        client.link("inputs", (client.name, "/in"))
+        together.wait()
+        counts.append(client.finish().json()["created"])
 
     threads = [threading.Thread(target=register) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (sorted(created), statuses) == ([False, False, False, True], [201] * 8)
+    assert sorted(created) == [False, False, False, True]
+    assert sorted(counts) == [0, 0, 0, 1]
     (job,) = client.get(f"sessions/{client.name}")["jobs"]
-    assert (len(job["inputs"]), len(job["outputs"])) == (1, 1)
+    assert len(job["inputs"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -288,11 +293,20 @@ def test_who_means_to_register_privately_is_never_published(refusing: Registry) 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """A server whose sessions are over at once, and that takes one job a day."""
+    """A server whose sessions are over at once."""
+    yield from serving_with(tmp_path_factory.mktemp("strict"), "registration_ttl_s = 0\n")
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A server that takes one job a day."""
+    yield from serving_with(tmp_path_factory.mktemp("narrow"), "anonymous_jobs_per_day = 1\n")
+
+
+def serving_with(folder: Path, settings: str) -> Iterator[Registry]:
     from plugins.glaas.tests.conftest import serving
 
-    folder: Path = tmp_path_factory.mktemp("strict")
-    (folder / "glaas.toml").write_text("registration_ttl_s = 0\nanonymous_jobs_per_day = 1\n")
+    (folder / "glaas.toml").write_text(settings)
     with serving(sqlite_address(folder / "glaas.db"), folder) as found:
         yield found
 
@@ -300,7 +314,14 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 def test_a_session_that_is_over_takes_nothing(strict: Registry) -> None:
     client = Client(strict)
     client.open()
+    answer = client.answer(f"sessions/{client.name}/jobs/batch", {"jobs": [client.job()]})
+    assert (answer.status_code, answer.json()["error"]) == (409, "closed")
+
+
+def test_an_address_has_its_quota(narrow: Registry) -> None:
+    client = Client(narrow)
+    client.open()
     path = f"sessions/{client.name}/jobs/batch"
-    assert client.answer(path, {"jobs": [client.job()]}).status_code == 409
     two = [client.job(), client.job(job_uid="aa")]
     assert client.answer(path, {"jobs": two}).status_code == 429
+    assert client.answer(path, {"jobs": two[:1]}).status_code == 201

@@ -94,7 +94,8 @@ def test_where_there_are_no_registration_sessions_it_takes_the_legacy_path(
         digest = project.digest("end")
         jobs = reader.get(f"/api/v1/artifacts/{digest}/dag").json()["jobs"]
         assert [job["stepNumber"] for job in jobs] == [1, 2]
-        asked = {"entity_type": "job", "session_hash": name, "job_uid": jobs[0]["jobUid"]}
+        found = reader.get(f"/api/v1/sessions/{name}").json()["sessionHash"]
+        asked = {"entity_type": "job", "session_hash": found, "job_uid": jobs[0]["jobUid"]}
         labelled = reader.get("/api/v1/labels/current", params=asked).json()
         assert labelled["keyOrigins"]["roar.git.commit"] == "system"
         # Nobody opened a registration session, and each job was registered once.
@@ -103,7 +104,10 @@ def test_where_there_are_no_registration_sessions_it_takes_the_legacy_path(
             project, "put", "end", "s3://bucket/p", "-m", "x", "--anonymous", "-y", "--no-tag"
         )
         jobs = reader.get(f"/api/v1/sessions/{put}").json()["jobs"]
-        assert [job["jobType"] for job in jobs] == ["run", "run", "put"]
+        assert [job["jobType"] for job in jobs] == ["put"]
+        assert [edge["hash"] for edge in jobs[0]["inputs"]] == [digest]
+        verified = registry.glaas("verify")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_somebody_labels_what_they_registered(recorded: Checkout, server: Registry) -> None:

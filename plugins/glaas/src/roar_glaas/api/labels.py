@@ -61,7 +61,7 @@ def sync(
 ) -> Answer:
     """Replace label documents; equal ones make no version.
 
-    Without an account, those of a session of the legacy path, which its client's hash opens.
+    Without an account, those of a session of the legacy path, which is registered at this moment.
     """
     entry = Door()
     with database.append() as connection:
@@ -70,23 +70,30 @@ def sync(
             number = writable_session(connection, caller, body.session_hash)
             return Place(number, body.session_hash), body.job_uid
 
+        finished: dict[str, Place] = {}
+
         def of_legacy(body: wire.Label) -> tuple[Place, str | None]:
+            name = body.session_hash
             try:
-                found = sessions.find_open(connection, settings, body.session_hash)
+                if name not in finished:
+                    finished[name] = sessions.finish(connection, settings, name)
             except NotFound as error:
                 raise Unauthenticated(
                     "these labels need the credentials that their session was registered with"
                 ) from error
-            uid = body.job_uid and sessions.registered_uid(body.session_hash, body.job_uid)
-            return Place(found.session_id, found.session_hash), uid
+            if body.job_uid is None:
+                return finished[name], None
+            uid = sessions.registered_uid(name, body.job_uid)
+            return sessions.session_of_job(connection, uid) or finished[name], uid
 
+        place_of = of_caller if caller.is_known else of_legacy
+        counts = replace(connection, entry, data.labels, place_of)
+        # Last, as everywhere: it makes all other requests of this address wait.
         if not caller.is_known:
             size = sum(len(json.dumps(body.metadata)) for body in data.labels)
             use_as_nobody(
                 connection, settings, request.client.host if request.client else "", 0, size
             )
-        place_of = of_caller if caller.is_known else of_legacy
-        counts = replace(connection, entry, data.labels, place_of)
     return {**counts._asdict(), "unchanged": counts.noops, "masked": entry.masked}
 
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
-import sqlalchemy as sa
 from litestar import Request, post
 
 from roar_glaas import door
 from roar_glaas.access.caller import Caller
 from roar_glaas.door import Door
-from roar_glaas.errors import BadRequest, Forbidden
-from roar_glaas.legacy import additions, sessions
+from roar_glaas.errors import BadRequest, Conflict, Forbidden
+from roar_glaas.legacy import sessions
 from roar_glaas.legacy import wire as legacy_wire
-from roar_glaas.registration import intake, wire
+from roar_glaas.registration import intake, staging, wire
 from roar_glaas.registration.pieces import Git
-from roar_glaas.registration.quota import use_as_nobody
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
 Answer = dict[str, Any]
 Asked = Request[Any, Any, Any]
-T = TypeVar("T")
 
 _JOB = "/api/v1/sessions/{name:str}/jobs/{job_uid:str}"
 _MOST_LINKS = 10_000
@@ -51,15 +46,11 @@ def open_session(
         entry.text(data.git_branch or "", "git_branch"),
     )
     version = door.storable(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
-    size = sum(map(len, git))
-
-    def work(connection: sa.Connection) -> tuple[str, bool]:
-        return sessions.open_session(connection, data.hash, git, version)
-
-    name, created = _anonymously(request, settings, database, 0, size, work)
+    _must_take_anonymous(settings)
+    with database.write() as connection:
+        name, created = sessions.open_session(connection, settings, data.hash, git, version)
     return {
         "hash": data.hash,  # what it is called in the requests to come
-        "registered_hash": name,
         "url": f"{settings.url}/dag/{name}",
         "created": created,
         "masked": entry.masked,
@@ -70,7 +61,7 @@ def open_session(
 def jobs(
     request: Asked, settings: Settings, database: Database, name: str, data: wire.Jobs
 ) -> Answer:
-    """Register jobs."""
+    """Stage jobs."""
     if not data.jobs:
         raise BadRequest("jobs must not be empty")
     new, masked = _add_jobs(request, settings, database, name, data.jobs)
@@ -87,7 +78,7 @@ def jobs(
 def one_job(
     request: Asked, settings: Settings, database: Database, name: str, data: wire.Job
 ) -> Answer:
-    """Register one more job: that of a `put`."""
+    """Stage one more job: that of a `put`."""
     new, masked = _add_jobs(request, settings, database, name, [data])
     return {"id": data.job_uid, "created": bool(new), "masked": masked}
 
@@ -96,7 +87,7 @@ def one_job(
 def artifacts(
     request: Asked, settings: Settings, database: Database, data: legacy_wire.Artifacts
 ) -> Answer:
-    """Register what is said of artifacts."""
+    """Stage what is said of artifacts."""
     new, masked = _add_artifacts(request, settings, database, data.artifacts)
     return {"created": new, "existing": len(data.artifacts) - new, "masked": masked}
 
@@ -105,7 +96,7 @@ def artifacts(
 def one_artifact(
     request: Asked, settings: Settings, database: Database, data: legacy_wire.Artifact
 ) -> Answer:
-    """Register what is said of one artifact."""
+    """Stage what is said of one artifact."""
     new, masked = _add_artifacts(request, settings, database, [data])
     return {"hash": data.hashes[0].digest, "created": bool(new), "masked": masked}
 
@@ -114,16 +105,12 @@ def one_artifact(
 def composites(
     request: Asked, settings: Settings, database: Database, data: legacy_wire.Composite
 ) -> Answer:
-    """Register a dataset."""
+    """Stage a dataset."""
     entry = Door()
     key, piece = intake.composite_piece(entry, data)
-
-    def work(connection: sa.Connection) -> bool:
-        place = sessions.find_open(connection, settings, data.session_hash)
-        return additions.add_composite(connection, place, piece)
-
-    created = _anonymously(request, settings, database, 0, len(json.dumps(piece)), work)
-    return {"artifact_id": key, "created": created, "masked": entry.masked}
+    pieces = [(key, piece)]
+    new = _stage(request, settings, database, data.session_hash, "composite", pieces)
+    return {"artifact_id": key, "created": bool(new), "masked": entry.masked}
 
 
 @post(f"{_JOB}/inputs", status_code=201, sync_to_thread=True)
@@ -135,7 +122,7 @@ def inputs(
     job_uid: str,
     data: wire.Links,
 ) -> Answer:
-    """Register what a job read."""
+    """Stage what a job read."""
     count, masked = _link(request, settings, database, (name, job_uid, "in"), data)
     return {"job_uid": job_uid, "inputs_linked": count, "masked": masked}
 
@@ -151,71 +138,45 @@ def outputs(
     job_uid: str,
     data: wire.Links,
 ) -> Answer:
-    """Register what a job wrote."""
+    """Stage what a job wrote."""
     count, masked = _link(request, settings, database, (name, job_uid, "out"), data)
     return {"job_uid": job_uid, "outputs_linked": count, "masked": masked}
 
 
 @post("/api/v1/jobs/{job_uid:str}/artifacts", status_code=201, sync_to_thread=True)
-def view_edges(
-    request: Asked, settings: Settings, database: Database, job_uid: str, data: wire.ViewEdges
-) -> Answer:
-    """Register the datasets of which a job touched members."""
-    # The session is found with the job; until then the pieces need a uid of the right form.
-    pieces = [intake.view_piece("0" * 32, body)[1] for body in data.view_edges]
-
-    def work(connection: sa.Connection) -> int:
-        found = sessions.find_recent_job(connection, settings, _address(request), job_uid)
-        job_id, uid, place = found
-        edges = [piece | {"job": uid} for piece in pieces]
-        return additions.add_edges(connection, place, job_id, edges)
-
-    _anonymously(request, settings, database, 0, len(json.dumps(pieces)), work)
-    return {"view_edges_linked": len(pieces)}
+def view_edges(job_uid: str, data: wire.ViewEdges) -> Answer:
+    """Refuse the datasets of which a job touched members: they come after its session is whole."""
+    for body in data.view_edges:
+        intake.view_piece("0" * 32, body)
+    raise Conflict(
+        "a registered job takes no more links; update roar, which sends them before",
+        code="closed",
+    )
 
 
 def _add_jobs(
     request: Asked, settings: Settings, database: Database, name: str, bodies: list[wire.Job]
 ) -> tuple[int, list[dict[str, str]]]:
     entry = Door()
-    local = {}
     pieces = []
     for body in bodies:
         uid = sessions.registered_uid(name, body.job_uid)
-        local[uid] = body.job_uid
         parent = body.parent_job_uid and sessions.registered_uid(name, body.parent_job_uid)
         pieces.append(
-            intake.job_piece(entry, attrs.evolve(body, job_uid=uid, parent_job_uid=parent))[1]
+            intake.job_piece(entry, attrs.evolve(body, job_uid=uid, parent_job_uid=parent))
         )
-
-    def work(connection: sa.Connection) -> int:
-        place = sessions.find_open(connection, settings, name)
-        new = additions.add_jobs(connection, place, pieces)
-        ids = {local[uid]: number for uid, number in new.items()}
-        sessions.note_jobs(connection, settings, _address(request), ids)
-        return len(new)
-
-    size = len(json.dumps(pieces))
-    return _anonymously(request, settings, database, len(pieces), size, work), entry.masked
+    return _stage(request, settings, database, name, "job", pieces), entry.masked
 
 
 def _add_artifacts(
     request: Asked, settings: Settings, database: Database, bodies: list[legacy_wire.Artifact]
 ) -> tuple[int, list[dict[str, str]]]:
     entry = Door()
-    by_session: dict[str, list[additions.Body]] = {}
-    for body in bodies:
-        by_session.setdefault(body.session_hash, []).append(intake.artifact_piece(entry, body)[1])
-
-    def work(connection: sa.Connection) -> int:
-        new = 0
-        for name, pieces in by_session.items():
-            place = sessions.find_open(connection, settings, name)
-            new += additions.add_artifacts(connection, place, pieces)
-        return new
-
-    size = len(json.dumps(by_session))
-    return _anonymously(request, settings, database, 0, size, work), entry.masked
+    names = {body.session_hash for body in bodies}
+    if len(names) != 1:
+        raise BadRequest("artifacts must have one session_hash")
+    pieces = [intake.artifact_piece(entry, body) for body in bodies]
+    return _stage(request, settings, database, names.pop(), "artifact", pieces), entry.masked
 
 
 def _link(
@@ -230,35 +191,29 @@ def _link(
     uid = sessions.registered_uid(name, local_uid)
     if len(data.artifacts) > _MOST_LINKS:
         raise BadRequest(f"at most {_MOST_LINKS} artifacts in one request")
-    pieces = [intake.edge_piece(entry, uid, direction, body)[1] for body in data.artifacts]
-
-    def work(connection: sa.Connection) -> int:
-        place = sessions.find_open(connection, settings, name)
-        job_id, _ = sessions.find_job(connection, place, local_uid)
-        return additions.add_edges(connection, place, job_id, pieces)
-
-    _anonymously(request, settings, database, 0, len(json.dumps(pieces)), work)
+    pieces = [intake.edge_piece(entry, uid, direction, body) for body in data.artifacts]
+    _stage(request, settings, database, name, "edge", pieces)
     return len(pieces), entry.masked
 
 
-def _anonymously(
+def _stage(
     request: Asked,
     settings: Settings,
     database: Database,
-    jobs: int,
-    size: int,
-    work: Callable[[sa.Connection], T],
-) -> T:
-    """What `work` returns, within the day's quota of an address; raises Forbidden and TooMany."""
+    name: str,
+    kind: str,
+    pieces: list[intake.Piece],
+) -> int:
+    _must_take_anonymous(settings)
+    address = request.client.host if request.client else ""
+    with database.write() as connection:
+        found = sessions.find_open(connection, settings, name, address)
+        return staging.stage(connection, settings, found, kind, pieces)
+
+
+def _must_take_anonymous(settings: Settings) -> None:
     if not settings.takes_anonymous:
         raise Forbidden("this registry takes no anonymous registrations")
-    with database.append() as connection:
-        use_as_nobody(connection, settings, _address(request), jobs, size)
-        return work(connection)
-
-
-def _address(request: Asked) -> str:
-    return request.client.host if request.client else ""
 
 
 # No router of their own: others answer GET at some of these paths, and one path of two routers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from litestar import Router, get
+from litestar import Request, Router, get
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
@@ -13,7 +13,7 @@ from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
 from roar_glaas.graph.closure import upstream
 from roar_glaas.graph.descriptions import describe_jobs
-from roar_glaas.legacy.sessions import registered_hash
+from roar_glaas.legacy.sessions import is_waiting, linked_session
 from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import job, session
@@ -29,10 +29,19 @@ def _addresses(part: str) -> list[str]:
 
 
 @get(_addresses(""), sync_to_thread=True)
-def artifact_by_hash(database: Database, caller: Caller, reference: str) -> Answer:
+def artifact_by_hash(
+    request: Request[Any, Any, Any], database: Database, caller: Caller, reference: str
+) -> Answer:
     """An artifact by a digest of any algorithm, or a prefix of 8 digits or more."""
     with database.read() as connection:
-        return describe(connection, caller, find_artifact(connection, caller, reference))
+        try:
+            found = find_artifact(connection, caller, reference)
+        except NotFound:
+            address = request.client.host if request.client else ""
+            if is_waiting(connection, address, reference):
+                return {"hash": reference, "isRegistered": False}
+            raise
+        return describe(connection, caller, found)
 
 
 @get(_addresses("/lineage"), sync_to_thread=True)
@@ -93,7 +102,12 @@ def session_document(database: Database, caller: Caller, reference: str) -> Answ
         digest = b""
     with database.read() as connection:
         row = connection.execute(
-            sa.select(session).where(session.c.hash.in_(_names(digest)), visible(caller))
+            sa.select(session).where(
+                sa.or_(
+                    session.c.hash == digest, session.c.id == linked_session(connection, digest)
+                ),
+                visible(caller),
+            )
         ).one_or_none()
         if row is None or not digest:
             raise NotFound(f"no session {reference[:64]!r} is registered")
@@ -111,11 +125,6 @@ def session_document(database: Database, caller: Caller, reference: str) -> Answ
         "logIndex": row.leaf_index,
         "jobs": jobs,
     }
-
-
-def _names(digest: bytes) -> list[bytes]:
-    """What a session may be registered under: the legacy path's clients know their own hash."""
-    return [digest, registered_hash(digest.hex())] if len(digest) == 32 else []
 
 
 reading_routes = Router(

@@ -1,34 +1,30 @@
-"""Sessions of the legacy path: how they and their jobs are called, opened and found."""
+"""Sessions of the legacy path: how they and their jobs are called, opened, found and finished."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.access.caller import NOBODY
-from roar_glaas.access.visibility import PUBLIC
+from roar_glaas.access.caller import ANYBODY, NOBODY
 from roar_glaas.errors import BadRequest, Conflict, NotFound
-from roar_glaas.log.appending import Record, append
-from roar_glaas.moments import now_us
+from roar_glaas.labels.replacing import Place
+from roar_glaas.moments import SECOND_US, now_us
+from roar_glaas.registration import staging
+from roar_glaas.registration.finalize import finalize
 from roar_glaas.registration.pieces import Git
+from roar_glaas.registration.staging import Registration
+from roar_glaas.registration.wire import Finalize
 from roar_glaas.settings import Settings
-from roar_glaas.storage.tables import job, legacy_job, session
+from roar_glaas.storage.bulk import insert_of
+from roar_glaas.storage.tables import job, legacy_session, registration, session, staged
 
 _LONGEST_UID = 64
 
 
-class Place(NamedTuple):
-    """A session that is open for additions, under its hash here and under its client's."""
-
-    session_id: int
-    session_hash: str
-    client_hash: str
-
-
-def registered_hash(client_hash: str) -> bytes:
-    """What a session is registered under, given the client's hash; raises BadRequest."""
+def linked_name(client_hash: str) -> bytes:
+    """What links call a session, given the client's hash; raises BadRequest."""
     if len(client_hash) != 64 or not set(client_hash) <= set("0123456789abcdef"):
         raise BadRequest("hash must be the session's: 64 lower-case hexadecimal digits")
     return hashlib.sha256(b"roar-glaas legacy session v1\0" + client_hash.encode()).digest()
@@ -43,100 +39,140 @@ def registered_uid(client_hash: str, local_uid: str) -> str:
 
 
 def open_session(
-    connection: sa.Connection, client_hash: str, git: Git, client_version: str
+    connection: sa.Connection, settings: Settings, client_hash: str, git: Git, version: str
 ) -> tuple[str, bool]:
-    """Register a session without jobs, if it is not there; returns its hash and whether it is new.
+    """Open a session, or the same for longer; returns what links call it, and whether it is new.
 
-    Call it in `Database.append`.
+    Forgets those that nothing came of.
     """
-    digest = registered_hash(client_hash)
-    known = connection.execute(sa.select(session.c.id).where(session.c.hash == digest)).scalar()
-    if known is not None:
-        return digest.hex(), False
-    now = now_us()
-    head = {"session": digest.hex(), "git": list(git), "jobs": [], "legacy": True}
-    (index,) = append(connection, [Record("session", head)], now)
+    name, now = linked_name(client_hash), now_us()
+    since = now - settings.registration_ttl_s * SECOND_US
     connection.execute(
-        sa.insert(session),
-        {
-            "hash": digest,
-            "owner_id": NOBODY,
-            "project_id": None,
-            "visibility": PUBLIC,
-            "git_repo": git.repo,
-            "git_commit": git.commit,
-            "git_branch": git.branch,
-            "client_version": client_version,
-            "registered_at_us": now,
-            "leaf_index": index,
-        },
+        sa.delete(legacy_session).where(
+            legacy_session.c.session_id.is_(None), legacy_session.c.opened_at_us < since
+        )
     )
-    return digest.hex(), True
+    row = {
+        "name": name,
+        "git_repo": git.repo,
+        "git_commit": git.commit,
+        "git_branch": git.branch,
+        "client_version": version,
+        "opened_at_us": now,
+    }
+    once = insert_of(connection)(legacy_session).values(row).on_conflict_do_nothing()
+    if connection.execute(once.returning(legacy_session.c.name)).first() is not None:
+        return name.hex(), True
+    is_it = legacy_session.c.name == name
+    connection.execute(sa.update(legacy_session).where(is_it).values(opened_at_us=now))
+    return name.hex(), False
 
 
-def find_open(connection: sa.Connection, settings: Settings, client_hash: str) -> Place:
-    """A session that may be added to. Raises BadRequest, NotFound, and Conflict when it is over."""
-    digest = registered_hash(client_hash)
+def find_open(
+    connection: sa.Connection, settings: Settings, client_hash: str, address: str
+) -> Registration:
+    """What a session's pieces are staged in; raises BadRequest, NotFound, Conflict when over."""
+    found = _opened(connection, settings, client_hash)
+    waiting = _waiting(connection, found)
+    if waiting is not None:
+        return waiting
+    opened = staging.open_registration(connection, settings, NOBODY, found.client_version, address)
+    connection.execute(
+        sa.update(legacy_session)
+        .where(legacy_session.c.name == found.name)
+        .values(registration_name=opened.name)
+    )
+    return staging.find_registration(
+        connection, opened.name, ANYBODY, f"RegistrationSession {opened.secret}"
+    )
+
+
+def finish(connection: sa.Connection, settings: Settings, client_hash: str) -> Place:
+    """Register what waits, and return the newest session that came of it.
+
+    Call it in `Database.append`. Raises as `finalize` does, and NotFound when nothing was sent.
+    """
+    found = _opened(connection, settings, client_hash)
+    number = found.session_id
+    waiting = _waiting(connection, found)
+    if waiting is not None:
+        git = Git(found.git_repo, found.git_commit, found.git_branch)
+        outcome = finalize(connection, ANYBODY, waiting, git, Finalize())
+        number = connection.execute(
+            sa.select(session.c.id).where(session.c.hash == bytes.fromhex(outcome.session_hash))
+        ).scalar_one()
+        connection.execute(
+            sa.update(legacy_session)
+            .where(legacy_session.c.name == found.name)
+            .values(session_id=number)
+        )
+    if number is None:
+        raise NotFound("no job of this session was sent")
+    return _place(connection, number)
+
+
+def session_of_job(connection: sa.Connection, uid: str) -> Place | None:
+    """The session that holds a job of nobody known."""
+    number = connection.execute(
+        sa.select(job.c.session_id).where(job.c.uid == bytes.fromhex(uid), job.c.owner_id == NOBODY)
+    ).scalar()
+    return None if number is None else _place(connection, number)
+
+
+def linked_session(connection: sa.Connection, digest: bytes) -> int | None:
+    """The id of the session that a link, or its client, calls so."""
+    if len(digest) != 32:
+        return None
+    names = [digest, linked_name(digest.hex())]
+    found: int | None = connection.execute(
+        sa.select(legacy_session.c.session_id).where(legacy_session.c.name.in_(names))
+    ).scalar()
+    return found
+
+
+def is_waiting(connection: sa.Connection, address: str, digest: str) -> bool:
+    """Whether an artifact of this whole digest was sent from an address, and is not registered."""
+    if len(digest) < 32:
+        return False
+    found = connection.execute(
+        sa.select(staged.c["keys"])
+        .join(registration, registration.c.id == staged.c.registration_id)
+        .join(legacy_session, legacy_session.c.registration_name == registration.c.public_id)
+        .where(
+            registration.c.address == address,
+            staged.c.kind.in_(("artifact", "composite")),
+            staged.c["keys"].contains(digest, autoescape=True),
+        )
+    ).scalars()
+    return any(digest in keys.split("\n") for keys in found)
+
+
+def _opened(connection: sa.Connection, settings: Settings, client_hash: str) -> Any:
     row = connection.execute(
-        sa.select(session.c.id, session.c.registered_at_us).where(session.c.hash == digest)
+        sa.select(legacy_session)
+        .where(legacy_session.c.name == linked_name(client_hash))
+        .with_for_update()
     ).one_or_none()
     if row is None:
         raise NotFound("no such session was opened; send it to /api/v1/sessions first")
-    if row.registered_at_us + settings.registration_ttl_s * 1_000_000 < now_us():
-        raise Conflict("the session takes no additions any more", code="closed")
-    return Place(row.id, digest.hex(), client_hash)
+    if row.opened_at_us + settings.registration_ttl_s * SECOND_US < now_us():
+        raise Conflict("the session is over; send it to /api/v1/sessions again", code="closed")
+    return row
 
 
-def find_job(connection: sa.Connection, place: Place, local_uid: str) -> tuple[int, str]:
-    """The id and the registered uid of one of the session's jobs; raises NotFound."""
-    uid = registered_uid(place.client_hash, local_uid)
-    found = connection.execute(
-        sa.select(job.c.id).where(
-            job.c.uid == bytes.fromhex(uid), job.c.session_id == place.session_id
+def _waiting(connection: sa.Connection, found: Any) -> Registration | None:
+    row = connection.execute(
+        sa.select(registration).where(
+            registration.c.public_id == found.registration_name,
+            registration.c.state == "open",
+            registration.c.expires_at_us >= now_us(),
         )
-    ).scalar()
-    if found is None:
-        raise NotFound(f"the session has no job {local_uid}")
-    return found, uid
+    ).one_or_none()
+    if row is None:
+        return None
+    return Registration(row.id, row.owner_id, True, row.session_id, row.client_version, row.address)
 
 
-def note_jobs(
-    connection: sa.Connection, settings: Settings, address: str, jobs: dict[str, int]
-) -> None:
-    """Remember which jobs (client's uid -> id) an address registers: see `find_recent_job`."""
-    now = now_us()
-    over = legacy_job.c.at_us < now - settings.registration_ttl_s * 1_000_000
-    connection.execute(sa.delete(legacy_job).where(over))
-    rows = [
-        {"address": address, "local_uid": uid, "job_id": number, "at_us": now}
-        for uid, number in jobs.items()
-    ]
-    if rows:
-        connection.execute(sa.insert(legacy_job), rows)
-
-
-def find_recent_job(
-    connection: sa.Connection, settings: Settings, address: str, local_uid: str
-) -> tuple[int, str, Place]:
-    """A job by its client's uid alone, of those that this address registered of late.
-
-    `jobs/{uid}/artifacts` names no session. Raises NotFound, and Conflict when there are several.
-    """
-    since = now_us() - settings.registration_ttl_s * 1_000_000
-    rows = connection.execute(
-        sa.select(job.c.id, job.c.uid, job.c.session_id, session.c.hash)
-        .join(legacy_job, legacy_job.c.job_id == job.c.id)
-        .join(session, session.c.id == job.c.session_id)
-        .where(
-            legacy_job.c.address == address,
-            legacy_job.c.local_uid == local_uid,
-            legacy_job.c.at_us >= since,
-        )
-        .limit(2)
-    ).all()
-    if not rows:
-        raise NotFound(f"no job {local_uid[:_LONGEST_UID]!r} was registered from here of late")
-    if len(rows) > 1:
-        raise Conflict(f"several sessions have a job {local_uid}")
-    row = rows[0]
-    return row.id, bytes(row.uid).hex(), Place(row.session_id, bytes(row.hash).hex(), "")
+def _place(connection: sa.Connection, number: int) -> Place:
+    known = connection.execute(sa.select(session.c.hash).where(session.c.id == number)).scalar_one()
+    return Place(number, bytes(known).hex())

@@ -32,7 +32,7 @@ from roar_glaas.storage.tables.records import (
 from roar_glaas.storage.tables.search import label_value
 from roar_glaas.storage.tables.staging import (
     anonymous_use,
-    legacy_job,
+    legacy_session,
     owner_use,
     registration,
     staged,
@@ -55,7 +55,7 @@ __all__ = [
     "label",
     "label_value",
     "leaf",
-    "legacy_job",
+    "legacy_session",
     "log_key",
     "membership",
     "metadata",

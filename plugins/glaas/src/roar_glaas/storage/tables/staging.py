@@ -77,13 +77,19 @@ owner_use = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
 )
 
-# Which jobs an address registered of late on the legacy path, by their clients' names for them.
-legacy_job = sa.Table(
-    "legacy_job",
+# A session of the legacy path, by a hash of its client's hash; see `roar_glaas.legacy`.
+legacy_session = sa.Table(
+    "legacy_session",
     metadata,
-    sa.Column("address", sa.String(64), primary_key=True),
-    sa.Column("local_uid", sa.String(64), primary_key=True),
-    sa.Column("job_id", BigId, sa.ForeignKey("job.id"), primary_key=True),
-    time_us("at_us"),
-    sa.Index(None, "at_us"),
+    sa.Column("name", sa.LargeBinary(32), primary_key=True),
+    # What is staged for it now; None, or closed: nothing.
+    sa.Column("registration_name", sa.String(64), nullable=True),
+    # The newest session that came of it.
+    refers("session_id", "session.id", optional=True),
+    sa.Column("git_repo", sa.Text, nullable=False),
+    sa.Column("git_commit", sa.String(64), nullable=False),
+    sa.Column("git_branch", sa.Text, nullable=False),
+    sa.Column("client_version", sa.String(64), nullable=False),
+    time_us("opened_at_us"),
+    sa.Index(None, "registration_name"),
 )
