@@ -34,7 +34,6 @@ class Facts(Comparing):
             if row is None:
                 continue
             told = claims.get(record.leaf_index, set())
-            self._seen["digest_claim"] += len(told)
             if record.document is None:
                 continue
             said = record.document["artifact"]
@@ -52,24 +51,28 @@ class Facts(Comparing):
 
         Claims beyond that are found by their number, at the end.
         """
-        places: dict[tuple[bytes, str, int, int], int] = {}
+        places: dict[tuple[bytes, str, int, int], list[int]] = {}
         for record in records:
             said = record.document["artifact"]["digests"] if record.document else []
             for row in rows.get(record.leaf_index, []):
                 for algorithm, text in said[1:]:
                     value = raw(algorithm, text)
-                    places[value, algorithm, row.artifact_id, row.session_id] = record.leaf_index
+                    place = (value, algorithm, row.artifact_id, row.session_id)
+                    places.setdefault(place, []).append(record.leaf_index)
         found: dict[int, set[tuple[str, bytes]]] = {}
         keys = list(places)
         columns = digest_claim.c
         key = sa.tuple_(columns.digest, columns.algorithm, columns.artifact_id, columns.session_id)
         for row in self._select(sa.select(digest_claim), key, keys):
             place = (bytes(row.digest), row.algorithm, row.artifact_id, row.session_id)
-            if row.leaf_index == places[place]:
-                found.setdefault(row.leaf_index, set()).add((row.algorithm, bytes(row.digest)))
+            # A claim is kept once for each session, with the first record that states it.
+            self._seen["digest_claim"] += row.leaf_index in places[place]
+            for index in places[place]:
+                if row.leaf_index <= index:
+                    found.setdefault(index, set()).add((row.algorithm, bytes(row.digest)))
         withheld = [record.leaf_index for record in records if record.is_withheld]
-        for row in self._select(sa.select(digest_claim), columns.leaf_index, withheld):
-            found.setdefault(row.leaf_index, set()).add((row.algorithm, bytes(row.digest)))
+        for _ in self._select(sa.select(digest_claim), columns.leaf_index, withheld):
+            self._seen["digest_claim"] += 1
         return found
 
 

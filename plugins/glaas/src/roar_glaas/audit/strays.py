@@ -39,7 +39,7 @@ def find_strays(connection: sa.Connection, findings: Findings, rows: Rows) -> No
         named = table.c[column]
         found = connection.execute(
             sa.select(named)
-            .outerjoin(leaf, sa.and_(leaf.c.index == named, leaf.c.kind == kind))
+            .outerjoin(leaf, sa.and_(leaf.c.index == named, leaf.c.kind.in_((kind, "elsewhere"))))
             .where(leaf.c.index.is_(None))
             .limit(_MOST)
         ).scalars()
@@ -50,7 +50,7 @@ def find_strays(connection: sa.Connection, findings: Findings, rows: Rows) -> No
                 index,
             )
     for table in (edge, component, digest_claim, label_value):
-        seen = rows.seen[table.name]
+        seen = rows.seen[table.name] + _imported(connection, table)
         count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         if count > seen:
             findings.add(
@@ -77,3 +77,15 @@ def find_strays(connection: sa.Connection, findings: Findings, rows: Rows) -> No
     for algorithm, digest in unnamed:
         text = digest_text(algorithm, bytes(digest))
         findings.add(f"the artifact {algorithm} {text} was never registered: no record names it")
+
+
+def _imported(connection: sa.Connection, table: sa.Table) -> int:
+    """How many rows came with a record that was withheld where it was exported."""
+    whole = {"edge": job, "component": composite}.get(table.name, table)
+    if whole is table and "leaf_index" not in table.c:
+        return 0
+    query = sa.select(sa.func.count()).select_from(table)
+    if whole is not table:
+        query = query.join(whole)
+    query = query.join(leaf, leaf.c.index == whole.c.leaf_index).where(leaf.c.kind == "elsewhere")
+    return int(connection.execute(query).scalar_one())

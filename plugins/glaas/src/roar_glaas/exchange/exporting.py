@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from roar_glaas.exchange.lines import (
     references,
     spelled,
 )
+from roar_glaas.log.later import later_records
 from roar_glaas.moments import now_us
 from roar_glaas.storage.bulk import rows_with
 from roar_glaas.storage.tables import (
@@ -63,6 +64,7 @@ def everybody(connection: sa.Connection) -> Caller:
 
 def _lines(connection: sa.Connection, caller: Caller) -> Iterator[bytes]:
     people = _People(connection)
+    later = later_records(connection)
     last = 0
     while True:
         rows = connection.execute(
@@ -75,7 +77,7 @@ def _lines(connection: sa.Connection, caller: Caller) -> Iterator[bytes]:
             break
         last = rows[-1].id
         yield from people.of(rows)
-        yield from _sessions(connection, people, rows)
+        yield from _sessions(connection, people, rows, later)
     yield from _labels(connection, caller)
 
 
@@ -108,7 +110,10 @@ class _People:
 
 
 def _sessions(
-    connection: sa.Connection, people: _People, sessions: Sequence[Any]
+    connection: sa.Connection,
+    people: _People,
+    sessions: Sequence[Any],
+    later: Mapping[str, Sequence[int]],
 ) -> Iterator[bytes]:
     """Some sessions: the records that they were taken from, the artifacts in them, their rows."""
     hashes = {row.id: bytes(row.hash).hex() for row in sessions}
@@ -137,7 +142,8 @@ def _sessions(
         "composite": _numbered(found["composite"], hashes),
     }
     rows = [row for table in (session, *OF_SESSION) for row in _logged(table, found[table.name])]
-    yield from _records(connection, rows)
+    more = {number for digest in hashes.values() for number in later.get(digest, ())}
+    yield from _records(connection, rows, more)
     for row in named:
         yield _row(artifact, row, {})
     for table in (session, *OF_SESSION):
@@ -187,12 +193,14 @@ def _logged(table: sa.Table, rows: Iterable[Any]) -> Iterable[Any]:
     return rows if RECORD in table.c else ()
 
 
-def _records(connection: sa.Connection, rows: Iterable[Any]) -> Iterator[bytes]:
-    """The log's records that rows were taken from, as `{"number", "document"}`.
+def _records(
+    connection: sa.Connection, rows: Iterable[Any], more: Set[int] = frozenset()
+) -> Iterator[bytes]:
+    """The log's records that rows were taken from, and `more`, as `{"number", "document"}`.
 
     The document is null when the record is withheld.
     """
-    wanted = {getattr(row, RECORD) for row in rows}
+    wanted = {getattr(row, RECORD) for row in rows} | more
     query = sa.select(record_bytes.c.leaf_index, record_bytes.c.bytes)
     known = {
         row.leaf_index: bytes(row.bytes)

@@ -82,7 +82,7 @@ class _Reader:
         records = []
         for line in batch:
             # Of what is withheld there, something must be said here too, for rows to refer to.
-            document = dict(line["document"] or {"kind": "withheld", "elsewhere": True, "v": 1})
+            document = dict(line["document"] or {"kind": "elsewhere", "v": 1})
             kind = document.pop("kind")
             if document.pop("v") != 1:
                 raise ValueError("a record of another version")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from roar_glaas.door import Door
 from roar_glaas.errors import GlaasError
 from roar_glaas.log.appending import Record, append
+from roar_glaas.log.later import later_edges
 from roar_glaas.log.signing import Signer, key_in_force
 from roar_glaas.log.statements import withheld_bytes
 from roar_glaas.moments import now_us
@@ -33,7 +35,8 @@ def withhold(
 ) -> Withholding:
     """Destroy the salt and the bytes of a record, and blank the rows that were taken from it.
 
-    A signed record of it is appended first, which anybody may read. Call it in `Database.append`.
+    A signed record of it is appended first, which anybody may read. With a job go the records of
+    edges that were added to it later. Call it in `Database.append`.
     Raises GlaasError when there is no such record, when it is withheld already, when it is of a
     kind that is about the log itself, and for a reason that is no line of text.
     """
@@ -41,12 +44,32 @@ def withhold(
         raise GlaasError(f"the reason must be one line of at most {_MOST_REASON} characters")
     reason = Door().text(reason, "reason")
     found = find_record(connection, leaf_index)
+    said = json.loads(bytes(found.bytes))
+    parts = []
+    if found.kind == "job":
+        parts = [
+            index
+            for index, later in later_edges(connection)
+            if (later["session"], later["job"]) == (said["session"], said["job"]["uid"])
+        ]
+    record_index = _withhold_bytes(connection, signer, leaf_index, reason)
+    for part in parts:
+        _withhold_bytes(connection, signer, part, reason)
+    blank(connection, found.kind, leaf_index)
+    return Withholding(leaf_index, found.kind, record_index, reason)
+
+
+def _withhold_bytes(connection: sa.Connection, signer: Signer, leaf_index: int, reason: str) -> int:
+    """Append the signed record, and destroy bytes and salt; returns the index of the former."""
+    digest = bytes(
+        connection.execute(sa.select(leaf.c.hash).where(leaf.c.index == leaf_index)).scalar_one()
+    )
     now = now_us()
     key = signer.key(key_in_force(connection))
-    content = withheld_bytes(leaf_index, bytes(found.hash), reason, now)
+    content = withheld_bytes(leaf_index, digest, reason, now)
     document = {
         "leaf": leaf_index,
-        "hash": bytes(found.hash).hex(),
+        "hash": digest.hex(),
         "reason": reason,
         "at_us": now,
         "signature": key.sign(content).hex(),
@@ -57,9 +80,8 @@ def withhold(
         sa.insert(withheld),
         {"leaf_index": leaf_index, "reason": reason, "at_us": now, "record_index": index},
     )
-    blank(connection, found.kind, leaf_index)
     connection.execute(sa.delete(record_bytes).where(record_bytes.c.leaf_index == leaf_index))
-    return Withholding(leaf_index, found.kind, index, reason)
+    return index
 
 
 def find_record(connection: sa.Connection, leaf_index: int) -> Any:
@@ -71,6 +93,10 @@ def find_record(connection: sa.Connection, leaf_index: int) -> Any:
     ).one_or_none()
     if row is None:
         raise GlaasError(f"the log has no record {leaf_index}; `logIndex` of an answer names one")
+    if row.kind == "edges":
+        raise GlaasError(
+            f"record {leaf_index} holds edges of a job; withhold the record of the job itself"
+        )
     if row.kind not in TABLES_OF:
         kinds = ", ".join(TABLES_OF)
         raise GlaasError(
