@@ -14,12 +14,15 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.producers import Producers, Use
+from roar_glaas.graph.producers import Producers
+from roar_glaas.graph.uses import Use, uses
 from roar_glaas.storage.tables import edge, job, session
 
 MOST_JOBS = 10_000
 _AT_ONCE = 500
 _READERS_AT_ONCE = 5_000
+# Less than that, so that no job fills a whole part of the answer.
+_ARTIFACTS_AT_ONCE = 100
 
 
 class Step(NamedTuple):
@@ -100,8 +103,8 @@ def walk_down(
     """The jobs that read an artifact or what came of it, nearest first, each once."""
     seen: set[int] = set()
     first = []
-    for uses in _readers(connection, caller, [found.id], as_of):
-        for use in uses:
+    for read in _readers(connection, caller, [found.id], as_of):
+        for use in read:
             if use.job_id not in seen:
                 seen.add(use.job_id)
                 first.append(use.job_id)
@@ -118,11 +121,11 @@ def walk_down_from(
     front, hop = list(jobs), 1
     while front:
         hop += 1
-        outputs = {use.artifact_id for uses in uses_of(connection, front, "out") for use in uses}
+        outputs = {use.artifact_id for made in uses_of(connection, front, "out") for use in made}
         front = []
-        for uses in _readers(connection, caller, sorted(outputs), as_of):
-            made_by = producers.of(uses)
-            for use in uses:
+        for read in _readers(connection, caller, sorted(outputs), as_of):
+            made_by = producers.of(read)
+            for use in read:
                 maker = made_by.get((use.job_id, use.artifact_id))
                 if maker in seen and use.job_id not in seen:
                     seen.add(use.job_id)
@@ -152,28 +155,16 @@ def _readers(
     connection: sa.Connection, caller: Caller, artifacts: list[int], as_of: int
 ) -> Iterator[list[Use]]:
     """The jobs that read any of these artifacts, some thousand at a time, the oldest first."""
-    for start in range(0, len(artifacts), _AT_ONCE):
-        part, last = artifacts[start : start + _AT_ONCE], (0, 0)
+    last = sa.bindparam("last", type_=sa.BigInteger)
+    since = (edge.c.job_id <= as_of, edge.c.job_id >= last)
+    found = uses(connection, caller, "in", *since, oldest=_READERS_AT_ONCE).subquery()
+    query = sa.select(*found.c).order_by(found.c.id, found.c.artifact_id).limit(_READERS_AT_ONCE)
+    for start in range(0, len(artifacts), _ARTIFACTS_AT_ONCE):
+        part, first = artifacts[start : start + _ARTIFACTS_AT_ONCE], 0
         while True:
-            rows = connection.execute(
-                sa.select(
-                    *(edge.c.job_id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
-                )
-                .select_from(edge)
-                .join(job, job.c.id == edge.c.job_id)
-                .join(session, session.c.id == job.c.session_id)
-                .where(
-                    edge.c.artifact_id.in_(part),
-                    edge.c.direction == "in",
-                    edge.c.ordinal == 0,
-                    edge.c.job_id <= as_of,
-                    sa.tuple_(edge.c.job_id, edge.c.artifact_id) > sa.tuple_(*last),
-                    visible(caller),
-                )
-                .order_by(edge.c.job_id, edge.c.artifact_id)
-                .limit(_READERS_AT_ONCE)
-            ).all()
+            rows = connection.execute(query, {"artifacts": part, "last": first}).all()
             yield [Use(*row) for row in rows]
+            # The last job may go on, with other artifacts: it is looked at again.
             if len(rows) < _READERS_AT_ONCE:
                 break
-            last = (rows[-1].job_id, rows[-1].artifact_id)
+            first = rows[-1].id
