@@ -7,7 +7,8 @@ A job is downstream of another exactly when that one is upstream of it: both fol
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -15,7 +16,7 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.producers import Producers
-from roar_glaas.graph.uses import Use, uses
+from roar_glaas.graph.uses import Use, one_of, uses
 from roar_glaas.storage.tables import edge, job, session
 
 MOST_JOBS = 10_000
@@ -133,22 +134,26 @@ def walk_down_from(
                     yield Step(use.job_id, hop, maker, use.artifact_id)
 
 
-_USES = (
-    sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
-    .join(edge, edge.c.job_id == job.c.id)
-    .where(
-        job.c.id.in_(sa.bindparam("jobs", expanding=True)),
-        edge.c.direction == sa.bindparam("direction"),
-        edge.c.ordinal == 0,
-    )
-)
-
-
 def uses_of(connection: sa.Connection, jobs: list[int], direction: str) -> Iterator[list[Use]]:
     """What jobs read or wrote, some hundred jobs at a time."""
+    query = _used_by(connection.dialect.name)
     for start in range(0, len(jobs), _AT_ONCE):
         part = {"jobs": jobs[start : start + _AT_ONCE], "direction": direction}
-        yield [Use(*row) for row in connection.execute(_USES, part)]
+        yield [Use(*row) for row in connection.execute(query, part)]
+
+
+@cache
+def _used_by(dialect: str) -> sa.Select[Any]:
+    """Built once: building a statement takes longer than this mostly does to run."""
+    return (
+        sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
+        .join(edge, edge.c.job_id == job.c.id)
+        .where(
+            one_of(dialect, job.c.id, "jobs"),
+            edge.c.direction == sa.bindparam("direction"),
+            edge.c.ordinal == 0,
+        )
+    )
 
 
 def _readers(

@@ -47,7 +47,7 @@ def uses(
         .where(*conditions, edge.c.direction == direction, edge.c.ordinal == 0, visible(caller))
     )
     if asked is None:
-        return query.where(edge.c.artifact_id.in_(sa.bindparam("artifacts", expanding=True)))
+        return query.where(one_of(connection.dialect.name, edge.c.artifact_id, "artifacts"))
     of_one = query.where(edge.c.artifact_id == asked.c.id)
     if newest is not None:
         of_one = of_one.order_by(edge.c.job_id.desc()).limit(newest)
@@ -55,6 +55,16 @@ def uses(
         of_one = of_one.order_by(edge.c.job_id).limit(oldest)
     found = of_one.lateral("used")
     return sa.select(*found.c).select_from(asked).join(found, sa.true())
+
+
+def one_of(dialect: str, column: sa.ColumnElement[int], name: str) -> sa.ColumnElement[bool]:
+    """The condition that a column is in the list that is bound as `name`.
+
+    Of PostgreSQL an array, so that its statement is the same, and planned once, for any number.
+    """
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=ARRAY(sa.BigInteger)))
+    return column.in_(sa.bindparam(name, expanding=True))
 
 
 def _asked() -> sa.TableValuedAlias:
