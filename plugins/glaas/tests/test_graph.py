@@ -26,6 +26,10 @@ from lineages import (
     uid,
 )
 
+from roar_glaas.errors import Unprocessable
+from roar_glaas.graph.limits import reading
+from roar_glaas.storage.database import open_database
+
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
@@ -387,3 +391,29 @@ def test_the_graph_is_described_with_examples(graph: Graph) -> None:
         assert example["value"], path
         for parameter in asked["parameters"]:
             assert parameter["in"] == "path" or parameter["description"], (path, parameter)
+
+
+def test_what_takes_too_long_is_stopped_and_told(database_url: str) -> None:
+    database = open_database(database_url)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    with (
+        pytest.raises(Unprocessable, match="ask for less"),
+        reading(database, longest_s=0.1) as connection,
+    ):
+        connection.exec_driver_sql(endless)
+    with reading(database) as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+    database.dispose()
+
+
+def test_nobody_can_claim_a_name_away(registry: Registry) -> None:
+    registry.register()
+    opened = registry.open()
+    claim = [{"algorithm": "blake3", "digest": "f" * 64}, {"algorithm": "sha256", "digest": RAW}]
+    opened.post("jobs/batch", {"jobs": [job("claim", "true", 1, 0)]})
+    claim.append({"algorithm": "sha256", "digest": "b" * 64})
+    opened.post("artifacts/batch", {"artifacts": [{"hashes": claim}]})
+    opened.post("finalize", {})
+    found = registry.client.get(f"/api/v1/artifacts/{'b' * 64}")
+    assert (found.status_code, found.json()["hash"]) == (200, "b" * 64)
+    assert registry.client.get(f"/api/v1/artifacts/{RAW}").json()["hash"] == "f" * 64

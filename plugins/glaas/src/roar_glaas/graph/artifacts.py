@@ -44,28 +44,33 @@ class Found(NamedTuple):
 def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> Found:
     """The artifact with this digest, of whatever algorithm, or whose name begins so.
 
-    A whole digest finds whatever is registered; a beginning, only what the caller sees something
-    of. Raises NotFound, and Conflict when a prefix, or a digest that several registrations claim
-    for different bytes, names more than one.
+    A whole digest finds whatever is registered under it, else what is claimed to have it; a
+    beginning, only what the caller sees something of. Raises NotFound, and Conflict when a prefix,
+    or a digest that several registrations claim for different bytes, names more than one.
     """
     low, high = _range(reference)
-    named: sa.ColumnElement[bool] = artifact.c.digest.between(low, high)
+    named = sa.select(artifact.c.id).where(artifact.c.digest.between(low, high))
     claimed = (
         sa.select(digest_claim.c.artifact_id)
         .join(session, session.c.id == digest_claim.c.session_id)
         .where(digest_claim.c.digest.between(low, high), visible(caller))
     )
-    if low != high:
-        named = sa.and_(named, _is_seen(caller))
-    rows = connection.execute(
-        sa.select(artifact).where(sa.or_(named, artifact.c.id.in_(claimed))).limit(2)
-    ).all()
+    # One condition with OR in it would have PostgreSQL look at every artifact.
+    if low == high:  # nobody can claim a name away from what is registered under it
+        rows = _first(connection, named) or _first(connection, claimed)
+    else:
+        rows = _first(connection, sa.union(named.where(_is_seen(caller)), claimed))
     if not rows:
         raise NotFound(f"no artifact {reference} is registered")
     if len(rows) > 1:
         raise Conflict(f"{reference} names more than one artifact; give more of it")
     row = rows[0]
     return Found(row.id, row.algorithm, digest_text(row.algorithm, bytes(row.digest)))
+
+
+def _first(connection: sa.Connection, ids: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[Any]:
+    """Two artifacts of those with these ids."""
+    return list(connection.execute(sa.select(artifact).where(artifact.c.id.in_(ids)).limit(2)))
 
 
 def _is_seen(caller: Caller) -> sa.ColumnElement[bool]:

@@ -7,19 +7,23 @@ A job is downstream of another exactly when that one is upstream of it: both fol
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.producers import Producers, Use
+from roar_glaas.graph.producers import Producers
+from roar_glaas.graph.uses import Use, one_of, uses
 from roar_glaas.storage.tables import edge, job, session
 
 MOST_JOBS = 10_000
 _AT_ONCE = 500
 _READERS_AT_ONCE = 5_000
+# Less than that, so that no job fills a whole part of the answer.
+_ARTIFACTS_AT_ONCE = 100
 
 
 class Step(NamedTuple):
@@ -100,8 +104,8 @@ def walk_down(
     """The jobs that read an artifact or what came of it, nearest first, each once."""
     seen: set[int] = set()
     first = []
-    for uses in _readers(connection, caller, [found.id], as_of):
-        for use in uses:
+    for read in _readers(connection, caller, [found.id], as_of):
+        for use in read:
             if use.job_id not in seen:
                 seen.add(use.job_id)
                 first.append(use.job_id)
@@ -118,11 +122,11 @@ def walk_down_from(
     front, hop = list(jobs), 1
     while front:
         hop += 1
-        outputs = {use.artifact_id for uses in uses_of(connection, front, "out") for use in uses}
+        outputs = {use.artifact_id for made in uses_of(connection, front, "out") for use in made}
         front = []
-        for uses in _readers(connection, caller, sorted(outputs), as_of):
-            made_by = producers.of(uses)
-            for use in uses:
+        for read in _readers(connection, caller, sorted(outputs), as_of):
+            made_by = producers.of(read)
+            for use in read:
                 maker = made_by.get((use.job_id, use.artifact_id))
                 if maker in seen and use.job_id not in seen:
                     seen.add(use.job_id)
@@ -130,50 +134,42 @@ def walk_down_from(
                     yield Step(use.job_id, hop, maker, use.artifact_id)
 
 
-_USES = (
-    sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
-    .join(edge, edge.c.job_id == job.c.id)
-    .where(
-        job.c.id.in_(sa.bindparam("jobs", expanding=True)),
-        edge.c.direction == sa.bindparam("direction"),
-        edge.c.ordinal == 0,
-    )
-)
-
-
 def uses_of(connection: sa.Connection, jobs: list[int], direction: str) -> Iterator[list[Use]]:
     """What jobs read or wrote, some hundred jobs at a time."""
+    query = _used_by(connection.dialect.name)
     for start in range(0, len(jobs), _AT_ONCE):
         part = {"jobs": jobs[start : start + _AT_ONCE], "direction": direction}
-        yield [Use(*row) for row in connection.execute(_USES, part)]
+        yield [Use(*row) for row in connection.execute(query, part)]
+
+
+@cache
+def _used_by(dialect: str) -> sa.Select[Any]:
+    """Built once: building a statement takes longer than this mostly does to run."""
+    return (
+        sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
+        .join(edge, edge.c.job_id == job.c.id)
+        .where(
+            one_of(dialect, job.c.id, "jobs"),
+            edge.c.direction == sa.bindparam("direction"),
+            edge.c.ordinal == 0,
+        )
+    )
 
 
 def _readers(
     connection: sa.Connection, caller: Caller, artifacts: list[int], as_of: int
 ) -> Iterator[list[Use]]:
     """The jobs that read any of these artifacts, some thousand at a time, the oldest first."""
-    for start in range(0, len(artifacts), _AT_ONCE):
-        part, last = artifacts[start : start + _AT_ONCE], (0, 0)
+    last = sa.bindparam("last", type_=sa.BigInteger)
+    since = (edge.c.job_id <= as_of, edge.c.job_id >= last)
+    found = uses(connection, caller, "in", *since, oldest=_READERS_AT_ONCE).subquery()
+    query = sa.select(*found.c).order_by(found.c.id, found.c.artifact_id).limit(_READERS_AT_ONCE)
+    for start in range(0, len(artifacts), _ARTIFACTS_AT_ONCE):
+        part, first = artifacts[start : start + _ARTIFACTS_AT_ONCE], 0
         while True:
-            rows = connection.execute(
-                sa.select(
-                    *(edge.c.job_id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
-                )
-                .select_from(edge)
-                .join(job, job.c.id == edge.c.job_id)
-                .join(session, session.c.id == job.c.session_id)
-                .where(
-                    edge.c.artifact_id.in_(part),
-                    edge.c.direction == "in",
-                    edge.c.ordinal == 0,
-                    edge.c.job_id <= as_of,
-                    sa.tuple_(edge.c.job_id, edge.c.artifact_id) > sa.tuple_(*last),
-                    visible(caller),
-                )
-                .order_by(edge.c.job_id, edge.c.artifact_id)
-                .limit(_READERS_AT_ONCE)
-            ).all()
+            rows = connection.execute(query, {"artifacts": part, "last": first}).all()
             yield [Use(*row) for row in rows]
+            # The last job may go on, with other artifacts: it is looked at again.
             if len(rows) < _READERS_AT_ONCE:
                 break
-            last = (rows[-1].job_id, rows[-1].artifact_id)
+            first = rows[-1].id

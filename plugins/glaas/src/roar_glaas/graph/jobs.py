@@ -15,6 +15,7 @@ from roar_glaas.errors import Conflict, NotFound
 from roar_glaas.graph.descriptions import describe_jobs
 from roar_glaas.graph.moments import commit_is
 from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.uses import one_of
 from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.searching import with_words, words_in
 from roar_glaas.storage.tables import job, session
@@ -50,7 +51,8 @@ def brief_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, 
                 session.c.hash,
             )
             .join(session, session.c.id == job.c.session_id)
-            .where(job.c.id.in_(wanted[start : start + AT_ONCE]))
+            .where(one_of(connection.dialect.name, job.c.id, "ids")),
+            {"ids": wanted[start : start + AT_ONCE]},
         ).all()
         why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
         for row in rows:

@@ -13,6 +13,7 @@ from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.jobs import brief_jobs
 from roar_glaas.graph.membership import member_ids
 from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.uses import uses
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 _MOST_USES = 20
@@ -70,20 +71,21 @@ def jobs_using(
     """Ids of the jobs at any of these artifacts, each once, from the largest below `before`."""
     if not artifacts:
         return []
-    query = (
-        sa.select(edge.c.job_id)
-        .join(job, job.c.id == edge.c.job_id)
-        .join(session, session.c.id == job.c.session_id)
-        .where(edge.c.direction == direction, edge.c.ordinal == 0, visible(caller))
-        .order_by(edge.c.job_id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(edge.c.job_id < before)
+    earlier = () if before is None else (edge.c.job_id < before,)
     if len(artifacts) == 1:  # equality, so that the index gives the order
-        return list(connection.execute(query.where(edge.c.artifact_id == artifacts[0])).scalars())
-    query = query.where(edge.c.artifact_id.in_(artifacts)).distinct()
-    return list(connection.execute(query).scalars())
+        query = (
+            sa.select(edge.c.job_id)
+            .join(job, job.c.id == edge.c.job_id)
+            .join(session, session.c.id == job.c.session_id)
+            .where(edge.c.artifact_id == artifacts[0], *earlier, visible(caller))
+            .where(edge.c.direction == direction, edge.c.ordinal == 0)
+            .order_by(edge.c.job_id.desc())
+            .limit(limit)
+        )
+        return list(connection.execute(query).scalars())
+    found = uses(connection, caller, direction, *earlier, newest=limit).subquery()
+    several = sa.select(found.c.id).distinct().order_by(found.c.id.desc()).limit(limit)
+    return list(connection.execute(several, {"artifacts": artifacts}).scalars())
 
 
 def with_uses(

@@ -9,28 +9,19 @@ those of the reader's session.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.graph.uses import Use, uses
 from roar_glaas.storage.tables import edge, job, session
 
 _AT_ONCE = 500
 _MOST_WRITERS = 1_000
 # So many writers of some artifacts are taken as they are; of more, the newest of each.
 _MOST_ROWS = 20_000
-_OF_ARTIFACTS = edge.c.artifact_id.in_(sa.bindparam("artifacts", expanding=True))
-
-
-class Use(NamedTuple):
-    """A job that read an artifact, or wrote one."""
-
-    job_id: int
-    artifact_id: int
-    session_id: int
-    started_at_us: int
 
 
 class Producers:
@@ -44,8 +35,9 @@ class Producers:
         self._connection = connection
         self._caller = caller
         self._as_of = as_of
+        self._is_postgresql = connection.dialect.name == "postgresql"
         # Built once for a walk: building a statement takes longer than most of these do to run.
-        self._written = self._uses(_OF_ARTIFACTS).limit(_MOST_ROWS + 1)
+        self._written = self._uses()
         self._writers: dict[int, list[Use]] = {}
         self._of_session: dict[tuple[int, int], list[Use]] = {}
 
@@ -74,8 +66,8 @@ class Producers:
         for start in range(0, len(wanted), _AT_ONCE):
             part = wanted[start : start + _AT_ONCE]
             rows = self._connection.execute(self._written, {"artifacts": part}).all()
-            if len(rows) > _MOST_ROWS:
-                newest = self._uses(_OF_ARTIFACTS, edge.c.job_id >= self._thousandth())
+            if len(rows) > _MOST_ROWS and not self._is_postgresql:
+                newest = self._uses(edge.c.job_id >= self._thousandth())
                 rows = self._connection.execute(newest, {"artifacts": part}).all()
             self._writers.update((one, []) for one in part)
             for row in rows:
@@ -84,25 +76,15 @@ class Producers:
     def _in_session(self, artifact_id: int, session_id: int) -> list[Use]:
         name = (artifact_id, session_id)
         if name not in self._of_session:
-            query = self._uses(_OF_ARTIFACTS, job.c.session_id == session_id)
+            query = self._uses(job.c.session_id == session_id)
             rows = self._connection.execute(query, {"artifacts": [artifact_id]})
             self._of_session[name] = [Use(*row) for row in rows]
         return self._of_session[name]
 
     def _uses(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        return (
-            sa.select(job.c.id, edge.c.artifact_id, job.c.session_id, job.c.started_at_us)
-            .select_from(edge)
-            .join(job, job.c.id == edge.c.job_id)
-            .join(session, session.c.id == job.c.session_id)
-            .where(
-                *conditions,
-                edge.c.direction == "out",
-                edge.c.ordinal == 0,
-                edge.c.job_id <= self._as_of,
-                visible(self._caller),
-            )
-        )
+        upto = edge.c.job_id <= self._as_of
+        found = uses(self._connection, self._caller, "out", upto, *conditions, newest=_MOST_WRITERS)
+        return found if self._is_postgresql else found.limit(_MOST_ROWS + 1)
 
     def _thousandth(self) -> sa.ColumnElement[int]:
         """Of the writers of an edge's artifact that may be seen, the thousandth from the end."""

@@ -15,6 +15,7 @@ from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import Step, newest_job, walk_down, walk_up
 from roar_glaas.graph.jobs import AT_ONCE, brief_jobs
 from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.uses import one_of
 from roar_glaas.storage.tables import artifact, edge
 
 MOST_WALKED = 100_000
@@ -100,9 +101,10 @@ def graph_of(connection: sa.Connection, steps: list[Step]) -> dict[str, Any]:
         rows += connection.execute(
             sa.select(edge.c.job_id, edge.c.direction, edge.c.artifact_id, edge.c.path)
             .add_columns(edge.c.selected, edge.c.total)
-            .where(edge.c.job_id.in_(ids[start : start + AT_ONCE]))
+            .where(one_of(connection.dialect.name, edge.c.job_id, "ids"))
             .order_by(edge.c.job_id, edge.c.direction, edge.c.artifact_id, edge.c.ordinal)
-            .limit(MOST_EDGES + 1 - len(rows))
+            .limit(MOST_EDGES + 1 - len(rows)),
+            {"ids": ids[start : start + AT_ONCE]},
         ).all()
         if len(rows) > MOST_EDGES:
             break
@@ -129,9 +131,9 @@ def graph_of(connection: sa.Connection, steps: list[Step]) -> dict[str, Any]:
 def brief_artifacts(connection: sa.Connection, ids: list[int]) -> list[dict[str, Any]]:
     """`{"hash", "algorithm", "isComposite"}` of artifacts by their ids, in the order given."""
     found: dict[int, dict[str, Any]] = {}
+    query = sa.select(artifact).where(one_of(connection.dialect.name, artifact.c.id, "ids"))
     for start in range(0, len(ids), AT_ONCE):
-        part = ids[start : start + AT_ONCE]
-        for row in connection.execute(sa.select(artifact).where(artifact.c.id.in_(part))):
+        for row in connection.execute(query, {"ids": ids[start : start + AT_ONCE]}):
             found[row.id] = {
                 "hash": digest_text(row.algorithm, bytes(row.digest)),
                 "algorithm": row.algorithm,
