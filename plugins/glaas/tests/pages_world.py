@@ -153,15 +153,23 @@ def dataset_body() -> dict[str, Any]:
     return body
 
 
-def insert_sweep(registry: Registry, first: int, number: int, wide: int) -> str:
+def insert_sweep(
+    registry: Registry, first: int, number: int, wide: int, visibility: str = "public"
+) -> str:
     """Many jobs: rows of `wide` that read one another, joined now and then. Returns the session.
 
     Straight into the database: over HTTP each would be three requests.
     """
     name = digest_of(f"sweep {first}")
     with registry.database() as database, database.write() as connection:
-        row = {"hash": bytes.fromhex(name), "owner_id": 0, "visibility": "public", "git_repo": ""}
-        row |= {"git_commit": "", "git_branch": "", "client_version": "", "leaf_index": 0}
+        row = {"hash": bytes.fromhex(name), "owner_id": 0, "git_repo": ""}
+        row |= {
+            "visibility": visibility,
+            "git_commit": "",
+            "git_branch": "",
+            "client_version": "",
+            "leaf_index": 0,
+        }
         connection.execute(sa.insert(tables.session), row | {"registered_at_us": first})
         session_id = connection.execute(
             sa.select(tables.session.c.id).where(tables.session.c.hash == row["hash"])

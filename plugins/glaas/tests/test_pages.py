@@ -261,6 +261,37 @@ def test_every_page_is_answered_on_both_databases(registry: Registry) -> None:
             assert active not in answer.text, page
 
 
+def test_what_may_not_be_seen_is_on_no_page(world: World) -> None:
+    hidden = insert_sweep(world.registry, 40_000, 3, 1, "private")
+    made = digest_of("sweep 40000 1")
+    client = world.registry.client
+    assert client.get(f"/artifacts/{made}").status_code == 200, "that it is registered is told"
+    missing_too = client.get(f"/dag/{'0' * 64}")
+    assert client.get(f"/dag/{hidden}").text == missing_too.text.replace("0" * 64, hidden)
+    pages = {
+        f"/dag/{hidden}": 404,
+        f"/dag/{hidden}/graph": 404,
+        f"/jobs/{40_001:032x}": 404,
+        f"/artifacts/{made[:12]}": 404,
+        f"/artifacts/{made}": 200,
+        f"/artifacts/{made}/recipe": 200,
+        f"/artifacts/{made}/recipe/graph": 200,
+        f"/artifacts/{made}/uses": 200,
+        f"/compare?a={made}&b={made}": 200,
+        f"/search?q={hidden[:12]}": 200,
+        f"/search?q={40_001:032x}": 200,
+        "/search?q=--part%201": 200,
+        "/": 200,
+    }
+    for page, status in pages.items():
+        answer = client.get(page)
+        assert answer.status_code == status, page
+        # Their own question they may read again; nothing besides.
+        untold = [one for one in (f"{40_001:032x}", hidden[:12]) if one not in page]
+        assert not [one for one in untold if one in answer.text], page
+        assert made not in page or "fit.py" not in answer.text, page
+
+
 def test_whoever_searches_gets_where_they_want(
     look_at: Callable[[str], Browser], world: World
 ) -> None:

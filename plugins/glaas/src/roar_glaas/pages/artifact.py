@@ -10,6 +10,7 @@ from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.door import ETAG
 from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found, describe, find_artifact
 from roar_glaas.graph.closure import upstream
@@ -59,8 +60,13 @@ def artifact_page(
             else None
         )
         answer = _answer(connection, caller, found, member) if inside and member else None
-        of_datasets = datasets_with(
-            connection, caller, found.digest, found.algorithm, _LISTED, None
+        # An object store's etag is no digest that a dataset's members go by.
+        of_datasets = (
+            []
+            if found.algorithm == ETAG
+            else datasets_with(connection, caller, found.digest, found.algorithm, _LISTED, None)[
+                "datasets"
+            ]
         )
     metadata = metadata_of(recipe) if recipe else {}
     return page(
@@ -78,7 +84,7 @@ def artifact_page(
         members=inside,
         member=member,
         answer=answer,
-        datasets=of_datasets["datasets"],
+        datasets=of_datasets,
         labels=labels,
     )
 

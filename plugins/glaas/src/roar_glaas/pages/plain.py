@@ -31,6 +31,11 @@ def moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
+def machine_time(seconds: float) -> str:
+    """The same for machines: 2026-11-30T08:47:12Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 def duration(seconds: float) -> str:
     """How long something took, in the two units that matter."""
     if seconds < 60:

@@ -33,6 +33,7 @@ _templates = Environment(
 )
 _templates.filters |= {
     "moment": plain.moment,
+    "machine_time": plain.machine_time,
     "duration": plain.duration,
     "size": plain.size,
     "last_part": plain.last_part,
