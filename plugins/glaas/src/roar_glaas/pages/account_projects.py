@@ -11,7 +11,7 @@ from litestar.params import Parameter
 from roar_glaas.access.caller import Caller, Role
 from roar_glaas.access.naming import role_named
 from roar_glaas.access.people import Person, find_person
-from roar_glaas.access.projects import Owner, Project, grant, members_of
+from roar_glaas.access.projects import ORGANIZATION, Owner, Project, find_owner, grant, members_of
 from roar_glaas.access.reader import Reader
 from roar_glaas.access.seen import (
     organization_seen,
@@ -125,6 +125,7 @@ def _project_page(
         values: dict[str, Any] = {
             "project": found,
             "role": role,
+            "of_organization": find_owner(connection, found.owner_name).kind == ORGANIZATION,
             "seen": sessions_seen(connection, caller, inside, before),
             # Who works where is for those who work there.
             "members": members_of(connection, found) if role else [],
