@@ -6,6 +6,8 @@ everybody sees those that `visible` says. What is not seen is told exactly as wh
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -36,7 +38,7 @@ class SeenSessions(NamedTuple):
     """Sessions, the newest first, and where the next page starts; None: that is all."""
 
     sessions: list[dict[str, Any]]
-    before: int | None
+    before: str | None
 
 
 def projects_seen(
@@ -107,49 +109,70 @@ def organizations_of(connection: sa.Connection, caller: Caller) -> list[Owner]:
 def sessions_seen(
     connection: sa.Connection,
     caller: Caller,
-    which: sa.ColumnElement[bool],
-    before: int | None = None,
+    which: Sequence[sa.ColumnElement[bool]],
+    before: str = "",
 ) -> SeenSessions:
-    """The sessions that a caller sees among `which`, one page of them."""
+    """One page of the sessions that a caller sees and that are one of `which`.
+
+    `before` is where the page before it ended. Raises BadRequest when it is no such place.
+    """
+    newest = [_newest(caller, condition, before).subquery() for condition in which]
+    ids = sa.union(*(sa.select(one.c.id) for one in newest)).subquery()
     jobs = sa.select(sa.func.count()).where(job.c.session_id == session.c.id).scalar_subquery()
-    query = (
+    rows = connection.execute(
         sa.select(
-            session,
-            owner.c.name,
-            project.c.slug,
-            _project_owner.c.name.label("of"),
+            *(session, owner.c.name, project.c.slug, _person.c.name.label("person")),
             jobs.label("jobs"),
         )
+        .join(ids, ids.c.id == session.c.id)
         .join(owner, owner.c.id == session.c.owner_id)
         .outerjoin(project, project.c.id == session.c.project_id)
-        .outerjoin(_project_owner, _project_owner.c.id == project.c.owner_id)
-        .where(which, visible(caller))
-        .order_by(session.c.id.desc())
+        .outerjoin(_person, _person.c.id == session.c.registered_by)
+        .order_by(*_NEWEST_FIRST)
         .limit(SESSIONS_A_PAGE + 1)
-    )
-    if before is not None:
-        query = query.where(session.c.id < before)
-    rows = connection.execute(query).all()
+    ).all()
+    last = rows[SESSIONS_A_PAGE - 1] if len(rows) > SESSIONS_A_PAGE else None
     return SeenSessions(
-        [
-            {
-                "hash": bytes(row.hash).hex(),
-                "owner": row.name,
-                "project": f"{row.of}/{row.slug}" if row.slug else None,
-                "visibility": row.visibility,
-                "git_repo": row.git_repo,
-                "git_commit": row.git_commit,
-                "git_branch": row.git_branch,
-                "jobs": row.jobs,
-                "registered_at": row.registered_at_us / 1e6,
-            }
-            for row in rows[:SESSIONS_A_PAGE]
-        ],
-        rows[SESSIONS_A_PAGE - 1].id if len(rows) > SESSIONS_A_PAGE else None,
+        [_told(caller, row) for row in rows[:SESSIONS_A_PAGE]],
+        None if last is None else f"{last.registered_at_us}-{last.id}",
     )
 
 
-_project_owner = owner.alias("project_owner")
+_person = owner.alias("person")
+_NEWEST_FIRST = (session.c.registered_at_us.desc(), session.c.id.desc())
+_PLACE = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
+
+
+def _newest(
+    caller: Caller, condition: sa.ColumnElement[bool], before: str
+) -> sa.Select[tuple[int]]:
+    query = sa.select(session.c.id).where(condition, visible(caller))
+    if before:
+        place = _PLACE.fullmatch(before)
+        if place is None:
+            raise BadRequest("before is not where a page of sessions ended; open the first page")
+        moment, number = int(place[1]), int(place[2])
+        query = query.where(
+            session.c.registered_at_us <= moment,
+            sa.or_(session.c.registered_at_us < moment, session.c.id < number),
+        )
+    return query.order_by(*_NEWEST_FIRST).limit(SESSIONS_A_PAGE + 1)
+
+
+def _told(caller: Caller, row: Any) -> dict[str, Any]:
+    # Who of an organisation registered something is told to those who work there.
+    is_inside = caller.role(row.owner_id, row.project_id) is not None
+    return {
+        "hash": bytes(row.hash).hex(),
+        "by": row.person if is_inside and row.person else row.name,
+        "owner": row.name,
+        "project": f"{row.name}/{row.slug}" if row.slug else None,
+        "visibility": row.visibility,
+        "git_commit": row.git_commit,
+        "git_branch": row.git_branch,
+        "jobs": row.jobs,
+        "registered_at": row.registered_at_us / 1e6,
+    }
 
 
 def _seen(caller: Caller) -> sa.ColumnElement[bool]:

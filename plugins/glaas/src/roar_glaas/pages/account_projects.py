@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import sqlalchemy as sa
 from litestar import Response, get, post
-from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller, Role
 from roar_glaas.access.naming import role_named
 from roar_glaas.access.people import Person, find_person
-from roar_glaas.access.projects import Owner, Project, grant, members_of
+from roar_glaas.access.projects import ORGANIZATION, Owner, Project, find_owner, grant, members_of
 from roar_glaas.access.reader import Reader
 from roar_glaas.access.seen import (
     organization_seen,
@@ -26,7 +25,6 @@ from roar_glaas.pages.forms import Form
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import owner, session
 
-Before = Annotated[int | None, Parameter(ge=0, le=2**63 - 1)]
 _DONE = {"changed": "Who works here is changed.", "removed": "They do not work here any more."}
 _NOBODY = "Nobody here has this name."
 
@@ -51,7 +49,7 @@ def project_page(
     caller: Caller,
     owner_name: str,
     slug: str,
-    before: Before = None,
+    before: str = "",
     done: str = "",
 ) -> Response[str]:
     """The sessions of a project, and who works in it."""
@@ -101,12 +99,13 @@ def change_organization_member(
 
 
 @get("/my/sessions", sync_to_thread=True)
-def my_sessions(database: Database, me: Reader, before: Before = None) -> Response[str]:
+def my_sessions(database: Database, me: Reader, before: str = "") -> Response[str]:
     """What one registered, the newest first."""
     with database.read() as connection:
-        mine = session.c.owner_id == me.caller.owner_id
+        number = me.caller.owner_id
+        mine = [session.c.owner_id == number, session.c.registered_by == number]
         seen = sessions_seen(connection, me.caller, mine, before)
-    return account_page("sessions.html", seen=seen, is_first=before is None)
+    return account_page("sessions.html", seen=seen, is_first=not before)
 
 
 def _project_page(
@@ -116,20 +115,21 @@ def _project_page(
     slug: str,
     status: int = 200,
     *,
-    before: int | None = None,
+    before: str = "",
     **more: Any,
 ) -> Response[str]:
     with database.read() as connection:
         found, role = project_seen(connection, caller, owner_name, slug)
-        inside = session.c.project_id == found.id
+        inside = [session.c.project_id == found.id]
         values: dict[str, Any] = {
             "project": found,
             "role": role,
+            "of_organization": find_owner(connection, found.owner_name).kind == ORGANIZATION,
             "seen": sessions_seen(connection, caller, inside, before),
             # Who works where is for those who work there.
             "members": members_of(connection, found) if role else [],
         }
-    values |= {"is_first": before is None, **_blank(), **more}
+    values |= {"is_first": not before, **_blank(), **more}
     return account_page("project.html", status, **values)
 
 

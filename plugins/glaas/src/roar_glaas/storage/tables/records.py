@@ -33,6 +33,7 @@ session = sa.Table(
     sa.Index(None, "git_commit", "registered_at_us"),
     sa.Index(None, "owner_id", "registered_at_us"),
     sa.Index(None, "project_id", "registered_at_us"),
+    sa.Index(None, "registered_by", "registered_at_us"),
     sa.Index(None, "leaf_index"),
 )
 
