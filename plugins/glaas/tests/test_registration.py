@@ -320,3 +320,30 @@ def test_pages_escape_everything_and_allow_no_script(registry: Registry) -> None
     assert registry.client.get("/style.css").headers["content-type"].startswith("text/css")
     found = registry.client.get("/search", params={"q": "BLAKE3:" + "B" * 64})
     assert found.headers["location"] == f"/artifacts/{'b' * 64}"
+
+
+def test_a_link_to_a_dataset_that_is_registered_names_the_dataset(registry: Registry) -> None:
+    member = {"relative_path": "a", "leaf_kind": "file"}
+    member |= {"component_algorithm": "blake3", "component_digest": "e" * 64}
+    root = tree_hash([Leaf("a", "blake3", "e" * 64)]).root
+    body = {"hash": root, "component_count_total": 1, "components": [member]}
+    body |= {"hashes": [{"algorithm": "composite-blake3", "digest": root}]}
+    view = {"relation": "consumes", "target_hash": root, "selected_count": 1, "parent_total": 1}
+    link = {"hash": root, "path": "/p/data"}
+    # A part of it is read before anybody described it, then it is described, then linked whole.
+    for number, sent in enumerate(
+        (
+            {"jobs/{}/view-edges": {"view_edges": [view]}},
+            {"artifacts/composites": body},
+            {"jobs/{}/inputs": {"artifacts": [link]}},
+        )
+    ):
+        opened, uid = registry.open(), str(number) * 32
+        opened.post("jobs/batch", {"jobs": [body_of_job(uid)]})
+        for path, content in sent.items():
+            opened.post(path.format(uid), content)
+        opened.post("finalize", {})
+    told = registry.client.get(f"/api/v1/artifacts/{root}")
+    assert (told.status_code, told.json()["isComposite"]) == (200, True)
+    read = registry.client.get(f"/api/v1/artifacts/{root}/lineage").json()["consumers"]
+    assert {one["jobUid"][0] for one in read} == {"0", "2"}

@@ -14,7 +14,7 @@ from roar_glaas.errors import Unprocessable
 from roar_glaas.registration.staging import Registration, staged_pieces
 from roar_glaas.registration.wire import Expected
 from roar_glaas.storage.bulk import rows_with
-from roar_glaas.storage.tables import edge, job
+from roar_glaas.storage.tables import artifact, edge, job
 
 _HASH_VERSION = 1
 
@@ -46,8 +46,12 @@ class Pieces:
             for body in (*self.artifacts, *self.composites)
             for algorithm, digest in body["digests"][:1]
         }
+        unsaid = {body["digest"] for body in self.edges if body["digest"] not in kinds}
+        kinds |= _datasets_among(connection, unsaid)
         for body in self.edges:
-            body["algorithm"] = kinds.get(body["digest"], "blake3")
+            # Only of a dataset can some members be touched.
+            unless_said = "blake3" if body["total"] is None else "composite-blake3"
+            body["algorithm"] = kinds.get(body["digest"], unless_said)
 
     def check(self, expected: Expected | None) -> None:
         """Refuse what does not hold together, or is not what was announced."""
@@ -126,6 +130,15 @@ class Pieces:
             algorithm, digest = body["digests"][0]
             named.add((algorithm, digest))
         return named
+
+
+def _datasets_among(connection: sa.Connection, digests: set[str]) -> dict[str, str]:
+    """Digest -> algorithm, of those that are registered as a dataset's."""
+    query = sa.select(artifact.c.digest, artifact.c.algorithm).where(
+        artifact.c.algorithm.startswith("composite-")
+    )
+    rows = rows_with(connection, query, artifact.c.digest, set(map(bytes.fromhex, digests)))
+    return {bytes(row.digest).hex(): row.algorithm for row in rows}
 
 
 def _counted(connection: sa.Connection, owner_id: int, uids: list[bytes]) -> dict[str, int]:
