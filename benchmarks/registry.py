@@ -178,11 +178,11 @@ def reading(url: str, made: Made, rounds: int) -> list[Row]:
 
 def taking_in(url: str, sessions: int, jobs: int) -> list[Row]:
     """How fast sessions are registered, and whether any is lost under many clients."""
-    batched = [made_up_work(seed, jobs, is_batched=True) for seed in range(sessions)]
+    batched = [made_up_work(jobs, is_batched=True) for _ in range(sessions)]
     rate = register_all(url, batched, 4)
-    single = [made_up_work(1_000 + n, 50, is_batched=False) for n in range(4)]
+    single = [made_up_work(50, is_batched=False) for _ in range(4)]
     slow = register_all(url, single, 4)
-    small = [made_up_work(2_000 + n, 10, is_batched=n % 2 == 0) for n in range(4 * CLIENTS)]
+    small = [made_up_work(10, is_batched=n % 2 == 0) for n in range(4 * CLIENTS)]
     many = register_all(url, small, CLIENTS, reads=4)
     lost = _lost(url, many, small)
     return [

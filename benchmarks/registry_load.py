@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import random
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -40,13 +40,13 @@ class Work(NamedTuple):
     jobs: int
 
 
-def made_up_work(seed: int, jobs: int, artifacts: int = 3, *, is_batched: bool) -> Work:
-    """A session of jobs of which each reads what the last wrote, and writes `artifacts` others.
+def made_up_work(jobs: int, artifacts: int = 3, *, is_batched: bool) -> Work:
+    """A session that nobody has registered: each job reads what the last wrote, and writes more.
 
     Batched: links of many jobs in one request. Otherwise as the stock client sends them, two
     requests for each job.
     """
-    name = random.Random(seed).randbytes(16).hex()
+    name = secrets.token_hex()
     uids = [hashlib.sha256(f"{name} {n}".encode()).hexdigest()[:32] for n in range(jobs)]
     described, links, last = [], [], []
     for number, uid in enumerate(uids):
@@ -129,12 +129,14 @@ class Client:
         return json.loads(content)
 
     def register(self, work: Work) -> str:
-        """Register a session; returns its hash."""
+        """Register a session; returns its hash; raises RuntimeError when it is known."""
         start = "/api/v1/registration-sessions"
         opened = self.ask("POST", start, b'{"mode": "anonymous_public"}')
         name, token = opened["registration_session_id"], opened["registration_session_token"]
         for request in work.requests:
             told = self.ask("POST", f"{start}/{name}/{request.path}", request.body, token)
+        if not told["created"]:
+            raise RuntimeError(f"session {told['session_hash']} was registered before")
         return str(told["session_hash"])
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
-EXAMPLES = 5
+EXAMPLES = 3
 """For each operation."""
 
 
@@ -21,7 +21,8 @@ def operations(registry: Registry) -> list[Any]:
     document = registry.client.get("/schema/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=registry.url)
-    return [found.ok() for found in schema.get_all_operations()]
+    found = [result.ok() for result in schema.get_all_operations()]
+    return [operation for operation in found if operation.path.startswith("/api/")]
 
 
 def test_nothing_that_is_sent_breaks_the_registry(registry: Registry) -> None:

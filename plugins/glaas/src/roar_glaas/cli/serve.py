@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from collections.abc import Callable
@@ -72,6 +73,11 @@ def _answer(settings: Settings, listener: socket.socket, ready: Callable[[], Non
     # Of its own it takes a handful: who waits to write would then keep readers waiting too.
     set_asyncio_executor(ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="request"))
     app = guarded_app(settings)
+    # What is there by now stays. Looking through it for garbage, as happens after some answers of
+    # thousands of objects, kept every request waiting for 50 ms.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     ready()
     uvicorn.Server(uvicorn_settings(app, settings)).run(sockets=[listener])
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import NOBODY, Caller
@@ -152,7 +152,7 @@ def stage(
         return 0
     unique = dict(pieces)
     new = 0 if kind == "edge" else len(unique.keys() - _staged_keys(connection, found, kind))
-    body = json.dumps(unique)
+    body = msgspec.json.encode(unique).decode()
     connection.execute(
         sa.insert(staged),
         {
@@ -182,7 +182,7 @@ def staged_pieces(
         .order_by(staged.c.id)
     )
     for row in connection.execute(query):
-        pieces[row.kind] |= json.loads(row.body)
+        pieces[row.kind] |= msgspec.json.decode(row.body)
     return pieces
 
 
