@@ -143,7 +143,8 @@ def test_one_signs_in_by_keys_and_out(browser: Browser, registry: Server, ada: P
     press(browser, "form[action='/sign-out'] button")
     assert browser.get_cookie("glaas_session") is None
     browser.back()
-    assert "Ada" not in browser.find_element(By.TAG_NAME, "body").text, "nothing is kept of it"
+    WebDriverWait(browser, 60).until(lambda found: "/sign-in?next=" in found.current_url)
+    assert "Ada" not in browser.page_source, "nothing of it is shown again"
 
 
 def test_one_signs_in_with_a_provider(browser: Browser, registry: Server, issuer: Provider) -> None:
@@ -288,6 +289,7 @@ class OtherSite:
                 """Quiet."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False  # closing waits for what is still open
         self._thread = threading.Thread(target=self._server.serve_forever)
 
     def __enter__(self) -> str:
