@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
@@ -99,6 +99,8 @@ def provider() -> Iterator[Provider]:
     found = Provider()
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 2  # of connections that a browser opens to be quick, and does not use
+
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             if parts.path == "/authorize":
@@ -141,7 +143,7 @@ def provider() -> Iterator[Provider]:
         listening.server_close()
 
 
-class _Listening(HTTPServer):
+class _Listening(ThreadingHTTPServer):
     """Knows when the last connection is closed: some tests look for what others left open."""
 
     def __init__(self, *args: Any) -> None:

@@ -45,6 +45,12 @@ def style() -> str:
     return files("roar_glaas.pages").joinpath("account.css").read_text(encoding="utf-8")
 
 
+@get("/shown-again.js", sync_to_thread=False, media_type="text/javascript")
+def shown_again() -> str:
+    """What has a page of somebody who was signed in asked for anew, before it is shown again."""
+    return files("roar_glaas.pages").joinpath("shown_again.js").read_text(encoding="utf-8")
+
+
 def local_address(text: str) -> str:
     """`text` when it leads to a page of this server, else the first page."""
     if not text.isprintable() or len(text) > _MOST_NEXT or "\\" in text:

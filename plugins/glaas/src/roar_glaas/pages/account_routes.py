@@ -14,13 +14,20 @@ from roar_glaas.pages import (
     account_projects,
     account_sign_in,
 )
-from roar_glaas.pages.account_pages import not_understood, refused, signed_in, style
+from roar_glaas.pages.account_pages import (
+    not_understood,
+    refused,
+    shown_again,
+    signed_in,
+    style,
+)
 from roar_glaas.pages.forms import MOST_BYTES, posted_form
 
 account_page_routes = Router(
     path="/",
     route_handlers=[
         style,
+        shown_again,
         *(account_sign_in.sign_in_page, account_sign_in.sign_in_now, account_sign_in.sign_out),
         *(account_sign_in.oidc_there, account_sign_in.oidc_back),
         *(account.account, account.create_token, account.revoke_token),

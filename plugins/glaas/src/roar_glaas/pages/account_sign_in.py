@@ -99,8 +99,6 @@ def sign_out(settings: Settings, database: Database, me: Reader, form: Form) -> 
         web_sessions.end(connection, me.caller.owner_id, me.session_id)
     answer = see("/")
     answer.cookies.append(no_cookie(settings))
-    # What the browser kept of our pages goes too.
-    answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
 
 
