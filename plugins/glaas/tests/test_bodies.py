@@ -119,3 +119,11 @@ def test_a_body_that_is_too_large_is_refused(refusing: Registry) -> None:
     answer = refuse(refusing, "jobs/batch", b" " * (32 * 1024 * 1024 + 1))
     assert answer.status_code == 413
     assert "large" in answer.json()["detail"].lower()
+
+
+def test_a_key_that_comes_twice_is_found_at_once_among_many(refusing: Registry) -> None:
+    """One by one this body would keep the server busy for a day, long beyond the client's wait."""
+    keys = b",".join(b'"%d":0' % number for number in range(1_000_000))
+    answer = refuse(refusing, "jobs/batch", b"{%s,%s}" % (keys, b'"999999":1'))
+    assert answer.status_code == 400
+    assert "'999999' comes twice" in answer.json()["detail"]

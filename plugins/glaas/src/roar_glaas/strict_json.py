@@ -60,9 +60,11 @@ def _key_of(digits: str, text: str) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _Ambiguous(f"the key {twice[:64]!r} comes twice in one object")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _Ambiguous(f"the key {key[:64]!r} comes twice in one object")
+            seen.add(key)
     return found
 
 
