@@ -282,7 +282,8 @@ WRITING: dict[str, tuple[Any, tuple[int, int, int, int]]] = {
     "/api/v1/sessions/{session}/jobs/batch": ({"jobs": [JOB]}, (404, 404, 404, 404)),
     "/api/v1/sessions/{session}/jobs/{uid}/inputs": ({"artifacts": [READ]}, (404, 404, 404, 404)),
     "/api/v1/sessions/{session}/jobs/{uid}/outputs": ({"artifacts": [READ]}, (404, 404, 404, 404)),
-    "/api/v1/jobs/{uid}/artifacts": ({"view_edges": [VIEW]}, (404, 404, 404, 404)),
+    # There is no session in its address, and none is open any more when a client asks.
+    "/api/v1/jobs/{uid}/artifacts": ({"view_edges": [VIEW]}, (409, 409, 409, 409)),
     "/api/v1/artifacts": (SAID | OF_SESSION, (404, 404, 404, 404)),
     "/api/v1/artifacts/batch": ({"artifacts": [SAID | OF_SESSION]}, (404, 404, 404, 404)),
     "/api/v1/artifacts/composites": (DATASET | OF_SESSION, (404, 404, 404, 404)),
