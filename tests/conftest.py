@@ -91,7 +91,8 @@ def _repack_others(target: Path) -> None:
     """What ours depend on, as wheels again, of the files that are installed for these tests."""
     for found in _dependencies(list(map(_described, target.glob("*.whl")))):
         lines = (found.read_text("WHEEL") or "").splitlines()
-        tag = next(line[5:] for line in lines if line.startswith("Tag: "))
+        tags = (line[5:] for line in lines if line.startswith("Tag: "))
+        tag = next(one for one in tags if not one.startswith("py2-"))
         name = found.metadata["Name"].replace("-", "_")
         with zipfile.ZipFile(target / f"{name}-{found.version}-{tag}.whl", "w") as wheel:
             for file in found.files or ():
