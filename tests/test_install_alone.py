@@ -169,7 +169,8 @@ def serves_a_registry(environment: Environment) -> None:
     with urllib.request.urlopen(f"{url}/api/v1/health", timeout=60) as answer:
         assert json.load(answer)["status"] == "ok"
     server.terminate()
-    assert server.communicate(timeout=60)[1] == ""
+    (line,) = server.communicate(timeout=60)[1].splitlines()
+    assert json.loads(line)["route"] == "/api/v1/health"
 
 
 # Folder below plugins/ -> its own small, real proof.
