@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from roar_glaas.access.people import add_person
 from roar_glaas.access.tokens import issue_personal
+from roar_glaas.serving.rates import counts_always, is_attempt
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Opened, Registry
@@ -88,3 +92,55 @@ def test_a_hidden_claim_says_nothing_of_what_a_link_names(shared: Registry) -> N
     told = shared.client.get(f"/api/v1/artifacts/{digest}").json()
     lineage = shared.client.get(f"/api/v1/artifacts/{digest}/lineage").json()
     assert (told["kind"], [one["jobUid"] for one in lineage["consumers"]]) == ("file", [read])
+
+
+def test_without_an_account_everything_that_is_kept_counts(
+    database_url: str, tmp_path: Path, serve: Any
+) -> None:
+    """Openings, labels and what names a checkout too; and a /64 of IPv6 is one address."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "glaas.toml").write_text(
+        'anonymous_bytes_per_day = 20_000\ntrusted_proxies = ["127.0.0.1"]\n'
+    )
+    numbers = itertools.count(1)
+    with serve(database_url, tmp_path / "data") as registry:
+
+        def post(network: str, path: str, body: Any, **headers: str) -> httpx.Response:
+            headers["X-Forwarded-For"] = f"2001:db8:0:{network}::{next(numbers):x}"
+            return registry.client.post(f"/api/v1/{path}", json=body, headers=headers)
+
+        openings = [
+            post("1", "registration-sessions", {"mode": "anonymous_public"}).status_code
+            for _ in range(40)
+        ]
+        assert openings == [201] * 39 + [429]
+        sessions = [
+            post("2", "sessions", {"hash": name * 64, "git_branch": "x" * 15_000}).status_code
+            for name in "ab"
+        ]
+        assert sessions == [201, 429]
+        opened = post("3", "registration-sessions", {"mode": "anonymous_public"}).json()
+        place = f"registration-sessions/{opened['registration_session_id']}"
+        secret = f"RegistrationSession {opened['registration_session_token']}"
+        jobs = {"jobs": [job_body("1" * 32)]}
+        assert post("3", f"{place}/jobs/batch", jobs, Authorization=secret).status_code == 201
+        done = post("3", f"{place}/finalize", {}, Authorization=secret).json()
+        label = {"entity_type": "dag", "session_hash": done["session_hash"]}
+        taken = [
+            post(
+                "3",
+                f"{place}/labels/batch",
+                {"labels": [label | {"metadata": {"x": letter * 6_000}}]},
+                Authorization=secret,
+            )
+            for letter in "abcd"
+        ]
+        assert [answer.status_code for answer in taken] == [200, 200, 200, 429]
+        assert "without an account" in taken[3].json()["detail"]
+
+
+def test_another_spelling_of_an_address_is_an_attempt_too() -> None:
+    for path in ("/sign-in/", "//sign-in", "/api/v1/auth/device/start/"):
+        assert is_attempt("POST", path), path
+    assert counts_always("/api/v1//auth/device/start/")
+    assert not is_attempt("POST", "/api/v1/auth/device/token/")

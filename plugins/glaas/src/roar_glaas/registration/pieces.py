@@ -134,9 +134,7 @@ class Pieces:
         return named
 
 
-def _datasets_among(
-    connection: sa.Connection, caller: Caller, digests: set[str]
-) -> dict[str, str]:
+def _datasets_among(connection: sa.Connection, caller: Caller, digests: set[str]) -> dict[str, str]:
     """Digest -> algorithm, of those that are a dataset's, as `find_artifact` would find them.
 
     That is proven by its members; or the caller sees somebody say so, and it was no file before.
