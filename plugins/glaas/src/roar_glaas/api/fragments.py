@@ -11,6 +11,7 @@ from litestar.params import Parameter
 from roar_glaas.access.caller import Caller
 from roar_glaas.errors import Unauthenticated
 from roar_glaas.passing import fragments
+from roar_glaas.serving.rates import group_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -51,7 +52,7 @@ def open_session(
     """Open a fragment session."""
     if not caller.is_known and not settings.takes_anonymous:
         raise Unauthenticated("a fragment session needs an account: sign in with `roar login`")
-    address = request.client.host if request.client else ""
+    address = group_of(request.client.host if request.client else "")
     opener = fragments.Opener(caller.owner_id, address)
     with database.write() as connection:
         expires_at_us, created = fragments.open_store(

@@ -25,7 +25,7 @@ from roar_glaas.labels.targets import (
     writable_session,
 )
 from roar_glaas.legacy import sessions
-from roar_glaas.registration.quota import use_as_nobody
+from roar_glaas.registration.quota import User, use
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import label, session
@@ -38,7 +38,9 @@ _NONE = "nothing that you may see has labels there"
 
 
 @post("/reconcile", status_code=200, sync_to_thread=True)
-def reconcile(database: Database, caller: Caller, data: wire.Reconcile) -> Answer:
+def reconcile(
+    settings: Settings, database: Database, caller: Caller, data: wire.Reconcile
+) -> Answer:
     """Merge edits into label documents, all of them or, when one is stale, none (409)."""
     entry = Door()
     if data.dry_run:
@@ -48,6 +50,9 @@ def reconcile(database: Database, caller: Caller, data: wire.Reconcile) -> Answe
         with database.append() as connection:
             edits = plan(connection, caller, entry, data)
             apply(connection, edits)
+            written = sum(len(edit.written.version.document) for edit in edits if edit.written)
+            if written:
+                use(connection, settings, User(caller.owner_id, ""), size=written)
     return {**answer(edits), "dryRun": data.dry_run, "masked": entry.masked}
 
 
@@ -88,12 +93,8 @@ def sync(
 
         place_of = of_caller if caller.is_known else of_legacy
         counts = replace(connection, entry, data.labels, place_of)
-        # Last, as everywhere: it makes all other requests of this address wait.
-        if not caller.is_known:
-            size = sum(len(json.dumps(body.metadata)) for body in data.labels)
-            use_as_nobody(
-                connection, settings, request.client.host if request.client else "", 0, size
-            )
+        user = User(caller.owner_id, request.client.host if request.client else "")
+        use(connection, settings, user, size=wire.bytes_of(data.labels))
     return {**counts._asdict(), "unchanged": counts.noops, "masked": entry.masked}
 
 

@@ -8,13 +8,14 @@ import attrs
 from litestar import Request, post
 
 from roar_glaas import door
-from roar_glaas.access.caller import Caller
+from roar_glaas.access.caller import NOBODY, Caller
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Conflict, Forbidden
 from roar_glaas.legacy import sessions
 from roar_glaas.legacy import wire as legacy_wire
 from roar_glaas.registration import intake, staging, wire
 from roar_glaas.registration.pieces import Git
+from roar_glaas.registration.quota import User, use
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -23,6 +24,8 @@ Asked = Request[Any, Any, Any]
 
 _JOB = "/api/v1/sessions/{name:str}/jobs/{job_uid:str}"
 _MOST_LINKS = 10_000
+# What an open session costs the database though nothing is sent.
+_OPENING_BYTES = 512
 
 
 @post("/api/v1/sessions", status_code=201, sync_to_thread=True)
@@ -49,6 +52,8 @@ def open_session(
     _must_take_anonymous(settings)
     with database.write() as connection:
         name, created = sessions.open_session(connection, settings, data.hash, git, version)
+        size = _OPENING_BYTES + len(git.repo) + len(git.branch)
+        use(connection, settings, User(NOBODY, _address(request)), size=size)
     return {
         "hash": data.hash,  # what it is called in the requests to come
         "url": f"{settings.url}/dag/{name}",
@@ -205,10 +210,13 @@ def _stage(
     pieces: list[intake.Piece],
 ) -> int:
     _must_take_anonymous(settings)
-    address = request.client.host if request.client else ""
     with database.write() as connection:
-        found = sessions.find_open(connection, settings, name, address)
+        found = sessions.find_open(connection, settings, name, _address(request))
         return staging.stage(connection, settings, found, kind, pieces)
+
+
+def _address(request: Asked) -> str:
+    return request.client.host if request.client else ""
 
 
 def _must_take_anonymous(settings: Settings) -> None:

@@ -15,12 +15,13 @@ from roar_glaas.access.caller import NOBODY, Caller, Role
 from roar_glaas.access.scopes import require_writer
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Forbidden
-from roar_glaas.labels.wire import Labels
+from roar_glaas.labels.wire import Labels, bytes_of
 from roar_glaas.registration import intake, staging, wire
 from roar_glaas.registration.finalize import finalize
 from roar_glaas.registration.labels import add_labels
 from roar_glaas.registration.overlaps import Registered, registered_sessions
 from roar_glaas.registration.pieces import Git
+from roar_glaas.registration.quota import use
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -222,6 +223,7 @@ def finalize_one(at: Place, data: wire.Finalize) -> Answer:
     with at.database.append() as connection:
         found = at.find(connection, must_be_open=False)
         outcome = finalize(connection, at.caller, found, git, data)
+        use(connection, at.settings, found.user, size=len(git.repo) + len(git.branch))
     return {
         "published_session_hash": outcome.session_hash,
         "session_hash": outcome.session_hash,
@@ -242,6 +244,7 @@ def labels(at: Place, data: Labels) -> Answer:
         if found.session_id is not None and at.caller.is_known:
             require_writer(connection, at.caller, found.session_id)
         counts = add_labels(connection, found, entry, data.labels)
+        use(connection, at.settings, found.user, size=bytes_of(data.labels))
     return {**counts._asdict(), "masked": entry.masked}
 
 

@@ -44,9 +44,9 @@ class Found(NamedTuple):
 def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> Found:
     """The artifact with this digest, of whatever algorithm, or whose name begins so.
 
-    A whole digest finds whatever is registered under it, else what is claimed to have it; a
-    beginning, only what the caller sees something of. Raises NotFound, and Conflict when a prefix,
-    or a digest that several registrations claim for different bytes, names more than one.
+    A whole digest finds what is registered under it (see `_right_one`), else what is claimed to
+    have it; a beginning, only what the caller sees something of. Raises NotFound, and Conflict when
+    a prefix, or a digest that several registrations claim for different bytes, names more than one.
     """
     low, high = _range(reference)
     named = sa.select(artifact.c.id).where(artifact.c.digest.between(low, high))
@@ -57,9 +57,7 @@ def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> 
     )
     # One condition with OR in it would have PostgreSQL look at every artifact.
     if low == high:  # nobody can claim a name away from what is registered under it
-        rows = _first(connection, named) or _first(connection, claimed)
-        # Linked before anybody said that it is a dataset: no file has the hash of one.
-        rows = [row for row in rows if row.algorithm.startswith("composite-")] or rows
+        rows = _right_one(connection, caller, named) or _first(connection, claimed)
     else:
         rows = _first(connection, sa.union(named.where(_is_seen(caller)), claimed))
     if not rows:
@@ -73,6 +71,22 @@ def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> 
 def _first(connection: sa.Connection, ids: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[Any]:
     """Two artifacts of those with these ids."""
     return list(connection.execute(sa.select(artifact).where(artifact.c.id.in_(ids)).limit(2)))
+
+
+def _right_one(connection: sa.Connection, caller: Caller, named: sa.Select[Any]) -> list[Any]:
+    """Of what is registered under one digest: what the caller sees something of, else anything.
+
+    No file has the hash of a dataset whose members give it. Of others, that one is a dataset is
+    somebody's word, which takes no name away from what was registered before.
+    """
+    of_it = (composite.c.artifact_id == artifact.c.id, composite.c.is_proven)
+    order = (sa.exists().where(*of_it).desc(), artifact.c.id)
+    these = sa.select(artifact).where(artifact.c.id.in_(named))
+    for query in (these.where(_is_seen(caller)), these):
+        rows = list(connection.execute(query.order_by(*order).limit(1)))
+        if rows:
+            break
+    return rows
 
 
 def _is_seen(caller: Caller) -> sa.ColumnElement[bool]:

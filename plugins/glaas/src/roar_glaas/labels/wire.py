@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -55,3 +57,8 @@ class Reconcile:
     mode: str = "sync_user_labels"
     dry_run: bool = False
     prune: bool = False
+
+
+def bytes_of(labels: Iterable[Label | Change]) -> int:
+    """About as many bytes as these take to keep."""
+    return sum(len(json.dumps(attrs.asdict(body))) for body in labels)

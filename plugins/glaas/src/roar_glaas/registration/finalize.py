@@ -36,7 +36,7 @@ def finalize(
     Forbidden when the caller may not register there, Conflict when some of its jobs are registered
     elsewhere, or in a scope that cannot become this one.
     """
-    pieces = Pieces(connection, found)
+    pieces = Pieces(connection, caller, found)
     if found.session_id is not None and not pieces.jobs:
         known = connection.execute(sa.select(session).where(session.c.id == found.session_id)).one()
         # Who asks for a receipt says nothing of the scope, and means nothing by it.

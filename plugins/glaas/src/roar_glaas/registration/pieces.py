@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
+from roar_glaas.access.caller import Caller
 from roar_glaas.access.scopes import Scope
+from roar_glaas.access.visibility import visible
 from roar_glaas.errors import Unprocessable
 from roar_glaas.registration.staging import Registration, staged_pieces
 from roar_glaas.registration.wire import Expected
 from roar_glaas.storage.bulk import rows_with
-from roar_glaas.storage.tables import artifact, edge, job
+from roar_glaas.storage.tables import artifact, composite, edge, job, session
 
 _HASH_VERSION = 1
 
@@ -32,7 +34,7 @@ class Git(NamedTuple):
 class Pieces:
     """What was staged, by kind: each piece as `registration.intake` made it."""
 
-    def __init__(self, connection: sa.Connection, found: Registration) -> None:
+    def __init__(self, connection: sa.Connection, caller: Caller, found: Registration) -> None:
         staged = staged_pieces(connection, found)
         self.jobs: dict[str, Body] = staged["job"]
         self.edges = list(staged["edge"].values())
@@ -47,7 +49,7 @@ class Pieces:
             for algorithm, digest in body["digests"][:1]
         }
         unsaid = {body["digest"] for body in self.edges if body["digest"] not in kinds}
-        kinds |= _datasets_among(connection, unsaid)
+        kinds |= _datasets_among(connection, caller, unsaid)
         for body in self.edges:
             # Only of a dataset can some members be touched.
             unless_said = "blake3" if body["total"] is None else "composite-blake3"
@@ -132,13 +134,32 @@ class Pieces:
         return named
 
 
-def _datasets_among(connection: sa.Connection, digests: set[str]) -> dict[str, str]:
-    """Digest -> algorithm, of those that are registered as a dataset's."""
-    query = sa.select(artifact.c.digest, artifact.c.algorithm).where(
-        artifact.c.algorithm.startswith("composite-")
+def _datasets_among(connection: sa.Connection, caller: Caller, digests: set[str]) -> dict[str, str]:
+    """Digest -> algorithm, of those that are a dataset's, as `find_artifact` would find them.
+
+    That is proven by its members; or the caller sees somebody say so, and it was no file before.
+    """
+    of_it = composite.c.artifact_id == artifact.c.id
+    is_proven = sa.exists().where(of_it, composite.c.is_proven)
+    is_seen = sa.exists().where(of_it, composite.c.session_id == session.c.id, visible(caller))
+    query = sa.select(
+        *(artifact.c.id, artifact.c.digest, artifact.c.algorithm),
+        *(is_proven.label("is_proven"), is_seen.label("is_seen")),
     )
-    rows = rows_with(connection, query, artifact.c.digest, set(map(bytes.fromhex, digests)))
-    return {bytes(row.digest).hex(): row.algorithm for row in rows}
+    named: dict[str, list[Any]] = {}
+    for row in rows_with(connection, query, artifact.c.digest, set(map(bytes.fromhex, digests))):
+        is_file = not row.algorithm.startswith("composite-")
+        if is_file or row.is_proven or row.is_seen:
+            named.setdefault(bytes(row.digest).hex(), []).append(row)
+    first = {
+        digest: min(rows, key=lambda row: (not row.is_proven, row.id))
+        for digest, rows in named.items()
+    }
+    return {
+        digest: row.algorithm
+        for digest, row in first.items()
+        if row.algorithm.startswith("composite-")
+    }
 
 
 def _counted(connection: sa.Connection, owner_id: int, uids: list[bytes]) -> dict[str, int]:

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from roar_glaas.access.caller import NOBODY
 from roar_glaas.errors import TooMany
 from roar_glaas.moments import DAY_S
+from roar_glaas.serving.rates import group_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import anonymous_use, owner_use
 
 
-def use_as_nobody(
+class User(NamedTuple):
+    """Who has something kept: an owner, and from where; of nobody known, the address counts."""
+
+    owner_id: int
+    address: str
+
+
+def use(
+    connection: sa.Connection, settings: Settings, user: User, *, jobs: int = 0, size: int
+) -> None:
+    """Count what somebody has kept, in bytes. Raises TooMany beyond the quota.
+
+    Call it last: it makes all other requests of this user wait until the transaction's end.
+    """
+    if user.owner_id == NOBODY:
+        _use_as_nobody(connection, settings, user.address, jobs, size)
+    else:
+        _use_as_owner(connection, settings, user.owner_id, jobs, size)
+
+
+def _use_as_nobody(
     connection: sa.Connection, settings: Settings, address: str, jobs: int, size: int
 ) -> None:
-    """Count what an address stages without an account. Raises TooMany beyond the quota."""
     limits = (settings.anonymous_jobs_per_day, settings.anonymous_bytes_per_day)
-    if _is_beyond(connection, anonymous_use.c.address, address, (jobs, size), limits):
+    if _is_beyond(connection, anonymous_use.c.address, group_of(address), (jobs, size), limits):
         raise TooMany(
             "this address has registered all that one may in a day without an account: "
             f"{limits[0]} jobs or {limits[1]} bytes",
@@ -26,10 +48,9 @@ def use_as_nobody(
         )
 
 
-def use_as_owner(
+def _use_as_owner(
     connection: sa.Connection, settings: Settings, owner_id: int, jobs: int, size: int
 ) -> None:
-    """Count what somebody known stages, from whatever address. Raises TooMany beyond the quota."""
     limits = (settings.owner_jobs_per_day, settings.owner_bytes_per_day)
     if _is_beyond(connection, owner_use.c.owner_id, owner_id, (jobs, size), limits):
         raise TooMany(

@@ -14,7 +14,7 @@ from roar_glaas.door import storable
 from roar_glaas.errors import Conflict, NotFound, Unauthenticated
 from roar_glaas.moments import SECOND_US
 from roar_glaas.moments import now_us as now_us
-from roar_glaas.registration.quota import use_as_nobody, use_as_owner
+from roar_glaas.registration.quota import User, use
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import registration, staged
@@ -24,6 +24,8 @@ KINDS = ("job", "edge", "artifact", "composite", "known")
 
 _SCHEME = "RegistrationSession "
 _FORGOTTEN_AT_ONCE = 100
+# What an open registration costs the database though nothing is sent.
+_OPENING_BYTES = 512
 
 
 class Opened(NamedTuple):
@@ -48,6 +50,11 @@ class Registration(NamedTuple):
     client_version: str
     address: str
 
+    @property
+    def user(self) -> User:
+        """Whose quota pays for it."""
+        return User(self.owner_id, self.address)
+
 
 def open_registration(
     connection: sa.Connection,
@@ -60,6 +67,7 @@ def open_registration(
     """Open one for somebody, and forget those that were never finished.
 
     With `client_session_id` the owner's registration that was opened by that name is found again.
+    Raises TooMany as `stage` does.
     """
     now = now_us()
     # Those that another request holds are being used, or forgotten by it.
@@ -84,6 +92,7 @@ def open_registration(
     )
     once = statement.on_conflict_do_nothing(index_elements=["owner_id", "client_session_id"])
     if connection.execute(once.returning(registration.c.id)).first() is not None:
+        use(connection, settings, User(owner_id, address), size=_OPENING_BYTES)
         return Opened(name, secret, True, True)
     row = connection.execute(
         sa.select(registration.c.public_id, registration.c.state).where(
@@ -162,12 +171,8 @@ def stage(
             "body": body,
         },
     )
-    # Last, because it makes all other requests of this address wait until this one's end.
     jobs = new if kind == "job" else 0
-    if found.owner_id == NOBODY:
-        use_as_nobody(connection, settings, found.address, jobs, len(body))
-    else:
-        use_as_owner(connection, settings, found.owner_id, jobs, len(body))
+    use(connection, settings, found.user, jobs=jobs, size=len(body))
     return new
 
 

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import mmap
 import os
+import re
 import secrets
 import struct
 import tempfile
@@ -38,12 +39,18 @@ _COSTLY = "/api/v1/auth/device/start"
 
 def is_attempt(method: str, path: str) -> bool:
     """Whether a request tries to sign in, or to get credentials."""
-    return method == "POST" and path.startswith(_PROVING) and not path.startswith(_PATIENT)
+    route = _spelled(path)
+    return method == "POST" and route.startswith(_PROVING) and not route.startswith(_PATIENT)
 
 
 def counts_always(path: str) -> bool:
     """Whether an attempt counts though it succeeded."""
-    return path == _COSTLY
+    return _spelled(path) == _COSTLY
+
+
+def _spelled(path: str) -> str:
+    """A path as its route is written: the application takes more slashes for one, or none."""
+    return re.sub("/+", "/", path).rstrip("/")
 
 
 class Buckets:
@@ -101,7 +108,7 @@ class Rates:
     def request(self, address: str) -> None:
         """Count a request of an address; raises TooMany."""
         limit = self._settings.requests_per_minute
-        self._take(f"request {_group(address)}", limit, "this address has asked too often")
+        self._take(f"request {group_of(address)}", limit, "this address has asked too often")
 
     def account(self, name: str) -> None:
         """Count a request of an account; raises TooMany."""
@@ -111,14 +118,14 @@ class Rates:
     def attempt(self, address: str) -> None:
         """Count an attempt to sign in as failed, until `succeeded`; raises TooMany."""
         self._take(
-            f"attempt {_group(address)}",
+            f"attempt {group_of(address)}",
             self._settings.attempts_per_minute,
             "too many attempts to sign in from this address",
         )
 
     def succeeded(self, address: str) -> None:
         """The attempt was none to be counted."""
-        self._buckets.give_back(f"attempt {_group(address)}", self._settings.attempts_per_minute)
+        self._buckets.give_back(f"attempt {group_of(address)}", self._settings.attempts_per_minute)
 
     def _take(self, who: str, per_minute: int, sentence: str) -> None:
         wait_s = self._buckets.take(who, per_minute)
@@ -127,8 +134,8 @@ class Rates:
             raise TooMany(f"{sentence}; try again in {after_s} s", retry_after_s=after_s)
 
 
-def _group(address: str) -> str:
-    """Who has one address of IPv6 has 2^64 of them: they count as one."""
+def group_of(address: str) -> str:
+    """What an address counts as. Who has one of IPv6 has 2^64 of them: they count as one."""
     try:
         parsed = ip_address(address)
     except ValueError:
