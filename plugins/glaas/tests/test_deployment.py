@@ -15,6 +15,8 @@ import attrs
 import pytest
 import yaml
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from roar_core.testing.needs import leave_out
 from roar_glaas.cli import COMMANDS, glaas
@@ -183,3 +185,32 @@ def test_the_page_knows_its_files_and_settings() -> None:
     defaults = {field.name: field.default for field in attrs.fields(Settings)}
     for name, default in re.findall(r"^\| `(\w+)` \| (\d+) ", table, re.MULTILINE):
         assert defaults[name] == int(default)
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    text = (ROOT / "plugins/glaas/README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `\[?(\w+)\]?` \| ([^|]+) \|", text, re.MULTILINE))
+    assert set(rows) == SETTINGS - {"data"}
+    units = {"MiB": 1024**2, "GiB": 1024**3}
+    for field in attrs.fields(Settings):
+        told = rows.get(field.name, "").split()
+        if type(field.default) is int:
+            assert int(told[0]) * units.get(" ".join(told[1:]), 1) == field.default
+        if type(field.default) is bool:
+            assert told == [str(field.default).lower()]
+
+
+def test_the_readme_s_links_and_commands_are_there(tmp_path: Path) -> None:
+    text = (ROOT / "plugins/glaas/README.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#\s]+)\)", text):
+        assert (ROOT / "plugins/glaas" / link).exists(), link
+    (block,) = re.findall(r"## Accounts and scopes\n\n```sh\n(.*?)```", text, re.DOTALL)
+    key = tmp_path / "key.pub"
+    public = Ed25519PrivateKey.generate().public_key()
+    key.write_bytes(public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
+    # Whom a later line names, and the example does not make.
+    lines = ["glaas user add bob", *block.replace("~/.ssh/id_ed25519.pub", str(key)).splitlines()]
+    for command in " && ".join(line.partition("  #")[0] for line in lines).split(" && "):
+        words = [*shlex.split(command)[1:], "--data", str(tmp_path / "data")]
+        done = CliRunner().invoke(glaas, words, input="correct horse battery\n")
+        assert done.exit_code == 0, f"{command}: {done.output} {done.exception}"

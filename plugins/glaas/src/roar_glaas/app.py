@@ -30,6 +30,7 @@ from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import Refusal
 from roar_glaas.opening import open_registry
 from roar_glaas.pages.account_routes import account_page_routes
+from roar_glaas.pages.addresses import no_such_address
 from roar_glaas.pages.browser import knows_reader
 from roar_glaas.pages.routes import page_routes
 from roar_glaas.serving.gate import Gate
@@ -90,7 +91,7 @@ def create_app(settings: Settings) -> Litestar:
         },
         exception_handlers={
             Refusal: answers.refusal,
-            HTTPException: answers.http_error,
+            HTTPException: no_such_address,
             sa.exc.OperationalError: answers.database_error,
             sa.exc.TimeoutError: answers.database_error,
             RecursionError: answers.too_deep,

@@ -129,7 +129,7 @@ def _waiting(connection: sa.Connection, user_code: str) -> Any:
         )
     ).one_or_none()
     if row is None:
-        raise NotFound("no client waits with this code; it may have expired: roar login")
+        raise NotFound("no client waits with this code; it may have expired: run roar login again")
     if row.state != PENDING:
         raise Conflict("this code was answered already; if it was not you, start again: roar login")
     return row

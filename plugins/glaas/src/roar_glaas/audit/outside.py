@@ -48,7 +48,9 @@ class Outside:
         except HTTPError as error:
             raise GlaasError(f"{address} answers {error.code}") from error
         except (URLError, OSError) as error:
-            raise GlaasError(f"{address} cannot be read: {error}") from error
+            reason = error.reason if isinstance(error, URLError) else error
+            told = getattr(reason, "strerror", None) or reason
+            raise GlaasError(f"{address} cannot be read: {told}") from error
         try:
             found = json.loads(content[:_MOST_BYTES])
         except (ValueError, RecursionError) as error:

@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @at_registry
 def backup(file: Path, data: Path | None, database: str | None) -> None:
-    """Write all of a registry into FILE, or to stdout for -, while it is in use.
+    """Back up a registry while it is in use.
 
-    The file is an SQLite database (mode 0600) that `glaas restore` takes on SQLite and on
-    PostgreSQL. In it: everything registered, the log, accounts with hashes of passwords and tokens,
-    and the private key that signs the log. Not in it: glaas.toml. Keep it as you keep a key.
+    All of it goes into FILE, or to stdout for -. The file is an SQLite database (mode 0600) that
+    `glaas restore` takes on SQLite and on PostgreSQL. In it: everything registered, the log,
+    accounts with hashes of passwords and tokens, and the private key that signs the log. Not in it:
+    glaas.toml. Keep it as you keep a key.
+
+    \b
+    Examples:
+      glaas backup glaas-monday
+      glaas backup - | zstd > glaas-monday.zst
     """
     from roar_glaas.backup.taking import take_backup
     from roar_glaas.opening import open_existing
@@ -61,10 +67,15 @@ def backup(file: Path, data: Path | None, database: str | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @at_registry
 def restore(file: Path, data: Path | None, database: str | None) -> None:
-    """Restore the backup FILE, or stdin for -, into an empty place.
+    """Restore a backup into an empty place.
 
-    Every table's rows are counted, and the log's root is computed anew and compared with the one
-    noted in the backup. `glaas verify` then checks every record.
+    FILE is the backup, or - for stdin. Every table's rows are counted, and the log's root is
+    computed anew and compared with the one noted in the backup. `glaas verify` then checks every
+    record.
+
+    \b
+    Examples:
+      glaas restore glaas-monday --data /srv/glaas-restored
     """
     from roar_glaas.backup.restoring import restore_backup
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from roar_glaas.cli.options import at_registry, settings_of
+from roar_glaas.cli.options import at_registry, counted, settings_of
 from roar_glaas.errors import GlaasError
 
 
@@ -15,10 +15,15 @@ from roar_glaas.errors import GlaasError
 @click.option("--public", "only_public", is_flag=True, help="Only what everybody may see.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export_all(data: Path | None, database: str | None, only_public: bool, file: Path) -> None:
-    """Write all that is registered to FILE, as lines of JSON; - is standard output.
+    """Write all that is registered as lines of JSON.
 
-    Passwords, tokens and keys are not in it. Programs get what they may read from
-    /api/v1/export, in the same format.
+    FILE is written; - is standard output. Passwords, tokens and keys are not in it. Programs get
+    what they may read from /api/v1/export, in the same format.
+
+    \b
+    Examples:
+      glaas export everything.jsonl
+      glaas export --public - | gzip > public.jsonl.gz
     """
     from roar_glaas.access.caller import ANYBODY
     from roar_glaas.exchange.exporting import everybody, export
@@ -28,7 +33,7 @@ def export_all(data: Path | None, database: str | None, only_public: bool, file:
     try:
         with opened.read() as connection, click.open_file(str(file), "wb") as out:
             caller = ANYBODY if only_public else everybody(connection)
-            for line in export(connection, caller):
+            for line in counted(export(connection, caller), "wrote"):
                 out.write(line)
     except OSError as error:
         raise GlaasError(f"{file} cannot be written: {error.strerror}") from error
@@ -40,9 +45,15 @@ def export_all(data: Path | None, database: str | None, only_public: bool, file:
 @at_registry
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def import_all(data: Path | None, database: str | None, file: Path) -> None:
-    """Register what an export FILE holds, in an empty registry; - is standard input.
+    """Register what an export holds, in an empty registry.
 
-    Whole, or not at all. Accounts come without their passwords: set them with `glaas user`.
+    FILE is the export; - is standard input. Whole, or not at all. Accounts come without their
+    passwords: set them with `glaas user password`.
+
+    \b
+    Examples:
+      glaas import everything.jsonl --data /srv/glaas-new
+      zcat public.jsonl.gz | glaas import -
     """
     from roar_glaas.exchange.importing import import_lines
     from roar_glaas.opening import open_registry
@@ -50,7 +61,7 @@ def import_all(data: Path | None, database: str | None, file: Path) -> None:
     opened = open_registry(settings_of(data, database))
     try:
         with click.open_file(str(file), "rb") as lines, opened.append() as connection:
-            found = import_lines(connection, lines)
+            found = import_lines(connection, counted(lines, "read"))
     except OSError as error:
         raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
     finally:

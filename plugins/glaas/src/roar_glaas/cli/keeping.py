@@ -14,10 +14,15 @@ from roar_glaas.errors import GlaasError
 @at_registry
 @click.option("--rotate-key", is_flag=True, help="Have a new key follow the one in force.")
 def init(data: Path | None, database: str | None, rotate_key: bool) -> None:
-    """Make a registry: its directory, its database, and the key that signs its log.
+    """Make a registry and the key that signs its log.
 
-    What is there already stays. `glaas serve` does the same by itself. Servers on several hosts
-    that share one PostgreSQL database need the same key: copy tree-head.key from the first one.
+    Directory, database and key; what is there already stays. `glaas serve` does the same by itself.
+    Servers on several hosts that share one PostgreSQL database need the same key: copy
+    tree-head.key from the first one.
+
+    \b
+    Examples:
+      glaas init --data /srv/glaas
     """
     from roar_glaas.log.signing import key_in_force
     from roar_glaas.opening import open_registry
@@ -40,7 +45,9 @@ def key() -> None:
 @key.command()
 @at_registry
 def rotate(data: Path | None, database: str | None) -> None:
-    """Have a new key follow the one in force, which signs that and is then deleted.
+    """Have a new key follow the one in force.
+
+    The old key signs that, and is then deleted.
 
     Servers that run take the new key from the directory; on other hosts, copy it there first
     thing: until then they refuse what would add to the log.
@@ -62,11 +69,16 @@ def withhold(
     data: Path | None,
     database: str | None,
 ) -> None:
-    """Destroy the bytes of RECORD, a number of the log (`logIndex` in answers).
+    """Destroy the bytes of one record of the log.
 
-    Commands, paths, metadata and labels that were taken from it go too. Its leaf stays in the log,
-    with every proof, and so do digests; a signed record says that it was withheld, and why. There
-    is no way back. Backups and copies made before keep what they have.
+    RECORD is its number in the log (`logIndex` in answers, "in the log" on pages). Commands, paths,
+    metadata and labels that were taken from it go too. Its leaf stays in the log, with every proof,
+    and so do digests; a signed record says that it was withheld, and why. There is no way back.
+    Backups and copies made before keep what they have.
+
+    \b
+    Examples:
+      glaas withhold 31 --reason "the command had a password in it"
     """
     from roar_glaas.log import withholding
     from roar_glaas.log.signing import begin_log

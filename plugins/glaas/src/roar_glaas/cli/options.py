@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from roar_glaas.errors import GlaasError
 from roar_glaas.settings import Settings, read_settings
 
 Command = Callable[..., Any]
+_TOLD_EVERY = 5_000
 
 
 def of_registry(command: Command) -> Command:
@@ -38,9 +39,12 @@ def of_registry(command: Command) -> Command:
 
 def at_registry(command: Command) -> Command:
     """A command that is given `data` and `database` as they were told: it opens what it needs."""
-    database = click.option("--database", metavar="URL", help="As for `glaas serve`.")
+    database = click.option("--database", metavar="URL", help="PostgreSQL, as for serve.")
     data = click.option(
-        "--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory."
+        "--data",
+        type=click.Path(path_type=Path),
+        envvar="GLAAS_DATA",
+        help="Directory of the registry; $GLAAS_DATA, else ~/.local/share/glaas.",
     )
     return data(database(command))
 
@@ -54,6 +58,18 @@ def settings_of(data: Path | None, database: str | None) -> Settings:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+def counted(lines: Iterable[bytes], what: str) -> Iterator[bytes]:
+    """The same lines; a terminal is told on stderr how many there were so far."""
+    is_terminal = sys.stderr.isatty()
+    number = 0
+    for number, line in enumerate(lines, 1):
+        if is_terminal and number % _TOLD_EVERY == 0:
+            click.echo(f"\r{what} {number:,} lines", err=True, nl=False)
+        yield line
+    if is_terminal and number >= _TOLD_EVERY:
+        click.echo(f"\r{what} {number:,} lines", err=True)
 
 
 def tell(document: dict[str, Any], kind: str, as_json: bool, sentence: str) -> None:

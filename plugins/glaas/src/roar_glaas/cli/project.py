@@ -20,7 +20,7 @@ _MEMBER_COLUMNS = ("name", "role")
 
 @click.group()
 def project() -> None:
-    """Projects of people and organisations, and who may work in them.
+    """Projects, and who may work in them.
 
     \b
     Examples:
@@ -74,7 +74,11 @@ def list_orgs(database: Database, as_json: bool) -> None:
 @click.argument("role", type=_roles)
 @of_registry
 def grant_org(database: Database, name: str, user: str, role: str) -> None:
-    """Give USER this role in the organisation, in place of any other; `none` takes it away."""
+    """Give USER this role in the organisation.
+
+    It takes the place of any other. A reader sees, a writer registers, an admin looks after the
+    members; `none` takes the role away.
+    """
     from roar_glaas.access.projects import find_organization
 
     with database.write() as connection:
@@ -139,9 +143,11 @@ def list_projects(database: Database, as_json: bool) -> None:
 @click.argument("role", type=_roles)
 @of_registry
 def grant_project(database: Database, name: str, user: str, role: str) -> None:
-    """Give USER this role in the project, in place of any other; `none` takes it away.
+    """Give USER this role in the project.
 
-    What somebody may do through the project's organisation stays.
+    It takes the place of any other. A reader sees, a writer registers, an admin looks after the
+    members; `none` takes the role away. What somebody may do through the project's organisation
+    stays.
     """
     from roar_glaas.access.projects import find_project
 

@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -25,10 +26,17 @@ def default_data(environ: dict[str, str]) -> Path:
 @click.command()
 @click.option("--host", help="Address to listen on; 127.0.0.1 unless told.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 8000 unless told, 0: any.")
-@click.option("--data", type=click.Path(path_type=Path), envvar="GLAAS_DATA", help="Directory.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="GLAAS_DATA",
+    help="Directory of the registry; $GLAAS_DATA, else ~/.local/share/glaas.",
+)
 @click.option("--database", metavar="URL", help="postgresql://USER@HOST/NAME in place of SQLite.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Processes; 1 unless told.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), help="Text on a terminal.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), help="Text on a terminal, else JSON."
+)
 def serve(
     host: str | None,
     port: int | None,
@@ -37,7 +45,17 @@ def serve(
     workers: int,
     log_format: str | None,
 ) -> None:
-    """Serve the registry; Ctrl-C stops it after the requests in hand."""
+    """Serve the registry; Ctrl-C stops it after the requests in hand.
+
+    The directory and the database are made when they are not there. More settings stand in
+    glaas.toml of the directory.
+
+    \b
+    Examples:
+      glaas serve                                   for this machine, at http://127.0.0.1:8000
+      glaas serve --data /srv/glaas --port 9000
+      glaas serve --database postgresql://glaas@db/glaas --workers 4
+    """
     from roar_glaas.serving.logs import set_up_logs
 
     environ = dict(os.environ)
@@ -79,7 +97,9 @@ def _answer(settings: Settings, listener: socket.socket, ready: Callable[[], Non
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     ready()
-    uvicorn.Server(uvicorn_settings(app, settings)).run(sockets=[listener])
+    # It has finished what was in hand when it raises the signal once more: Ctrl-C is no failure.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn_settings(app, settings)).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

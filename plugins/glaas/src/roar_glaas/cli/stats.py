@@ -14,7 +14,13 @@ from roar_glaas.cli.options import at_registry, settings_of
 @at_registry
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def stats(data: Path | None, database: str | None, as_json: bool) -> None:
-    """Count sessions, jobs, artifacts, edges, labels, records of the log and accounts."""
+    """Count what a registry holds.
+
+    \b
+    Examples:
+      glaas stats
+      glaas stats --json
+    """
     from roar_glaas.opening import open_existing
     from roar_glaas.storage.sizes import sizes
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def token() -> None:
-    """Tokens: for programs, and those that people got by signing in.
+    """Tokens of programs and of log-ins.
 
     \b
     Examples:
@@ -68,7 +68,10 @@ def create(
 @json_option
 @of_registry
 def list_tokens(database: Database, name: str | None, as_json: bool) -> None:
-    """Which tokens there are; of log-ins only those that can still be used."""
+    """Which tokens there are.
+
+    Of log-ins only those that can still be used.
+    """
     from roar_glaas.access.people import find_person
     from roar_glaas.access.tokens import all_tokens
 

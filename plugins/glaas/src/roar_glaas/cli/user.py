@@ -47,6 +47,11 @@ def add(
     """Make an account. NAME is made of a-z, 0-9 and -.
 
     Without a password they come in by a code that you approve, an SSH key, or a token.
+
+    \b
+    Examples:
+      glaas user add ada --email ada@example.org --password
+      glaas user add nightly-build
     """
     from roar_glaas.access.passwords import hash_password
     from roar_glaas.access.people import add_person
@@ -81,9 +86,10 @@ def list_users(database: Database, as_json: bool) -> None:
 @click.argument("name")
 @of_registry
 def password(database: Database, name: str) -> None:
-    """Give somebody another password: typed at the terminal, or one line of stdin.
+    """Give somebody a new password.
 
-    Every browser that they signed in with is signed out.
+    It is typed at the terminal, or is one line of stdin. Every browser that they signed in with is
+    signed out.
     """
     from roar_glaas.access.passwords import hash_password
     from roar_glaas.access.people import find_person, set_password_hash
@@ -96,14 +102,17 @@ def password(database: Database, name: str) -> None:
         person = find_person(connection, name)
         set_password_hash(connection, person, hashed)
         end_all(connection, person.id)
-    click.echo(f"{name} has another password", err=True)
+    click.echo(f"{name} has a new password", err=True)
 
 
 @user.command()
 @click.argument("name")
 @of_registry
 def disable(database: Database, name: str) -> None:
-    """Close an account: every token, key and password of it is refused from now on."""
+    """Close an account.
+
+    Every token, key and password of it is refused from now on; what it registered stays.
+    """
     _set_disabled(database, name, True)
     click.echo(f"{name} is disabled; `glaas user enable {name}` undoes it", err=True)
 
@@ -122,7 +131,14 @@ def enable(database: Database, name: str) -> None:
 @click.option("--user", "name", required=True, metavar="NAME", help="Whom it is let in as.")
 @of_registry
 def approve(database: Database, code: str, name: str) -> None:
-    """Let in the client that shows CODE (`roar login` does); look where it asks from."""
+    """Let in the client that shows CODE.
+
+    That is what `roar login` does where there is no browser. It is told where the client asks from.
+
+    \b
+    Examples:
+      glaas user approve BCDF-GHJK --user ada
+    """
     from roar_glaas.access import device
     from roar_glaas.access.people import find_person
 

@@ -32,7 +32,10 @@ def key() -> None:
 @json_option
 @of_registry
 def add(database: Database, name: str, file: TextIO, title: str, as_json: bool) -> None:
-    """Add the public key in FILE, the one that ends in .pub; `-` reads stdin."""
+    """Add a public key.
+
+    FILE is the one that ends in .pub; `-` reads stdin.
+    """
     from roar_glaas.access.people import find_person
     from roar_glaas.access.ssh import add_key
 

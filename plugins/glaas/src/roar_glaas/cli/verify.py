@@ -36,11 +36,17 @@ def verify(
     entries: bool,
     as_json: bool,
 ) -> None:
-    """Check that a registry says what it said: exit status 0 when it does, 1 when not.
+    """Check that a registry says what it said.
 
-    From its database: every leaf, every inner node, the root at every signed tree head, every
-    signature, and that the rows say what the records say, with none missing and none too many.
-    From outside (--url): signatures, the keys' history, and that it continues what FILE remembers.
+    Exit status 0 when it does, 1 when not. From its database: every leaf, every inner node, the
+    root at every signed tree head, every signature, and that the rows say what the records say,
+    with none missing and none too many. From outside (--url): signatures, the keys' history, and
+    that it continues what FILE remembers.
+
+    \b
+    Examples:
+      glaas verify
+      glaas verify --url https://glaas.example.org --remember seen.json
     """
     if url is None and (remember is not None or entries):
         raise click.UsageError("--remember and --entries go with --url")
@@ -102,9 +108,12 @@ def _tell(report: Report) -> None:
     if report.unknown:
         kinds = ", ".join(report.unknown)
         click.echo(f"of records of kind {kinds} only the leaves were checked", err=True)
-    verdict = f"{findings.count} problems" if findings.count else "everything holds"
+    verdict = "everything holds"
+    if findings.count:
+        verdict = "1 problem" if findings.count == 1 else f"{findings.count} problems"
+    keys = "1 key" if len(report.keys) == 1 else f"{len(report.keys)} keys"
     withheld = f", {report.withheld} withheld" if report.withheld else ""
     click.echo(
         f"{report.size} records{withheld}, {report.heads} signed tree heads, "
-        f"{len(report.keys)} keys, root {report.root}: {verdict}"
+        f"{keys}, root {report.root}: {verdict}"
     )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from roar_glaas.door import digest_text
 from roar_glaas.log.withheld import reasons, told
-from roar_glaas.storage.tables import artifact, edge, job, session
+from roar_glaas.storage.tables import artifact, artifact_fact, composite, edge, job, session
 
 MOST_EDGES = 100_000
 _AT_ONCE = 500
@@ -67,9 +67,24 @@ def _edges(
     connection: sa.Connection, ids: list[int], most: int
 ) -> tuple[dict[tuple[int, str], list[dict[str, Any]]], int | None]:
     """What these jobs read and wrote, and the first job of which not all is told."""
+    # The stock client tells sizes with artifacts, not with what jobs read and wrote.
+    sizes = [
+        sa.select(said.c.size_bytes)
+        .where(said.c.artifact_id == edge.c.artifact_id, said.c.session_id == job.c.session_id)
+        .order_by(said.c.id)
+        .limit(1)
+        .scalar_subquery()
+        for said in (artifact_fact, composite)
+    ]
     rows = connection.execute(
-        sa.select(edge, artifact.c.algorithm, artifact.c.digest)
+        sa.select(
+            edge,
+            artifact.c.algorithm,
+            artifact.c.digest,
+            sa.func.coalesce(edge.c.size_bytes, *sizes).label("size"),
+        )
         .join(artifact, artifact.c.id == edge.c.artifact_id)
+        .join(job, job.c.id == edge.c.job_id)
         .where(edge.c.job_id.in_(ids))
         .order_by(edge.c.job_id, edge.c.direction, edge.c.artifact_id, edge.c.ordinal)
         .limit(most + 1)
@@ -79,7 +94,7 @@ def _edges(
         said = {
             "hash": digest_text(row.algorithm, bytes(row.digest)),
             "path": row.path,
-            "size": row.size_bytes,
+            "size": row.size,
             "byteRanges": json.loads(row.byte_ranges) if row.byte_ranges else None,
             "selectedCount": row.selected,
             "total": row.total,

@@ -93,10 +93,12 @@ def artifact_page(
 def recipe_page(database: Database, caller: Caller, reference: str) -> Response[str]:
     """Every job that an artifact came from, across sessions, in the order they ran."""
     found, told, jobs, is_whole = _upstream(database, caller, reference)
+    with database.read() as connection:
+        made = producers(connection, caller, found, 1, None)["jobs"]
     return page(
         "recipe.html",
         artifact=told,
-        name=_name(told, [], []) or found.digest[:12],
+        name=_name(told, made, []) or found.digest[:12],
         jobs=jobs[:1000],
         count=len(jobs),
         is_whole=is_whole,

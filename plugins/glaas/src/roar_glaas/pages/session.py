@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
-from roar_glaas.access.visibility import visible
+from roar_glaas.access.visibility import PUBLIC, visible
 from roar_glaas.api.reading import session_document
 from roar_glaas.graph.jobs import job_by_uid
 from roar_glaas.log.withheld import reasons
@@ -23,7 +23,7 @@ from roar_glaas.pages.rendering import can_draw, page
 from roar_glaas.pages.workflow import workflow_links
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import job, session
+from roar_glaas.storage.tables import job, owner, project, session
 
 JOBS_ON_A_PAGE = 100
 
@@ -43,10 +43,12 @@ def session_page(
     start = (min(number, pages) - 1) * JOBS_ON_A_PAGE
     with database.read() as connection:
         labels = session_labels(connection, caller, told["hash"])
+        scope = _scope(connection, told["hash"])
     about = {**told, "sessionHash": told["hash"]}
     return page(
         "session.html",
         session=told,
+        scope=scope,
         jobs=jobs[start : start + JOBS_ON_A_PAGE],
         page=min(number, pages),
         pages=pages,
@@ -54,6 +56,21 @@ def session_page(
         labels=labels,
         has_graph=can_draw(),
     )
+
+
+def _scope(connection: sa.Connection, name: str) -> dict[str, str | None]:
+    """Whose a session is and who may see it, in words; its caller has been let see it."""
+    found = connection.execute(
+        sa.select(owner.c.name, project.c.slug, session.c.visibility)
+        .join(owner, owner.c.id == session.c.owner_id)
+        .outerjoin(project, project.c.id == session.c.project_id)
+        .where(session.c.hash == bytes.fromhex(name))
+    ).one()
+    if found.visibility == PUBLIC:
+        seen_by = "everybody"
+    else:
+        seen_by = "members of the project" if found.slug else "its owner"
+    return {"owner": found.name, "project": found.slug, "seen_by": seen_by}
 
 
 @get("/dag/{reference:str}/graph", sync_to_thread=True)
