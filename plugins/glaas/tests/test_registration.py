@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from roar_core.identity import Leaf, tree_hash
-from roar_glaas.log.appending import leaf_hash, node_hash, tree_root
+from roar_glaas.log.merkle import leaf_hash, node_hash
+from roar_glaas.log.proofs import root_of
 from roar_glaas.storage.database import open_database
 from roar_glaas.storage.tables import edge, leaf, metadata, record_bytes, session, staged
 
@@ -158,7 +159,7 @@ def test_every_record_is_a_leaf_of_the_log(registry: Registry) -> None:
         ).all()
         leaves = [bytes(row.hash) for row in rows]
         for size in range(len(leaves) + 1):
-            assert tree_root(connection, size) == root_by_definition(leaves[:size])
+            assert root_of(connection, size) == root_by_definition(leaves[:size])
         assert connection.execute(sa.select(sa.func.count()).select_from(staged)).scalar() == 0
         assert connection.execute(sa.select(sa.func.count()).select_from(session)).scalar() == 2
     database.dispose()

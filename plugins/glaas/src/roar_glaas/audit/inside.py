@@ -72,5 +72,5 @@ def audit_database(connection: sa.Connection, progress: Callable[[int, int], Non
         keys=[key.key_id.hex() for key in keys],
         records=dict(sorted(counts.items())),
         withheld=withheld,
-        unknown=sorted(set(counts) - {*rows.kinds, "edges", "key", "withheld", "elsewhere"}),
+        unknown=sorted(set(counts) - {*rows.kinds, "key", "withheld", "elsewhere"}),
     )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
 
 from roar_glaas.audit.comparing import Comparing, raw
-from roar_glaas.audit.findings import Findings
 from roar_glaas.audit.records import Kept
-from roar_glaas.log.later import later_edges
-from roar_glaas.storage.tables import artifact, edge, job, record_bytes, session
+from roar_glaas.storage.tables import artifact, edge, job, session
 
 _JOB = (
     *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
@@ -22,17 +19,7 @@ _EDGE = ("path", "size_bytes", "byte_ranges", "selected", "total", "bloom")
 
 
 class Jobs(Comparing):
-    """A job has one row, and one in `edge` for each input and output that its records name.
-
-    Beside its own record these are, in sessions of the legacy path, later records `edges`.
-    """
-
-    def __init__(self, connection: sa.Connection, findings: Findings, seen: Counter[str]) -> None:
-        super().__init__(connection, findings, seen)
-        # (session, uid) -> the records `edges` of a job: as many as old clients made requests.
-        self._later: dict[tuple[str, str], list[int]] = {}
-        for index, document in later_edges(connection):
-            self._later.setdefault((document["session"], document["job"]), []).append(index)
+    """A job has one row, and one in `edge` for each input and output that its record names."""
 
     def check(self, records: list[Kept]) -> None:
         """Compare jobs and their edges."""
@@ -56,13 +43,8 @@ class Jobs(Comparing):
             found = edges.get(row.id, [])
             self._seen["edge"] += len(found)
             name = f"job {bytes(row.uid).hex()[:8]}"
-            place = (bytes(row.session_hash).hex(), bytes(row.uid).hex())
-            later = self._said_later(self._later.pop(place, []))
             if record.is_withheld:
-                # What was added after the job was withheld is told by records that are there.
-                stated = {said["path"] for said in later}
-                hidden = [one for one in found if one.path not in stated]
-                self._blank(record, "edge", name, hidden)
+                self._blank(record, "edge", name, found)
             if record.document is None:
                 continue
             said = record.document["job"]
@@ -78,7 +60,7 @@ class Jobs(Comparing):
                 record,
                 name,
                 "edge",
-                _expected_edges([*record.document["edges"], *later]),
+                _expected_edges(record.document["edges"]),
                 {
                     (
                         row.direction,
@@ -90,22 +72,6 @@ class Jobs(Comparing):
                     for row in found
                 },
             )
-
-    def finish(self) -> None:
-        """After the last record: edges of jobs that are not there."""
-        for (name, uid), indexes in self._later.items():
-            self._findings.add(
-                f"record {indexes[0]} has edges of the job {uid[:8]} of session {name[:12]}, "
-                "which is not there",
-                indexes[0],
-            )
-
-    def _said_later(self, indexes: list[int]) -> list[dict[str, Any]]:
-        """The edges that records `edges` name, in their order."""
-        query = sa.select(record_bytes.c.leaf_index, record_bytes.c.bytes)
-        rows = self._select(query, record_bytes.c.leaf_index, indexes)
-        found = {row.leaf_index: json.loads(bytes(row.bytes))["edges"] for row in rows}
-        return [said for index in indexes for said in found[index]]
 
     def _edges(self, ids: list[int]) -> dict[int, list[Any]]:
         query = sa.select(edge, artifact.c.algorithm, artifact.c.digest).join(

@@ -24,11 +24,10 @@ class Rows:
         self._findings = findings
         self.seen: Counter[str] = Counter()
         self._sessions = Sessions(connection, findings, self.seen)
-        self._jobs = Jobs(connection, findings, self.seen)
         self._checks = {
             "session": self._sessions.check,
             "scope": self._sessions.check_scopes,
-            "job": self._jobs.check,
+            "job": Jobs(connection, findings, self.seen).check,
             "artifact": Facts(connection, findings, self.seen).check,
             "composite": Composites(connection, findings, self.seen).check,
             "label": Labels(connection, findings, self.seen).check,
@@ -57,4 +56,3 @@ class Rows:
     def finish(self) -> None:
         """After the last record: what later ones should have said."""
         self._sessions.finish()
-        self._jobs.finish()

@@ -13,9 +13,6 @@ from roar_glaas.audit.findings import Findings
 from roar_glaas.audit.records import Kept
 from roar_glaas.storage.tables import job, owner, project, session
 
-# What records of the legacy path do not say: it registers publicly, for nobody known.
-_LEGACY = {"owner": "anonymous", "project": None, "by": "anonymous", "visibility": PUBLIC}
-
 
 class Sessions(Comparing):
     """A session has one row. That it is public though it was private, a later record must say."""
@@ -55,9 +52,6 @@ class Sessions(Comparing):
     def _session(self, record: Kept, said: dict[str, Any], row: Any, jobs: list[str]) -> None:
         name = f"session {said['session'][:12]}"
         repo, commit, branch = said["git"]
-        is_legacy = said.get("legacy") is True
-        if is_legacy:
-            said = _LEGACY | said
         wanted = {column: said[column] for column in ("owner", "project", "by", "visibility")}
         wanted |= {"git_repo": repo, "git_commit": commit, "git_branch": branch}
         wanted["hash"] = bytes.fromhex(said["session"])
@@ -65,8 +59,7 @@ class Sessions(Comparing):
             self._widened[said["session"]] = record.leaf_index
             del wanted["visibility"]
         self._compare(record, name, wanted, row)
-        # On the legacy path jobs come later, each with a record of its own.
-        if jobs != said["jobs"] and not is_legacy:
+        if jobs != said["jobs"]:
             self._findings.add(
                 f"{name} has other jobs than its record {record.leaf_index} names",
                 record.leaf_index,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,10 +10,11 @@ import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
 from roar_glaas.log.merkle import leaf_hash, node_hash
+from roar_glaas.log.proofs import log_size
 from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import leaf, node, record_bytes
 
-SALT_BYTES = 32
+_SALT_BYTES = 32
 
 
 class Record(NamedTuple):
@@ -30,11 +30,10 @@ def append(connection: sa.Connection, records: Sequence[Record], now_us: int) ->
     Call it in `Database.append`: two writers at once would give one number twice. Memory and time
     grow with the records, and with the logarithm of the log.
     """
-    newest = connection.execute(sa.select(sa.func.max(leaf.c.index))).scalar()
-    first = 0 if newest is None else newest + 1
+    first = log_size(connection)
     leaves, kept, complete = [], [], {}
     for index, record in enumerate(records, first):
-        salt = os.urandom(SALT_BYTES)
+        salt = os.urandom(_SALT_BYTES)
         content = canonical_json({"kind": record.kind, "v": 1, **record.document})
         digest = leaf_hash(salt, content)
         leaves.append((index, digest, record.kind, now_us))
@@ -80,17 +79,3 @@ def _hash_of(
         )
         found = bytes(connection.execute(query).scalar_one())
     return found
-
-
-def tree_root(connection: sa.Connection, size: int) -> bytes:
-    """The root of the first `size` leaves (RFC 9162, 2.1.1); of none, the hash of nothing."""
-    root: bytes | None = None
-    level, index = 0, size
-    # The complete subtrees that make up the tree, from the smallest, on the right, to the largest.
-    while index:
-        if index & 1:
-            subtree = _hash_of(connection, {}, level, index - 1)
-            root = subtree if root is None else node_hash(subtree, root)
-        index >>= 1
-        level += 1
-    return hashlib.sha256().digest() if root is None else root

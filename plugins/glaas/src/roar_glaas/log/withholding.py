@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -10,7 +9,6 @@ import sqlalchemy as sa
 from roar_glaas.door import Door
 from roar_glaas.errors import GlaasError
 from roar_glaas.log.appending import Record, append
-from roar_glaas.log.later import later_edges
 from roar_glaas.log.signing import Signer, key_in_force
 from roar_glaas.log.statements import withheld_bytes
 from roar_glaas.moments import now_us
@@ -35,8 +33,7 @@ def withhold(
 ) -> Withholding:
     """Destroy the salt and the bytes of a record, and blank the rows that were taken from it.
 
-    A signed record of it is appended first, which anybody may read. With a job go the records of
-    edges that were added to it later. Call it in `Database.append`.
+    A signed record of it is appended first, which anybody may read. Call it in `Database.append`.
     Raises GlaasError when there is no such record, when it is withheld already, when it is of a
     kind that is about the log itself, and for a reason that is no line of text.
     """
@@ -44,17 +41,7 @@ def withhold(
         raise GlaasError(f"the reason must be one line of at most {_MOST_REASON} characters")
     reason = Door().text(reason, "reason")
     found = find_record(connection, leaf_index)
-    said = json.loads(bytes(found.bytes))
-    parts = []
-    if found.kind == "job":
-        parts = [
-            index
-            for index, later in later_edges(connection)
-            if (later["session"], later["job"]) == (said["session"], said["job"]["uid"])
-        ]
     record_index = _withhold_bytes(connection, signer, leaf_index, reason)
-    for part in parts:
-        _withhold_bytes(connection, signer, part, reason)
     blank(connection, found.kind, leaf_index)
     return Withholding(leaf_index, found.kind, record_index, reason)
 
@@ -93,10 +80,6 @@ def find_record(connection: sa.Connection, leaf_index: int) -> Any:
     ).one_or_none()
     if row is None:
         raise GlaasError(f"the log has no record {leaf_index}; `logIndex` of an answer names one")
-    if row.kind == "edges":
-        raise GlaasError(
-            f"record {leaf_index} holds edges of a job; withhold the record of the job itself"
-        )
     if row.kind not in TABLES_OF:
         kinds = ", ".join(TABLES_OF)
         raise GlaasError(

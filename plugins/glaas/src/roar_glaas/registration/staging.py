@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import NOBODY, Caller
 from roar_glaas.door import storable
 from roar_glaas.errors import Conflict, NotFound, Unauthenticated
-from roar_glaas.moments import SECOND_US
-from roar_glaas.moments import now_us as now_us
+from roar_glaas.moments import SECOND_US, now_us
 from roar_glaas.registration.quota import User, use
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of

@@ -16,8 +16,9 @@ from roar_glaas.access.people import public_id_of
 from roar_glaas.access.scopes import Scope
 from roar_glaas.door import ETAG
 from roar_glaas.log.appending import Record, append
+from roar_glaas.moments import now_us
 from roar_glaas.registration.pieces import Body, Git, Pieces
-from roar_glaas.registration.staging import Registration, now_us
+from roar_glaas.registration.staging import Registration
 from roar_glaas.storage.bulk import insert_rows, reserve_ids, rows_with
 from roar_glaas.storage.tables import (
     artifact,

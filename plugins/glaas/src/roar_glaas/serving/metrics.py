@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from litestar import Request, Response, get
 
 from roar_glaas.errors import Forbidden
+from roar_glaas.log.proofs import log_size
 from roar_glaas.serving.noted import noted_of
 from roar_glaas.serving.peers import Networks
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import leaf, registration
+from roar_glaas.storage.tables import registration
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 _FORMAT = "text/plain; version=0.0.4; charset=utf-8"
@@ -110,8 +111,7 @@ class _Kept:
             with self._database.read() as connection:
                 count = sa.select(sa.func.count()).where(registration.c.state == "open")
                 opened = connection.execute(count).scalar_one()
-                newest = connection.execute(sa.select(sa.func.max(leaf.c.index))).scalar()
-                size = 0 if newest is None else newest + 1
+                size = log_size(connection)
         except sa.exc.OperationalError:
             is_up = 0
         yield GaugeMetricFamily("glaas_database_up", "Whether the database answers.", is_up)
@@ -127,6 +127,4 @@ def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     figures: Metrics = request.app.state.metrics
     if noted is None or noted.peer.is_relayed or noted.peer.address not in figures.readers:
         raise Forbidden("the figures are for the addresses of the setting metrics_from alone")
-    return Response(
-        figures.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-    )
+    return Response(figures.text(), headers={"Content-Type": _FORMAT})

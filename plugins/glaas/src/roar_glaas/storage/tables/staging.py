@@ -1,4 +1,4 @@
-"""What is not registered yet, or passes through: may be changed and deleted."""
+"""What is not registered yet, and how much of it came from whom: may be changed and deleted."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ registration = sa.Table(
     sa.Column("client_session_id", sa.String(128), nullable=True),
     time_us("created_at_us"),
     time_us("expires_at_us"),
-    # Of the open ones alone: closed ones only become more.
     sa.Index(None, "session_id"),
+    # Of the open ones alone: closed ones only become more.
     sa.Index(
         "ix_registration_open_expires_at_us",
         "expires_at_us",
