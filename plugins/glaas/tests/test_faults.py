@@ -229,8 +229,9 @@ def test_a_server_that_is_killed_leaves_every_session_whole_or_absent(server: Se
 
 def test_several_processes_serve_one_database(database_url: str, tmp_path: Path) -> None:
     """A server of two processes, and another server beside it."""
-    first = Server(database_url, tmp_path / "first", ("--workers", "2"))
-    second = Server(database_url, tmp_path / "second")
+    # Both have the directory in which the key is that signs the log.
+    first = Server(database_url, tmp_path / "data", ("--workers", "2"))
+    second = Server(database_url, tmp_path / "data")
     with running(first), running(second):
         clients = [Client((first, second)[n % 2].url, f"client {n}") for n in range(6)]
         threads = [
