@@ -7,16 +7,20 @@ import itertools
 import json
 import socket
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from roar_glaas.access.people import add_person
 from roar_glaas.access.tokens import issue_personal
 from roar_glaas.serving.rates import counts_always, is_attempt
+from roar_glaas.storage.bulk import insert_rows
+from roar_glaas.storage.tables import artifact
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Opened, Registry
@@ -194,3 +198,36 @@ def test_exports_that_nobody_reads_leave_connections_to_others(shared: Registry)
     while (answer := shared.client.get("/api/v1/export")).status_code == 503:
         assert time.monotonic() < deadline
     assert json.loads(answer.text.splitlines()[-1])["kind"] == "end"
+
+
+def test_a_secret_is_masked_wherever_a_name_may_stand(shared: Registry) -> None:
+    slack, github = "xoxb-1-" + "s" * 12, "ghp_" + "a1" * 18
+    opened, uid = shared.open(), uuid4().hex
+    job = job_body(uid, job_type=slack, metadata=json.dumps({"env": {github: 1}}))
+    opened.post("jobs/batch", {"jobs": [job]})
+    name = opened.post("finalize", {})["session_hash"]
+    label = {"entity_type": "dag", "session_hash": name, "metadata": {github: "x"}}
+    opened.post("labels/batch", {"labels": [label | {"key_origins": {github: "user"}}]})
+    told = shared.client.get("/api/v1/export").text
+    assert uid in told
+    assert slack not in told
+    assert github not in told
+
+
+def test_what_the_database_would_not_take_is_refused_before(registry: Registry) -> None:
+    """PostgreSQL keeps 32 characters of a kind, and tells what it refused with the row itself."""
+    opened = registry.open()
+    for length, status in ((33, 400), (32, 201)):
+        job = job_body("1" * 32, job_type="k" * length)
+        answer = opened.answer("jobs/batch", {"jobs": [job]})
+        assert answer.status_code == status, answer.text
+    opened.post("finalize", {})
+
+
+def test_the_error_of_a_copied_row_does_not_quote_it(registry: Registry) -> None:
+    text = uuid4().hex
+    with registry.database() as database, database.write() as connection:
+        with pytest.raises(sa.exc.IntegrityError) as caught:
+            insert_rows(connection, artifact, ("digest", "algorithm"), [(None, text)])
+        connection.rollback()
+    assert text not in "".join(traceback.format_exception(caught.value))

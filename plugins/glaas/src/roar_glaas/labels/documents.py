@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from roar_glaas.door import MOST_CHARACTERS, storable
+from roar_glaas.door import MOST_CHARACTERS, Door
 from roar_glaas.errors import BadRequest, Unprocessable
 
 Document = dict[str, Any]
@@ -89,10 +89,10 @@ def _remove(document: Document, key: str) -> None:
             del document[head]
 
 
-def origins_sent(origins: Mapping[str, str]) -> dict[str, str]:
+def origins_sent(entry: Door, origins: Mapping[str, str]) -> dict[str, str]:
     """The origins that a client states, each `user` or `system`. Raises BadRequest."""
     return {
-        storable(key, "key_origins"): SYSTEM if origin == SYSTEM else USER
+        entry.text(key, "key_origins"): SYSTEM if origin == SYSTEM else USER
         for key, origin in origins.items()
     }
 
