@@ -111,3 +111,17 @@ _PIECES = st.lists(
 @given(_PIECES)
 def test_what_is_passed_over_quickly_holds_nothing_that_the_patterns_find(text: str) -> None:
     assert mask(text) == _masked(text)
+
+
+@pytest.mark.parametrize("part", ["key", "-key", "a.", "eyJ-", "-u=", "://", "-----BEGIN "])
+def test_no_text_keeps_the_patterns_busy(part: str) -> None:
+    """A pattern that begins anew at every place would look at this for hours."""
+    text = part * (1_000_000 // len(part)) + " ://"
+    assert mask(text).text == text
+
+
+def test_a_key_of_a_document_that_is_a_secret_is_masked() -> None:
+    secret = "ghp_" + "a1" * 18
+    kept, what = mask_in({"of": {f"x {secret}": 1, "a name that is as long as one": 2}})
+    assert kept == {"of": {"x ***": 1, "a name that is as long as one": 2}}
+    assert what == ("token",)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
+import socket
+import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from roar_glaas.access.people import add_person
 from roar_glaas.access.tokens import issue_personal
 from roar_glaas.serving.rates import counts_always, is_attempt
+from roar_glaas.storage.bulk import insert_rows
+from roar_glaas.storage.tables import artifact
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Opened, Registry
@@ -60,14 +68,15 @@ class Mine:
     """An open registration of somebody new."""
 
     def __init__(self, registry: Registry) -> None:
-        self._client, self._headers = registry.client, headers_of_somebody(registry)
-        opened = self._client.post("/api/v1/registration-sessions", headers=self._headers)
+        self._client, self.headers = registry.client, headers_of_somebody(registry)
+        opened = self._client.post("/api/v1/registration-sessions", headers=self.headers)
         self._name = opened.json()["registration_session_id"]
 
-    def post(self, path: str, body: Any) -> None:
+    def post(self, path: str, body: Any) -> dict[str, Any]:
         address = f"/api/v1/registration-sessions/{self._name}/{path}"
-        answer = self._client.post(address, json=body, headers=self._headers)
+        answer = self._client.post(address, json=body, headers=self.headers)
         assert answer.is_success, answer.text
+        return dict(answer.json())
 
 
 @pytest.mark.parametrize("privately", [False, True])
@@ -144,3 +153,81 @@ def test_another_spelling_of_an_address_is_an_attempt_too() -> None:
         assert is_attempt("POST", path), path
     assert counts_always("/api/v1//auth/device/start/")
     assert not is_attempt("POST", "/api/v1/auth/device/token/")
+
+
+def test_all_of_very_many_labels_go_at_once(shared: Registry) -> None:
+    """One by one this would hold up everybody who registers for minutes."""
+    headers = headers_of_somebody(shared)
+    mine = Mine(shared)
+    mine.post("jobs/batch", {"jobs": [job_body(uuid4().hex)]})
+    name = mine.post("finalize", {})["session_hash"]
+    target = {"entity_type": "dag", "session_hash": name}
+    document = {f"k{number}": 0 for number in range(60_000)} | {"a": {"b": 1}}
+    mine.post("labels/batch", {"labels": [target | {"metadata": document}]})
+
+    def reconcile(body: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+        sent = {"labels": [target | body], "prune": True}
+        return shared.client.post("/api/v1/labels/reconcile", json=sent, headers=headers)
+
+    assert reconcile({"metadata": {"kept": 1}}, headers).status_code == 403
+    answer = reconcile({"metadata": {"kept": 1}}, mine.headers)
+    assert answer.json()["deletedKeys"] == 60_001, answer.text
+    told = shared.client.get("/api/v1/labels/current", params=target).json()
+    assert told["metadata"] == {"kept": 1}
+
+
+def test_exports_that_nobody_reads_leave_connections_to_others(shared: Registry) -> None:
+    mine = Mine(shared)
+    texts = json.dumps({"x": "y" * 1_000_000})
+    for _ in range(12):
+        mine.post("jobs/batch", {"jobs": [job_body(uuid4().hex, metadata=texts)]})
+    mine.post("finalize", {})
+    host, port = shared.client.base_url.host, shared.client.base_url.port or 80
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            waiting.connect((host, port))
+            waiting.sendall(f"GET /api/v1/export HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert waiting.recv(9) == b"HTTP/1.1 "
+        answer = shared.client.get("/api/v1/export")
+        assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+        assert "export" in answer.json()["detail"]
+    # Those who left hold nothing any more.
+    deadline = time.monotonic() + 30
+    while (answer := shared.client.get("/api/v1/export")).status_code == 503:
+        assert time.monotonic() < deadline
+    assert json.loads(answer.text.splitlines()[-1])["kind"] == "end"
+
+
+def test_a_secret_is_masked_wherever_a_name_may_stand(shared: Registry) -> None:
+    slack, github = "xoxb-1-" + "s" * 12, "ghp_" + "a1" * 18
+    opened, uid = shared.open(), uuid4().hex
+    job = job_body(uid, job_type=slack, metadata=json.dumps({"env": {github: 1}}))
+    opened.post("jobs/batch", {"jobs": [job]})
+    name = opened.post("finalize", {})["session_hash"]
+    label = {"entity_type": "dag", "session_hash": name, "metadata": {github: "x"}}
+    opened.post("labels/batch", {"labels": [label | {"key_origins": {github: "user"}}]})
+    told = shared.client.get("/api/v1/export").text
+    assert uid in told
+    assert slack not in told
+    assert github not in told
+
+
+def test_what_the_database_would_not_take_is_refused_before(registry: Registry) -> None:
+    """PostgreSQL keeps 32 characters of a kind, and tells what it refused with the row itself."""
+    opened = registry.open()
+    for length, status in ((33, 400), (32, 201)):
+        job = job_body("1" * 32, job_type="k" * length)
+        answer = opened.answer("jobs/batch", {"jobs": [job]})
+        assert answer.status_code == status, answer.text
+    opened.post("finalize", {})
+
+
+def test_the_error_of_a_copied_row_does_not_quote_it(registry: Registry) -> None:
+    text = uuid4().hex
+    with registry.database() as database, database.write() as connection:
+        with pytest.raises(sa.exc.IntegrityError) as caught:
+            insert_rows(connection, artifact, ("digest", "algorithm"), [(None, text)])
+        connection.rollback()
+    assert text not in "".join(traceback.format_exception(caught.value))

@@ -41,7 +41,7 @@ READER = Caller(owner_id=8, owners={NOBODY: Role.READER})
     ],
 )
 def test_a_key_leaves_a_document(document: Any, key: str, left: Any) -> None:
-    assert documents.without(document, key) == left
+    assert documents.without(document, [key]) == left
 
 
 def test_a_patch_replaces_leaves_alone() -> None:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 MASK = "***"
+_SHORTEST_SECRET = 16
 
 _ALWAYS = {
     *("password", "passwd", "passphrase", "secret", "secrets", "credential", "credentials"),
@@ -27,24 +28,31 @@ _OF_TEXT = {
 }
 _KEYS = {"api", "access", "private", "secret", "auth", "signing", "encryption", "account"}
 
+# Whoever writes a text may mean harm: no pattern here may look at a long text again and again, so
+# names and schemes have a longest length, and a token that may fail begins where no other is begun.
+
 # Forms that nothing else has: RFC 7468, RFC 7519, and the prefixes that GitHub, GitLab, AWS, Slack,
 # Hugging Face and OpenAI give their tokens so that scanners can find them.
 _TOKENS = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)"
     r"|\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_\w{22,}|\bglpat-[\w-]{20,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[0-9]+-[0-9A-Za-z-]{10,}|\bhf_[A-Za-z]{30,}\b"
-    r"|\bsk-[A-Za-z0-9_-]{20,}|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
+    r"|\bsk-[A-Za-z0-9_-]{20,}|(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
 )
 _USERINFO = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]*)://(?P<user>[^\s/@:'\"]*)(?P<rest>:[^\s/@'\"]*)?@", re.I
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,31})://(?P<user>[^\s/@:'\"]*)(?P<rest>:[^\s/@'\"]*)?@", re.I
 )
 _SCHEME = re.compile(r"\b(?P<kind>Bearer|Basic|Digest)\s+(?P<value>\*\*\*|[\w.~+/=-]{6,})", re.I)
 _VALUE = r"""(?P<value>"[^"]*"|'[^']*'|[^\s&;|,'"]+)"""
 # Only names that may be a secret's, so that `url=https://host?token=…` is not taken for a `url`.
-_NAME = r"(?<![\w.-])(?P<name>[\w.-]*(?:pass|secret|token|key|auth|cred|sig|bearer)[\w.-]*)"
+_NAME = (
+    r"(?<![\w.-])(?P<name>[\w.-]{0,99}(?:pass|secret|token|key|auth|cred|sig|bearer)[\w.-]{0,99})"
+)
 _ASSIGNED = re.compile(rf"{_NAME}(?P<sign>\s*(?:=|:(?!//))\s*){_VALUE}", re.I)
 _FLAG = re.compile(rf"(?=-){_NAME}(?P<sign>\s+){_VALUE}", re.I)
-_LOGIN = re.compile(rf"(?P<flag>(?<![\w-])(?:-u|--user)(?:\s+|=))(?P<user>[^\s:'\"]+):{_VALUE}")
+_LOGIN = re.compile(
+    rf"(?P<flag>(?<![\w-])(?:-u|--user)(?:\s+|=))(?P<user>[^\s:'\"]{{1,256}}):{_VALUE}"
+)
 # What a name or a text must hold for a pattern above to find anything. Nearly all that comes by
 # holds none of it, and looking for these is ten times as quick as trying the patterns.
 _IN_NAMES = ("pass", "secret", "token", "key", "auth", "cred", "sig", "bearer")
@@ -166,12 +174,18 @@ def mask_in(value: object, name: str = "") -> tuple[object, tuple[str, ...]]:
     if isinstance(value, str):
         return mask_named(name, value) if name else mask(value)
     if isinstance(value, dict):
-        pairs = [(key, mask_in(item, str(key))) for key, item in value.items()]
-        return {key: item for key, (item, _) in pairs}, _all(what for _, (_, what) in pairs)
+        pairs = [(_mask_key(key), mask_in(item, str(key))) for key, item in value.items()]
+        kept = {key.text: item for key, (item, _) in pairs}
+        return kept, _all(key.what + what for key, (_, what) in pairs)
     if isinstance(value, list):
         items = [mask_in(item, name) for item in value]
         return [item for item, _ in items], _all(what for _, what in items)
     return value, ()
+
+
+def _mask_key(key: str) -> Masked:
+    """A key without secrets; most are too short to be one."""
+    return mask(key) if len(key) >= _SHORTEST_SECRET else Masked(key, ())
 
 
 def _all(found: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Iterator
 
 from litestar import Router, get
@@ -10,11 +12,14 @@ from litestar.response import Stream
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.api.parameters import known_parameters
+from roar_glaas.errors import Unavailable
 from roar_glaas.exchange.exporting import export
 from roar_glaas.storage.database import Database
 
 _LINES = "application/x-ndjson"
 _AT_ONCE_BYTES = 1 << 16
+# Each holds a connection of the database for as long as its client takes to read.
+_exports = threading.BoundedSemaphore(4)
 
 
 @get(
@@ -33,7 +38,12 @@ _AT_ONCE_BYTES = 1 << 16
 )
 def everything(database: Database, caller: Caller) -> Stream:
     """All sessions that the caller may see, with their jobs, artifacts, datasets and labels."""
-    return Stream(_lines(database, caller), media_type=_LINES)
+    if not _exports.acquire(blocking=False):
+        raise Unavailable("others export everything just now; try again when they are done")
+    lines = _lines(database, caller)
+    # However it ends: read to its end, given up by its client, or never begun.
+    weakref.finalize(lines, _exports.release)
+    return Stream(lines, media_type=_LINES)
 
 
 def _lines(database: Database, caller: Caller) -> Iterator[bytes]:

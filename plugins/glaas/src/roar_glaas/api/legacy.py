@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 from litestar import Request, post
 
-from roar_glaas import door
 from roar_glaas.access.caller import NOBODY, Caller
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Conflict, Forbidden
@@ -48,7 +47,7 @@ def open_session(
         intake.commit(data.git_commit, "git_commit"),
         entry.text(data.git_branch or "", "git_branch"),
     )
-    version = door.storable(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
+    version = entry.text(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
     _must_take_anonymous(settings)
     with database.write() as connection:
         name, created = sessions.open_session(connection, settings, data.hash, git, version)

@@ -85,7 +85,7 @@ def open_one(
         raise Forbidden("this registry takes no anonymous registrations; sign in: roar login")
     if not is_anonymous:
         _writer(caller)
-    version = door.storable(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
+    version = Door().text(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
     address = request.client.host if request.client else ""
     with database.write() as connection:
         opened = staging.open_registration(

@@ -5,11 +5,12 @@ A document is a JSON object; a key is the path to a leaf of it, its parts joined
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from roar_glaas.door import MOST_CHARACTERS, storable
+from roar_glaas.door import MOST_CHARACTERS, Door
 from roar_glaas.errors import BadRequest, Unprocessable
 
 Document = dict[str, Any]
@@ -68,24 +69,30 @@ def merged(document: Document, patch: Document) -> Document:
     return found
 
 
-def without(document: Document, key: str) -> Document:
-    """`document` without what is at `key`, nor the objects that become empty by it."""
+def without(document: Document, keys: Iterable[str]) -> Document:
+    """`document` without what is at `keys`, nor the objects that become empty by it."""
+    found = copy.deepcopy(document)
+    for key in keys:
+        _remove(found, key)
+    return found
+
+
+def _remove(document: Document, key: str) -> None:
     if key in document:
-        return {name: value for name, value in document.items() if name != key}
+        del document[key]
+        return
     head, _, rest = key.partition(".")
     inner = document.get(head)
-    if not rest or not isinstance(inner, dict):
-        return document
-    left = without(inner, rest)
-    if left:
-        return document | {head: left}
-    return {name: value for name, value in document.items() if name != head}
+    if rest and isinstance(inner, dict):
+        _remove(inner, rest)
+        if not inner:
+            del document[head]
 
 
-def origins_sent(origins: Mapping[str, str]) -> dict[str, str]:
+def origins_sent(entry: Door, origins: Mapping[str, str]) -> dict[str, str]:
     """The origins that a client states, each `user` or `system`. Raises BadRequest."""
     return {
-        storable(key, "key_origins"): SYSTEM if origin == SYSTEM else USER
+        entry.text(key, "key_origins"): SYSTEM if origin == SYSTEM else USER
         for key, origin in origins.items()
     }
 

@@ -119,20 +119,19 @@ def _edit(
     )
     old, origins = before.content, json.loads(before.origins)
     content = documents.merged(old, patch)
-    deleted = [storable(key, "deleted_keys") for key in dict.fromkeys(change.deleted_keys)]
+    going = {storable(key, "deleted_keys"): None for key in change.deleted_keys}
     if prune:
         stays = {key for key, _ in documents.leaves(patch)}
-        deleted += [
-            key
+        going |= {
+            key: None
             for key, _ in documents.leaves(old)
-            if key not in stays
-            and key not in deleted
-            and not documents.is_reserved(key)
-            and origins.get(key) != SYSTEM
-        ]
+            if key not in stays and not documents.is_reserved(key) and origins.get(key) != SYSTEM
+        }
+    deleted = list(going)
     for key in deleted:
         _refuse_reserved(key)
-        content = documents.without(content, key)
+    if deleted:
+        content = documents.without(content, deleted)
     text = documents.written(content)
     if text == before.document:
         return Edit(stated, "noop", before.number, deleted)

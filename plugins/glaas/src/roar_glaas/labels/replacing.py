@@ -65,7 +65,7 @@ def replace(
                 "these labels belong to a session that somebody registered without an account "
                 "elsewhere; they can be changed from there alone"
             )
-        origins = json.dumps(origins_sent(body.key_origins), sort_keys=True)
+        origins = json.dumps(origins_sent(entry, body.key_origins), sort_keys=True)
         known[target] = Version(before.number + 1, document, origins)
         created += not before.number
         new.append(Written(target, stated, known[target]))

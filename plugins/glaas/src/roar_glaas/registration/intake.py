@@ -36,7 +36,7 @@ def job_piece(entry: Door, body: wire.Job) -> Piece:
     piece = {
         "uid": uid,
         "parent": door.uid(parent, f"{where}: parent_job_uid").hex() if parent else None,
-        "kind": _name(body.job_type or "run", f"{where}: job_type"),
+        "kind": _name(entry, body.job_type or "run", f"{where}: job_type"),
         "step": _count(body.step_number, f"{where}: step_number"),
         "command": entry.text(body.command, f"{where}: command"),
         "started_at_us": door.microseconds(body.timestamp, f"{where}: timestamp"),
@@ -171,7 +171,7 @@ def _member(entry: Door, body: wire.Component, where: str) -> dict[str, Any]:
         "algorithm": body.component_algorithm,
         "digest": door.digest(body.component_algorithm, body.component_digest, place).hex(),
         "size_bytes": None if size is None else _count(size, place),
-        "type": None if kind is None else _name(kind, place),
+        "type": None if kind is None else _name(entry, kind, place),
     }
 
 
@@ -222,10 +222,10 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _name(text: str, where: str) -> str:
-    if not 0 < len(text) <= 64 or not text.isascii() or not text.isprintable():
-        raise BadRequest(f"{where} must be 1 to 64 printable characters of ASCII")
-    return text
+def _name(entry: Door, text: str, where: str) -> str:
+    if not 0 < len(text) <= 32 or not text.isascii() or not text.isprintable():
+        raise BadRequest(f"{where} must be 1 to 32 printable characters of ASCII")
+    return entry.text(text, where)
 
 
 def _count(value: int, where: str) -> int:

@@ -90,7 +90,9 @@ def _copy(
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:
+        # It quotes the row that it stopped at, which must not get into the server's log.
+        told = type(error)(error.diag.message_primary or str(error))
         # What SQLAlchemy makes of its own statements' errors, so that they are told alike.
         raise sa.exc.DBAPIError.instance(
-            statement, None, error, psycopg.Error, dialect=connection.dialect
-        ) from error
+            statement, None, told, psycopg.Error, dialect=connection.dialect
+        ) from None
