@@ -59,3 +59,11 @@ def test_an_input_has_the_size_that_its_session_told_of_it(shared: Registry) -> 
     found = opened.post("finalize", {"git_commit": "c" * 40, "expected": expected})
     page = shared.client.get(f"/jobs/{uid}?session={found['session_hash']}", headers=HTML).text
     assert "66.3 kB" in page
+
+
+def test_whoever_is_not_signed_in_is_told_where_to(shared: Registry) -> None:
+    """The same for what is private and for what does not exist."""
+    address = f"/dag/{'0' * 64}"
+    answer = shared.client.get(address, headers=HTML)
+    assert answer.status_code == 404
+    assert f'<a href="/sign-in?next={address}">sign in</a>' in answer.text
