@@ -6,11 +6,11 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from roar_glaas.cli.options import at_registry, settings_of
+from roar_glaas.cli.options import at_registry, json_option, settings_of, tell
 from roar_glaas.errors import GlaasError
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@json_option
 @at_registry
-def backup(file: Path, data: Path | None, database: str | None) -> None:
+def backup(file: Path, as_json: bool, data: Path | None, database: str | None) -> None:
     """Back up a registry while it is in use.
 
     All of it goes into FILE, or to stdout for -. The file is an SQLite database (mode 0600) that
@@ -54,7 +55,11 @@ def backup(file: Path, data: Path | None, database: str | None) -> None:
         raise GlaasError(f"the backup cannot be written: {error.strerror}") from error
     finally:
         opened.dispose()
-    click.echo(f"backed up {_told(note)}", err=is_piped)
+    _progress_ends()
+    if is_piped:
+        click.echo(f"backed up {_told(note)}", err=True)
+    else:
+        tell(_document(note), "backup", as_json, f"backed up {_told(note)}")
     if note.key is None:
         click.echo(
             "glaas: the key that signs the log is not on this host, and so not in the backup; "
@@ -65,8 +70,9 @@ def backup(file: Path, data: Path | None, database: str | None) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@json_option
 @at_registry
-def restore(file: Path, data: Path | None, database: str | None) -> None:
+def restore(file: Path, as_json: bool, data: Path | None, database: str | None) -> None:
     """Restore a backup into an empty place.
 
     FILE is the backup, or - for stdin. Every table's rows are counted, and the log's root is
@@ -89,12 +95,22 @@ def restore(file: Path, data: Path | None, database: str | None) -> None:
             raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
         with opened:
             note = restore_backup(opened, str(file), settings, _progress)
-    click.echo(f"restored {_told(note)}")
+    _progress_ends()
+    tell(_document(note), "restored", as_json, f"restored {_told(note)}")
     if note.key is None:
         click.echo(
             f"glaas: the backup has no key; put tree-head.key into {settings.data} before serving",
             err=True,
         )
+
+
+def _document(note: Note) -> dict[str, Any]:
+    return {
+        "taken_at_us": note.taken_at_us,
+        "counts": dict(note.counts),
+        "log_size": note.log_size,
+        "log_root": note.log_root.hex(),
+    }
 
 
 def _told(note: Note) -> str:
@@ -110,3 +126,8 @@ def _told(note: Note) -> str:
 def _progress(what: str) -> None:
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{what} …", err=True, nl=False)
+
+
+def _progress_ends() -> None:
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)

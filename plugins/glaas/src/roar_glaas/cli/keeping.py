@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from roar_glaas.cli.options import at_registry, settings_of
+from roar_glaas.cli.options import at_registry, json_option, settings_of, tell
 from roar_glaas.errors import GlaasError
 
 
 @click.command()
 @at_registry
 @click.option("--rotate-key", is_flag=True, help="Have a new key follow the one in force.")
-def init(data: Path | None, database: str | None, rotate_key: bool) -> None:
+@json_option
+def init(data: Path | None, database: str | None, rotate_key: bool, as_json: bool) -> None:
     """Make a registry and the key that signs its log.
 
     Directory, database and key; what is there already stays. `glaas serve` does the same by itself.
@@ -32,9 +33,9 @@ def init(data: Path | None, database: str | None, rotate_key: bool) -> None:
     with opened.read() as connection:
         key = key_in_force(connection)
     opened.dispose()
-    click.echo(f"{settings.data} holds a registry, whose log is signed with key {key.hex()}")
-    if rotate_key:
-        _rotate(data, database)
+    key_id = (_rotate(data, database) if rotate_key else key).hex()
+    sentence = f"{settings.data} holds a registry, whose log is signed with key {key_id}"
+    tell({"data": str(settings.data), "key": key_id}, "registry", as_json, sentence)
 
 
 @click.group()
@@ -43,8 +44,9 @@ def key() -> None:
 
 
 @key.command()
+@json_option
 @at_registry
-def rotate(data: Path | None, database: str | None) -> None:
+def rotate(as_json: bool, data: Path | None, database: str | None) -> None:
     """Have a new key follow the one in force.
 
     The old key signs that, and is then deleted.
@@ -52,7 +54,8 @@ def rotate(data: Path | None, database: str | None) -> None:
     Servers that run take the new key from the directory; on other hosts, copy it there first
     thing: until then they refuse what would add to the log.
     """
-    _rotate(data, database)
+    new = _rotate(data, database).hex()
+    tell({"key": new}, "key", as_json, f"the log is signed with key {new} from now on")
 
 
 @click.command()
@@ -108,7 +111,8 @@ def withhold(
         opened.dispose()
 
 
-def _rotate(data: Path | None, database: str | None) -> None:
+def _rotate(data: Path | None, database: str | None) -> bytes:
+    """Have a new key follow; its id."""
     from roar_glaas.log.signing import begin_log, rotate_key
     from roar_glaas.opening import open_existing
 
@@ -120,4 +124,4 @@ def _rotate(data: Path | None, database: str | None) -> None:
         raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
     finally:
         opened.dispose()
-    click.echo(f"the log is signed with key {new.id.hex()} from now on")
+    return new.id

@@ -67,7 +67,9 @@ def serve(
     settings = attrs.evolve(settings, port=listener.getsockname()[1])
     announcement = f"glaas: serving {settings.data} at {settings.url}"
     if not settings.takes_anonymous:
-        announcement += "\nglaas: it takes no registrations: anonymous_registration is off"
+        announcement += "\nglaas: registering takes an account: anonymous_registration is off"
+    if settings.host in ("0.0.0.0", "::") and not settings.public_url:  # noqa: S104
+        announcement += "\nglaas: set public_url to what people reach it by: links start with it"
     if workers > 1:
         from roar_glaas.serving.metrics import figures_of_all
 

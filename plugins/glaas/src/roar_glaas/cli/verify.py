@@ -86,6 +86,8 @@ def _from_database(data: Path | None, database: str | None) -> Report:
 def _document(report: Report) -> dict[str, Any]:
     findings = report.findings
     return {
+        "schema": 1,
+        "type": "verification",
         "ok": not findings.count,
         "size": report.size,
         "root": report.root,

@@ -74,7 +74,7 @@ def artifact_page(
         artifact=told,
         name=_name(told, made["jobs"], read["jobs"]),
         recipe=recipe,
-        others=[one for one in made["jobs"] if not recipe or one["jobUid"] != recipe["jobUid"]],
+        others=[one for one in made["jobs"] if not _is_same(one, recipe)],
         environment=environment(metadata),
         links=[
             *workflow_links(settings, found.digest, recipe),
@@ -183,6 +183,11 @@ def _recipe(
         return None
     last = max(made, key=lambda one: float(one["startedAt"]))
     return job_by_uid(connection, caller, last["jobUid"], last["sessionHash"])
+
+
+def _is_same(one: dict[str, Any], other: dict[str, Any] | None) -> bool:
+    """Whether both are one job of one session: other owners may register it as theirs."""
+    return other is not None and all(one[key] == other[key] for key in ("jobUid", "sessionHash"))
 
 
 def _name(told: dict[str, Any], made: list[dict[str, Any]], read: list[dict[str, Any]]) -> str:

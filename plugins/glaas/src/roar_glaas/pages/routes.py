@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from roar_glaas.errors import NotFound, Refusal
 from roar_glaas.pages.addresses import printed_artifact, printed_sign_in
 from roar_glaas.pages.artifact import artifact_page, recipe_graph, recipe_page, uses_page
+from roar_glaas.pages.browser import reader
 from roar_glaas.pages.compare import compare_page
 from roar_glaas.pages.rendering import HEADERS, built, page
 from roar_glaas.pages.search import home, search
@@ -42,10 +43,13 @@ def script(name: str) -> Response[bytes]:
     return Response(content, media_type="text/javascript", headers=HEADERS)
 
 
-def _refused(_: Request[Any, Any, Any], error: Refusal) -> Response[str]:
-    """A refusal, as people read it."""
+def _refused(request: Request[Any, Any, Any], error: Refusal) -> Response[str]:
+    """A refusal, as people read it; nobody is told whether what is not shown exists."""
+    private_at = request.url.path if error.status == 404 and reader() is None else ""
     title = _TITLES.get(error.status, "That cannot be shown")
-    return page("refused.html", error.status, title=title, message=str(error))
+    return page(
+        "refused.html", error.status, title=title, message=str(error), private_at=private_at
+    )
 
 
 def _http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[str]:

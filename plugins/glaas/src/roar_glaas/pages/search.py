@@ -20,6 +20,7 @@ from roar_glaas.graph.labelled import find_labels
 from roar_glaas.graph.sessions import Wanted as WantedSessions
 from roar_glaas.graph.sessions import find_sessions
 from roar_glaas.pages.rendering import page
+from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import job, session
 
@@ -30,11 +31,11 @@ After = Annotated[str | None, Parameter(max_length=500)]
 
 
 @get("/", sync_to_thread=True)
-def home(database: Database, caller: Caller) -> Response[str]:
+def home(settings: Settings, database: Database, caller: Caller) -> Response[str]:
     """Where to look something up, and what was registered last."""
     with database.read() as connection:
         found = find_sessions(connection, caller, WantedSessions(), 10, None)["sessions"]
-    return page("home.html", recent=found)
+    return page("home.html", recent=found, address=settings.url, is_open=settings.takes_anonymous)
 
 
 @get("/search", sync_to_thread=True)
