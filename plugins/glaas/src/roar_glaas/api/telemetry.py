@@ -7,18 +7,16 @@ are.
 
 from __future__ import annotations
 
-import time
-
 import attrs
 from litestar import post
 
+from roar_glaas.moments import today
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import telemetry_count
 
 MOST_BYTES = 64 * 1024
-_DAY_S = 24 * 3600
 # Others are counted as one, so that nobody fills the table with names of their own.
 TRIGGERS = frozenset(
     {
@@ -45,7 +43,7 @@ def telemetry(settings: Settings, database: Database, data: Event) -> None:
     if not settings.telemetry_counts:
         return
     row = {
-        "day": int(time.time()) // _DAY_S,
+        "day": today(),
         "trigger": data.trigger if data.trigger in TRIGGERS else OTHER,
         "events": 1,
     }

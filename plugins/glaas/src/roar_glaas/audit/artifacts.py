@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.audit.comparing import Comparing, raw
+from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
+from roar_glaas.digests import digest_bytes
 from roar_glaas.storage.tables import (
     artifact,
     artifact_fact,
@@ -41,7 +42,7 @@ class Facts(Comparing):
             wanted = {column: said[column] for column in _FACT}
             self._compare(record, name, wanted | _names(record.document, said), row)
             further = said["digests"][1:]
-            expected = {(algorithm, raw(algorithm, text)) for algorithm, text in further}
+            expected = {(algorithm, digest_bytes(algorithm, text)) for algorithm, text in further}
             self._compare_parts(record, name, "further digest", expected, told)
 
     def _claims(
@@ -56,7 +57,7 @@ class Facts(Comparing):
             said = record.document["artifact"]["digests"] if record.document else []
             for row in rows.get(record.leaf_index, []):
                 for algorithm, text in said[1:]:
-                    value = raw(algorithm, text)
+                    value = digest_bytes(algorithm, text)
                     place = (value, algorithm, row.artifact_id, row.session_id)
                     places.setdefault(place, []).append(record.leaf_index)
         found: dict[int, set[tuple[str, bytes]]] = {}
@@ -111,7 +112,7 @@ class Composites(Comparing):
                 {
                     (
                         ordinal,
-                        raw(member["algorithm"], member["digest"]),
+                        digest_bytes(member["algorithm"], member["digest"]),
                         *(member[column] for column in _COMPONENT),
                     )
                     for ordinal, member in enumerate(said["components"])
@@ -142,6 +143,6 @@ def _names(document: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     algorithm, text = said["digests"][0]
     return {
         "algorithm": algorithm,
-        "digest": raw(algorithm, text),
+        "digest": digest_bytes(algorithm, text),
         "session_hash": bytes.fromhex(document["session"]),
     }

@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.audit.comparing import Comparing, raw
+from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
+from roar_glaas.digests import digest_bytes
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 _JOB = (
@@ -90,7 +91,11 @@ def _expected_edges(edges: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
     for said in edges:
         ranges = said["byte_ranges"]
         told = said | {"byte_ranges": json.dumps(ranges) if ranges else None}
-        name = (said["direction"], said["algorithm"], raw(said["algorithm"], said["digest"]))
+        name = (
+            said["direction"],
+            said["algorithm"],
+            digest_bytes(said["algorithm"], said["digest"]),
+        )
         ordinals[name] = ordinals.get(name, -1) + 1
         found.add((*name, ordinals[name], *(told[column] for column in _EDGE)))
     return found

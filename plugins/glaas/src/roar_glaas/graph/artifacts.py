@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text, is_composite, is_hexadecimal
 from roar_glaas.errors import Conflict, NotFound
 from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import (
@@ -38,7 +38,7 @@ class Found(NamedTuple):
     @property
     def is_composite(self) -> bool:
         """Whether it is a dataset."""
-        return self.algorithm.startswith("composite-")
+        return is_composite(self.algorithm)
 
 
 def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> Found:
@@ -260,7 +260,7 @@ def _linked_size(connection: sa.Connection, caller: Caller, artifact_id: int) ->
 def _range(reference: str) -> tuple[bytes, bytes]:
     """The lowest and the highest digest that begin with these hexadecimal digits."""
     text = reference.lower()
-    if not SHORTEST_PREFIX <= len(text) <= 128 or not set(text) <= set("0123456789abcdef"):
+    if not SHORTEST_PREFIX <= len(text) <= 128 or not is_hexadecimal(text):
         raise NotFound(
             f"{reference[:128]!r} is no hash: give {SHORTEST_PREFIX} hexadecimal digits or more"
         )

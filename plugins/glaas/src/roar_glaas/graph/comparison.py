@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import newest_job, walk_up
@@ -51,7 +52,7 @@ def compare_sessions(
     sides = []
     for reference in (left, right):
         text = reference.lower()
-        digest = bytes.fromhex(text) if len(text) == 64 and _is_hexadecimal(text) else b""
+        digest = bytes.fromhex(text) if len(text) == 64 and is_hexadecimal(text) else b""
         ids = connection.execute(
             sa.select(job.c.id)
             .join(session, session.c.id == job.c.session_id)
@@ -202,10 +203,6 @@ def _artifacts_apart(left: dict[str, str], right: dict[str, str]) -> dict[str, A
         ],
         "sharedCount": len(lefts & rights),
     }
-
-
-def _is_hexadecimal(text: str) -> bool:
-    return set(text) <= set("0123456789abcdef")
 
 
 def _is_apart(found: dict[str, Any]) -> bool:

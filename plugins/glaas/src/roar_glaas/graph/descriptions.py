@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import artifact, artifact_fact, composite, edge, job, session
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from roar_core.identity import BloomFilter
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.pages import cursor_at, place_of

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.jobs import brief_jobs
 from roar_glaas.graph.membership import member_ids

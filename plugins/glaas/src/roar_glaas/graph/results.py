@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text, is_composite
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import newest_job, walk_down_from
 from roar_glaas.graph.jobs import brief_jobs
@@ -93,7 +93,7 @@ def _unread(connection: sa.Connection, caller: Caller, jobs: list[int]) -> list[
         for row in rows:
             told = {
                 "hash": digest_text(row.algorithm, bytes(row.digest)),
-                "isComposite": row.algorithm.startswith("composite-"),
+                "isComposite": is_composite(row.algorithm),
                 "path": row.path,
                 "size": row.size_bytes,
                 "jobUid": bytes(row.uid).hex(),

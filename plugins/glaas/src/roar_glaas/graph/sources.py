@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import COMPOSITE, digest_text, is_composite
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import MOST_JOBS, newest_job, uses_of, walk_up
 from roar_glaas.graph.pages import cursor_at, place_of
@@ -77,7 +77,7 @@ def _composites(connection: sa.Connection, ids: Iterable[int]) -> list[int]:
         found += connection.execute(
             sa.select(artifact.c.id).where(
                 artifact.c.id.in_(wanted[start : start + _AT_ONCE]),
-                artifact.c.algorithm.like("composite-%"),
+                artifact.c.algorithm.startswith(COMPOSITE),
             )
         ).scalars()
     return sorted(found)
@@ -95,7 +95,7 @@ def _described(
             found[row.id] = {
                 "hash": digest_text(row.algorithm, bytes(row.digest)),
                 "algorithm": row.algorithm,
-                "isComposite": row.algorithm.startswith("composite-"),
+                "isComposite": is_composite(row.algorithm),
                 "size": None,
                 "sourceUrl": None,
                 "path": None,

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text, is_composite
 from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import Step, newest_job, walk_down, walk_up
@@ -137,6 +137,6 @@ def brief_artifacts(connection: sa.Connection, ids: list[int]) -> list[dict[str,
             found[row.id] = {
                 "hash": digest_text(row.algorithm, bytes(row.digest)),
                 "algorithm": row.algorithm,
-                "isComposite": row.algorithm.startswith("composite-"),
+                "isComposite": is_composite(row.algorithm),
             }
     return [found[one] for one in ids]

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from roar_glaas import door
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Forbidden, NotFound, Unauthenticated
 from roar_glaas.storage.tables import artifact, artifact_fact, composite, edge, job, session
 
@@ -88,7 +89,7 @@ def _artifact_in(connection: sa.Connection, session_id: int, text: str) -> int:
     if not text:
         raise BadRequest("artifact_hash must be the whole hash of an artifact")
     spellings = [door.storable(text, "artifact_hash").encode()]  # an etag is its own characters
-    if len(text) % 2 == 0 and set(text) <= set("0123456789abcdef"):
+    if len(text) % 2 == 0 and is_hexadecimal(text):
         spellings.append(bytes.fromhex(text))
     said = [
         sa.exists().where(table.c.artifact_id == artifact.c.id, table.c.session_id == session_id)

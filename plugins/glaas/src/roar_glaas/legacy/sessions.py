@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import ANYBODY, NOBODY
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Conflict, NotFound
 from roar_glaas.labels.replacing import Place
 from roar_glaas.moments import SECOND_US, now_us
@@ -25,7 +26,7 @@ _LONGEST_UID = 64
 
 def linked_name(client_hash: str) -> bytes:
     """What links call a session, given the client's hash; raises BadRequest."""
-    if len(client_hash) != 64 or not set(client_hash) <= set("0123456789abcdef"):
+    if len(client_hash) != 64 or not is_hexadecimal(client_hash):
         raise BadRequest("hash must be the session's: 64 lower-case hexadecimal digits")
     return hashlib.sha256(b"roar-glaas legacy session v1\0" + client_hash.encode()).digest()
 

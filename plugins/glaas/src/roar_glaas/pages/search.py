@@ -12,6 +12,7 @@ from litestar.response import Redirect
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Conflict, NotFound
 from roar_glaas.graph.artifacts import SHORTEST_PREFIX, find_artifact
 from roar_glaas.graph.files import find_files
@@ -25,7 +26,6 @@ from roar_glaas.storage.tables import job, session
 
 _LISTED = 20
 _MOST_TYPED = 4_000
-_DIGITS = set("0123456789abcdef")
 After = Annotated[str | None, Parameter(max_length=500)]
 
 
@@ -67,7 +67,7 @@ def search(
 def _hash_in(typed: str) -> str | None:
     """The digits of a hash, or of its beginning; None for anything else."""
     text = typed.lower().rpartition(":")[2]
-    is_hash = SHORTEST_PREFIX <= len(text) <= 128 and set(text) <= _DIGITS
+    is_hash = SHORTEST_PREFIX <= len(text) <= 128 and is_hexadecimal(text)
     return text if is_hash else None
 
 

@@ -16,6 +16,7 @@ import attrs
 from roar_core.errors import RoarError
 from roar_core.identity import Leaf, tree_hash
 from roar_glaas import door
+from roar_glaas.digests import digest_text, is_composite, is_hexadecimal
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Unprocessable
 from roar_glaas.registration import wire
@@ -121,7 +122,7 @@ def composite_piece(entry: Door, body: wire.Composite) -> Piece:
     """
     digests = _digests(body.hashes, "hashes")
     where = f"composite {digests[0][1][:12]}"
-    if body.hash != digests[0][1] or not digests[0][0].startswith("composite-"):
+    if body.hash != digests[0][1] or not is_composite(digests[0][0]):
         raise BadRequest(f"{where}: hash must be the first of hashes, of a composite algorithm")
     members = [_member(entry, member, where) for member in body.components]
     total = _count(body.component_count_total, f"{where}: component_count_total")
@@ -143,7 +144,7 @@ def composite_piece(entry: Door, body: wire.Composite) -> Piece:
 
 def commit(text: str | None, where: str) -> str:
     """A git commit, or nothing."""
-    is_commit = not text or (len(text) in (40, 64) and set(text) <= set("0123456789abcdef"))
+    is_commit = not text or (len(text) in (40, 64) and is_hexadecimal(text))
     if not is_commit:
         raise BadRequest(f"{where} must be a commit's 40 or 64 hexadecimal digits, or empty")
     return text or ""
@@ -215,7 +216,7 @@ def _digests(hashes: list[wire.Digest], where: str) -> list[tuple[str, str]]:
     if not 1 <= len(hashes) <= 16:
         raise BadRequest(f"{where} needs between 1 and 16 digests")
     checked = [(one.algorithm, door.digest(one.algorithm, one.digest, where)) for one in hashes]
-    return [(algorithm, door.digest_text(algorithm, value)) for algorithm, value in checked]
+    return [(algorithm, digest_text(algorithm, value)) for algorithm, value in checked]
 
 
 def _key(*parts: str) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.scopes import Scope
 from roar_glaas.access.visibility import PUBLIC, visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.errors import Conflict
 from roar_glaas.registration.pieces import Git, Pieces
 from roar_glaas.registration.widening import agree

@@ -12,6 +12,7 @@ from roar_core.identity import canonical_json
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.scopes import Scope
 from roar_glaas.access.visibility import visible
+from roar_glaas.digests import is_composite
 from roar_glaas.errors import Unprocessable
 from roar_glaas.registration.staging import Registration, staged_pieces
 from roar_glaas.registration.wire import Expected
@@ -148,18 +149,14 @@ def _datasets_among(connection: sa.Connection, caller: Caller, digests: set[str]
     )
     named: dict[str, list[Any]] = {}
     for row in rows_with(connection, query, artifact.c.digest, set(map(bytes.fromhex, digests))):
-        is_file = not row.algorithm.startswith("composite-")
+        is_file = not is_composite(row.algorithm)
         if is_file or row.is_proven or row.is_seen:
             named.setdefault(bytes(row.digest).hex(), []).append(row)
     first = {
         digest: min(rows, key=lambda row: (not row.is_proven, row.id))
         for digest, rows in named.items()
     }
-    return {
-        digest: row.algorithm
-        for digest, row in first.items()
-        if row.algorithm.startswith("composite-")
-    }
+    return {digest: row.algorithm for digest, row in first.items() if is_composite(row.algorithm)}
 
 
 def _counted(connection: sa.Connection, owner_id: int, uids: list[bytes]) -> dict[str, int]:

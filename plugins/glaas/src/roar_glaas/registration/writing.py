@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.people import public_id_of
 from roar_glaas.access.scopes import Scope
-from roar_glaas.door import ETAG
+from roar_glaas.digests import digest_bytes
 from roar_glaas.log.appending import Record, append
 from roar_glaas.moments import now_us
 from roar_glaas.registration.pieces import Body, Git, Pieces
@@ -146,8 +146,10 @@ def _write_jobs(
 
 def _artifact_ids(connection: sa.Connection, named: set[tuple[str, str]]) -> ArtifactIds:
     """The ids of artifacts; those that nobody has named before are made."""
-    digests = {_raw(*name): name for name in named}
-    wanted = {(algorithm, _raw(algorithm, text)): (algorithm, text) for algorithm, text in named}
+    digests = {digest_bytes(*name): name for name in named}
+    wanted = {
+        (algorithm, digest_bytes(algorithm, text)): (algorithm, text) for algorithm, text in named
+    }
     query = sa.select(artifact.c.id, artifact.c.algorithm, artifact.c.digest)
     ids = {}
     for row in rows_with(connection, query, artifact.c.digest, digests):
@@ -179,7 +181,7 @@ def _write_facts(
         place = (ids[algorithm, text], session_id, next(indexes))
         facts.append((*place, *(body[name] for name in _FACT)))
         claims += [
-            (*place, algorithm, _raw(algorithm, text))
+            (*place, algorithm, digest_bytes(algorithm, text))
             for algorithm, text in dict.fromkeys(map(tuple, others))
         ]
     place_columns = ("artifact_id", "session_id", "leaf_index")
@@ -211,7 +213,7 @@ def _write_composites(
         )
         members += [
             (
-                *(number, ordinal, _raw(member["algorithm"], member["digest"])),
+                *(number, ordinal, digest_bytes(member["algorithm"], member["digest"])),
                 *(member[name] for name in _COMPONENT),
             )
             for ordinal, member in enumerate(body["components"])
@@ -236,7 +238,3 @@ def _write_edges(
     rows.sort(key=lambda row: row[:4])
     columns = ("job_id", "direction", "artifact_id", "ordinal", "byte_ranges")
     insert_rows(connection, edge, (*columns, *_EDGE), rows)
-
-
-def _raw(algorithm: str, text: str) -> bytes:
-    return text.encode("ascii") if algorithm == ETAG else bytes.fromhex(text)
