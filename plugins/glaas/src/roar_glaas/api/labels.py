@@ -26,6 +26,7 @@ from roar_glaas.labels.targets import (
 )
 from roar_glaas.legacy import sessions
 from roar_glaas.registration.quota import User, use
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import label, session
@@ -93,7 +94,7 @@ def sync(
 
         place_of = of_caller if caller.is_known else of_legacy
         counts = replace(connection, entry, data.labels, place_of)
-        user = User(caller.owner_id, request.client.host if request.client else "")
+        user = User(caller.owner_id, address_of(request))
         use(connection, settings, user, size=wire.bytes_of(data.labels))
     return {**counts._asdict(), "unchanged": counts.noops, "masked": entry.masked}
 

@@ -16,6 +16,7 @@ from roar_glaas.legacy import wire as legacy_wire
 from roar_glaas.registration import intake, staging, wire
 from roar_glaas.registration.pieces import Git
 from roar_glaas.registration.quota import User, use
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -53,7 +54,7 @@ def open_session(
     with database.write() as connection:
         name, created = sessions.open_session(connection, settings, data.hash, git, version)
         size = _OPENING_BYTES + len(git.repo) + len(git.branch)
-        use(connection, settings, User(NOBODY, _address(request)), size=size)
+        use(connection, settings, User(NOBODY, address_of(request)), size=size)
     return {
         "hash": data.hash,  # what it is called in the requests to come
         "url": f"{settings.url}/dag/{name}",
@@ -211,12 +212,8 @@ def _stage(
 ) -> int:
     _must_take_anonymous(settings)
     with database.write() as connection:
-        found = sessions.find_open(connection, settings, name, _address(request))
+        found = sessions.find_open(connection, settings, name, address_of(request))
         return staging.stage(connection, settings, found, kind, pieces)
-
-
-def _address(request: Asked) -> str:
-    return request.client.host if request.client else ""
 
 
 def _must_take_anonymous(settings: Settings) -> None:

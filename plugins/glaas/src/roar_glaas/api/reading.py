@@ -15,6 +15,7 @@ from roar_glaas.graph.closure import upstream
 from roar_glaas.graph.descriptions import describe_jobs
 from roar_glaas.legacy.sessions import is_waiting, linked_session
 from roar_glaas.log.withheld import reasons
+from roar_glaas.serving.peers import address_of
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import job, session
 
@@ -37,7 +38,7 @@ def artifact_by_hash(
         try:
             found = find_artifact(connection, caller, reference)
         except NotFound:
-            address = request.client.host if request.client else ""
+            address = address_of(request)
             if is_waiting(connection, address, reference):
                 return {"hash": reference, "isRegistered": False}
             raise

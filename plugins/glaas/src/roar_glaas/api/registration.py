@@ -22,6 +22,7 @@ from roar_glaas.registration.labels import add_labels
 from roar_glaas.registration.overlaps import Registered, registered_sessions
 from roar_glaas.registration.pieces import Git
 from roar_glaas.registration.quota import use
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -86,7 +87,7 @@ def open_one(
     if not is_anonymous:
         _writer(caller)
     version = door.storable(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     with database.write() as connection:
         opened = staging.open_registration(
             connection,

@@ -40,9 +40,11 @@ def backup(file: Path, data: Path | None, database: str | None) -> None:
     is_piped = str(file) == "-"
     if is_piped and sys.stdout.isatty():
         raise GlaasError("a backup is no text for a terminal; name a file, or a pipe")
-    opened = open_existing(settings)
     try:
-        with tempfile.TemporaryDirectory(dir=settings.data, prefix=".backup-") as folder:
+        with (
+            open_existing(settings) as opened,
+            tempfile.TemporaryDirectory(dir=settings.data, prefix=".backup-") as folder,
+        ):
             target = Path(folder) / "backup" if is_piped else file
             note = take_backup(opened, settings.data, target, _progress)
             if is_piped:
@@ -52,8 +54,6 @@ def backup(file: Path, data: Path | None, database: str | None) -> None:
                 sys.stdout.buffer.flush()
     except OSError as error:
         raise GlaasError(f"the backup cannot be written: {error.strerror}") from error
-    finally:
-        opened.dispose()
     click.echo(f"backed up {_told(note)}", err=is_piped)
     if note.key is None:
         click.echo(

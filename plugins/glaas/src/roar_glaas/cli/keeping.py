@@ -28,10 +28,8 @@ def init(data: Path | None, database: str | None, rotate_key: bool) -> None:
     from roar_glaas.opening import open_registry
 
     settings = settings_of(data, database)
-    opened = open_registry(settings)
-    with opened.read() as connection:
+    with open_registry(settings) as opened, opened.read() as connection:
         key = key_in_force(connection)
-    opened.dispose()
     click.echo(f"{settings.data} holds a registry, whose log is signed with key {key.hex()}")
     if rotate_key:
         _rotate(data, database)
@@ -85,8 +83,7 @@ def withhold(
     from roar_glaas.opening import open_existing
 
     settings = settings_of(data, database)
-    opened = open_existing(settings)
-    try:
+    with open_existing(settings) as opened:
         if not scrub:
             if record is None or reason is None:
                 raise click.UsageError("name a record, and say why with --reason TEXT")
@@ -104,8 +101,6 @@ def withhold(
                 f"record {record}, a {done.kind}, is withheld; record {done.record_index} says so"
             )
         withholding.scrub(opened)
-    finally:
-        opened.dispose()
 
 
 def _rotate(data: Path | None, database: str | None) -> None:
@@ -113,11 +108,9 @@ def _rotate(data: Path | None, database: str | None) -> None:
     from roar_glaas.opening import open_existing
 
     settings = settings_of(data, database)
-    opened = open_existing(settings)
-    try:
-        new = rotate_key(opened, begin_log(opened, settings.data), settings.data)
-    except OSError as error:
-        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
-    finally:
-        opened.dispose()
+    with open_existing(settings) as opened:
+        try:
+            new = rotate_key(opened, begin_log(opened, settings.data), settings.data)
+        except OSError as error:
+            raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
     click.echo(f"the log is signed with key {new.id.hex()} from now on")

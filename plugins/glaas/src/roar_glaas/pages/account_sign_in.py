@@ -18,6 +18,7 @@ from roar_glaas.errors import NotFound, Refusal, TooMany
 from roar_glaas.pages.account_pages import account_page, local_address, see, sentence
 from roar_glaas.pages.browser import cookie, cookie_name, no_cookie, reader
 from roar_glaas.pages.forms import Form
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -148,7 +149,7 @@ def _target(request: Request[Any, Any, Any]) -> str:
 
 
 def _address(request: Request[Any, Any, Any]) -> str:
-    return request.client.host if request.client else ""
+    return address_of(request)
 
 
 def _provider(settings: Settings) -> Any:
