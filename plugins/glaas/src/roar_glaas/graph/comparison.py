@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from roar_glaas.access.visibility import visible
 from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.closure import newest_job, walk_up
+from roar_glaas.graph.closure import first_jobs, newest_job, walk_up
 from roar_glaas.graph.descriptions import describe_jobs
 from roar_glaas.storage.tables import job, session
 
@@ -23,6 +23,14 @@ _MOST_NAMED = 1_000
 Job = dict[str, Any]
 
 
+class Side(NamedTuple):
+    """One of the two that are compared: its hash, ids of its jobs, whether these are all."""
+
+    hash: str
+    jobs: list[int]
+    is_all: bool
+
+
 def compare_artifacts(
     connection: sa.Connection, caller: Caller, left: Found, right: Found
 ) -> dict[str, Any]:
@@ -30,19 +38,9 @@ def compare_artifacts(
     as_of = newest_job(connection)
     sides = []
     for found in (left, right):
-        ids: list[int] = []
-        for step in walk_up(connection, caller, found, as_of):
-            ids.append(step.job_id)
-            if len(ids) > MOST_JOBS:
-                break
-        sides.append(ids)
-    return {
-        "left": {"hash": left.digest, "jobCount": min(len(sides[0]), MOST_JOBS)},
-        "right": {"hash": right.digest, "jobCount": min(len(sides[1]), MOST_JOBS)},
-        "isSame": left.id == right.id,
-        "truncated": max(map(len, sides)) > MOST_JOBS,
-        **_compared(connection, sides),
-    }
+        ids, is_all = first_jobs(walk_up(connection, caller, found, as_of), MOST_JOBS)
+        sides.append(Side(found.digest, ids, is_all))
+    return _compared(connection, *sides)
 
 
 def compare_sessions(
@@ -60,21 +58,21 @@ def compare_sessions(
             .order_by(job.c.step, job.c.id)
             .limit(MOST_JOBS + 1)
         )
-        sides.append(list(ids.scalars()))
-        if not sides[-1]:
+        found = list(ids.scalars())
+        if not found:
             raise NotFound(f"no session {reference[:64]!r} is registered")
+        sides.append(Side(text, found[:MOST_JOBS], len(found) <= MOST_JOBS))
+    return _compared(connection, *sides)
+
+
+def _compared(connection: sa.Connection, left: Side, right: Side) -> dict[str, Any]:
     return {
-        "left": {"hash": left.lower(), "jobCount": min(len(sides[0]), MOST_JOBS)},
-        "right": {"hash": right.lower(), "jobCount": min(len(sides[1]), MOST_JOBS)},
-        "isSame": left.lower() == right.lower(),
-        "truncated": max(map(len, sides)) > MOST_JOBS,
-        **_compared(connection, sides),
+        "left": {"hash": left.hash, "jobCount": len(left.jobs)},
+        "right": {"hash": right.hash, "jobCount": len(right.jobs)},
+        "isSame": left.hash == right.hash,
+        "truncated": not (left.is_all and right.is_all),
+        **compare_jobs(*(describe_jobs(connection, side.jobs) for side in (left, right))),
     }
-
-
-def _compared(connection: sa.Connection, sides: list[list[int]]) -> dict[str, Any]:
-    left, right = (describe_jobs(connection, ids[:MOST_JOBS]) for ids in sides)
-    return compare_jobs(left, right)
 
 
 def compare_jobs(left: list[Job], right: list[Job]) -> dict[str, Any]:

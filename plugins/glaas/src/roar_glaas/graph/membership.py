@@ -12,7 +12,7 @@ from roar_glaas.access.visibility import visible
 from roar_glaas.digests import digest_text
 from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.storage.tables import artifact, component, composite, session
 
 MOST_MEMBERS = 10_000

@@ -12,7 +12,7 @@ from roar_glaas.digests import digest_text
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.jobs import brief_jobs
 from roar_glaas.graph.membership import member_ids
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.graph.uses import uses
 from roar_glaas.storage.tables import artifact, edge, job, session
 

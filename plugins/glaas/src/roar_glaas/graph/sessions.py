@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.graph.commits import commit_is
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.tables import job, owner, project, session
 
