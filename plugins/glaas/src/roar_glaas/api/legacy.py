@@ -7,14 +7,12 @@ from typing import Any
 import attrs
 from litestar import Request, post
 
-from roar_glaas import door
 from roar_glaas.access.caller import NOBODY, Caller
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Conflict, Forbidden
 from roar_glaas.legacy import sessions
 from roar_glaas.legacy import wire as legacy_wire
 from roar_glaas.registration import intake, staging, wire
-from roar_glaas.registration.pieces import Git
 from roar_glaas.registration.quota import User, use
 from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
@@ -24,7 +22,6 @@ Answer = dict[str, Any]
 Asked = Request[Any, Any, Any]
 
 _JOB = "/api/v1/sessions/{name:str}/jobs/{job_uid:str}"
-_MOST_LINKS = 10_000
 # What an open session costs the database though nothing is sent.
 _OPENING_BYTES = 512
 
@@ -44,12 +41,8 @@ def open_session(
             "register under your name"
         )
     entry = Door()
-    git = Git(
-        entry.text(data.git_repo or "", "git_repo"),
-        intake.commit(data.git_commit, "git_commit"),
-        entry.text(data.git_branch or "", "git_branch"),
-    )
-    version = door.storable(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
+    git = intake.git(entry, data)
+    version = intake.client_version(request.headers.get("x-roar-version"))
     _must_take_anonymous(settings)
     with database.write() as connection:
         name, created = sessions.open_session(connection, settings, data.hash, git, version)
@@ -133,9 +126,7 @@ def inputs(
     return {"job_uid": job_uid, "inputs_linked": count, "masked": masked}
 
 
-@post(
-    "/api/v1/sessions/{name:str}/jobs/{job_uid:str}/outputs", status_code=201, sync_to_thread=True
-)
+@post(f"{_JOB}/outputs", status_code=201, sync_to_thread=True)
 def outputs(
     request: Asked,
     settings: Settings,
@@ -195,9 +186,7 @@ def _link(
     name, local_uid, direction = side
     entry = Door()
     uid = sessions.registered_uid(name, local_uid)
-    if len(data.artifacts) > _MOST_LINKS:
-        raise BadRequest(f"at most {_MOST_LINKS} artifacts in one request")
-    pieces = [intake.edge_piece(entry, uid, direction, body) for body in data.artifacts]
+    pieces = intake.edge_pieces(entry, uid, direction, data.artifacts)
     _stage(request, settings, database, name, "edge", pieces)
     return len(pieces), entry.masked
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
 from roar_glaas.digests import digest_bytes
+from roar_glaas.registration.pieces import COMPONENT_COLUMNS, COMPOSITE_COLUMNS, FACT_COLUMNS
 from roar_glaas.storage.tables import (
     artifact,
     artifact_fact,
@@ -17,10 +18,6 @@ from roar_glaas.storage.tables import (
     digest_claim,
     session,
 )
-
-_FACT = ("size_bytes", "source_type", "source_url", "metadata")
-_COMPOSITE = ("size_bytes", "total", "is_proven", "metadata", "bloom_bits", "bloom_hashes")
-_COMPONENT = ("path", "leaf_kind", "algorithm", "size_bytes", "type")
 
 
 class Facts(Comparing):
@@ -39,7 +36,7 @@ class Facts(Comparing):
                 continue
             said = record.document["artifact"]
             name = f"artifact {said['digests'][0][1][:12]}"
-            wanted = {column: said[column] for column in _FACT}
+            wanted = {column: said[column] for column in FACT_COLUMNS}
             self._compare(record, name, wanted | _names(record.document, said), row)
             further = said["digests"][1:]
             expected = {(algorithm, digest_bytes(algorithm, text)) for algorithm, text in further}
@@ -99,7 +96,7 @@ class Composites(Comparing):
             if record.document is None:
                 continue
             said = record.document["composite"]
-            wanted = {column: said[column] for column in _COMPOSITE}
+            wanted = {column: said[column] for column in COMPOSITE_COLUMNS}
             wanted |= {
                 "stored": len(said["components"]),
                 "bloom": bytes.fromhex(said["bloom"]) if said["bloom"] else None,
@@ -113,7 +110,7 @@ class Composites(Comparing):
                     (
                         ordinal,
                         digest_bytes(member["algorithm"], member["digest"]),
-                        *(member[column] for column in _COMPONENT),
+                        *(member[column] for column in COMPONENT_COLUMNS),
                     )
                     for ordinal, member in enumerate(said["components"])
                 },
@@ -121,7 +118,7 @@ class Composites(Comparing):
                     (
                         row.ordinal,
                         bytes(row.digest),
-                        *(getattr(row, column) for column in _COMPONENT),
+                        *(getattr(row, column) for column in COMPONENT_COLUMNS),
                     )
                     for row in found
                 },

@@ -10,13 +10,10 @@ import sqlalchemy as sa
 from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
 from roar_glaas.digests import digest_bytes
+from roar_glaas.registration.pieces import EDGE_COLUMNS, JOB_COLUMNS
 from roar_glaas.storage.tables import artifact, edge, job, session
 
-_JOB = (
-    *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
-    *("git_commit", "git_branch", "metadata"),
-)
-_EDGE = ("path", "size_bytes", "byte_ranges", "selected", "total", "bloom")
+_EDGE = ("byte_ranges", *EDGE_COLUMNS)
 
 
 class Jobs(Comparing):
@@ -49,7 +46,7 @@ class Jobs(Comparing):
             if record.document is None:
                 continue
             said = record.document["job"]
-            wanted = {column: said[column] for column in _JOB}
+            wanted = {column: said[column] for column in JOB_COLUMNS}
             wanted |= {
                 "uid": bytes.fromhex(said["uid"]),
                 "session_hash": bytes.fromhex(record.document["session"]),

@@ -14,7 +14,7 @@ from roar_glaas.labels.replacing import Place
 from roar_glaas.moments import SECOND_US, now_us
 from roar_glaas.registration import staging
 from roar_glaas.registration.finalize import finalize
-from roar_glaas.registration.pieces import Git
+from roar_glaas.registration.intake import Git
 from roar_glaas.registration.staging import Registration
 from roar_glaas.registration.wire import Finalize
 from roar_glaas.settings import Settings

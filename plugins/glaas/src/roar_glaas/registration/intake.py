@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -23,6 +23,16 @@ from roar_glaas.registration import wire
 
 Piece = tuple[str, dict[str, Any]]
 
+
+class Git(NamedTuple):
+    """The checkout that a registration names."""
+
+    repo: str
+    commit: str
+    branch: str
+
+
+MOST_LINKS = 10_000
 _SOURCES = ("s3", "gs", "https", "hf", "http", "file")
 _KINDS = ("file", "symlink", "composite")
 _MOST = 2**53 - 1
@@ -93,6 +103,13 @@ def edge_piece(entry: Door, uid: str, direction: str, body: wire.Link) -> Piece:
     return _key(uid, direction, digest, path), piece
 
 
+def edge_pieces(entry: Door, uid: str, direction: str, links: list[wire.Link]) -> list[Piece]:
+    """What one job read, or wrote: the pieces of one request."""
+    if len(links) > MOST_LINKS:
+        raise BadRequest(f"at most {MOST_LINKS} artifacts in one request")
+    return [edge_piece(entry, uid, direction, body) for body in links]
+
+
 def view_piece(uid: str, body: wire.ViewEdge) -> Piece:
     """A job read or wrote some members of a dataset."""
     directions = {"consumes": "in", "produces": "out"}
@@ -148,6 +165,20 @@ def commit(text: str | None, where: str) -> str:
     if not is_commit:
         raise BadRequest(f"{where} must be a commit's 40 or 64 hexadecimal digits, or empty")
     return text or ""
+
+
+def git(entry: Door, body: wire.Checkout) -> Git:
+    """The checkout that a request names, nothing where it is silent."""
+    return Git(
+        entry.text(body.git_repo or "", "git_repo"),
+        commit(body.git_commit, "git_commit"),
+        entry.text(body.git_branch or "", "git_branch"),
+    )
+
+
+def client_version(header: str | None) -> str:
+    """What a client says that it is, with X-Roar-Version; its first 64 characters."""
+    return door.storable((header or "")[:64], "X-Roar-Version")
 
 
 def client_session_id(text: str | None) -> str | None:

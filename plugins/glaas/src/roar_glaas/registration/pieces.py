@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from roar_glaas.access.scopes import Scope
 from roar_glaas.access.visibility import visible
 from roar_glaas.digests import is_composite
 from roar_glaas.errors import Unprocessable
+from roar_glaas.registration.intake import Git
 from roar_glaas.registration.staging import Registration, staged_pieces
 from roar_glaas.registration.wire import Expected
 from roar_glaas.storage.bulk import rows_with
@@ -23,13 +24,18 @@ _HASH_VERSION = 1
 
 Body = dict[str, Any]
 
-
-class Git(NamedTuple):
-    """The checkout that a registration names."""
-
-    repo: str
-    commit: str
-    branch: str
+# What a piece, the record made of it and its row say under the same names.
+JOB_COLUMNS = (
+    *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
+    *("git_commit", "git_branch", "metadata"),
+)
+FACT_COLUMNS = ("size_bytes", "source_type", "source_url", "metadata")
+COMPOSITE_COLUMNS = (
+    *("size_bytes", "total", "is_proven", "metadata"),
+    *("bloom_bits", "bloom_hashes"),
+)
+COMPONENT_COLUMNS = ("path", "leaf_kind", "algorithm", "size_bytes", "type")
+EDGE_COLUMNS = ("path", "size_bytes", "selected", "total", "bloom")
 
 
 class Pieces:
