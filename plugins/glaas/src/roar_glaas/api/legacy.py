@@ -12,6 +12,7 @@ from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Conflict, Forbidden
 from roar_glaas.legacy import sessions
 from roar_glaas.legacy import wire as legacy_wire
+from roar_glaas.legacy.names import registered_uid
 from roar_glaas.registration import intake, staging, wire
 from roar_glaas.registration.quota import User, use
 from roar_glaas.serving.peers import address_of
@@ -157,8 +158,8 @@ def _add_jobs(
     entry = Door()
     pieces = []
     for body in bodies:
-        uid = sessions.registered_uid(name, body.job_uid)
-        parent = body.parent_job_uid and sessions.registered_uid(name, body.parent_job_uid)
+        uid = registered_uid(name, body.job_uid)
+        parent = body.parent_job_uid and registered_uid(name, body.parent_job_uid)
         pieces.append(
             intake.job_piece(entry, attrs.evolve(body, job_uid=uid, parent_job_uid=parent))
         )
@@ -185,7 +186,7 @@ def _link(
 ) -> tuple[int, list[dict[str, str]]]:
     name, local_uid, direction = side
     entry = Door()
-    uid = sessions.registered_uid(name, local_uid)
+    uid = registered_uid(name, local_uid)
     pieces = intake.edge_pieces(entry, uid, direction, data.artifacts)
     _stage(request, settings, database, name, "edge", pieces)
     return len(pieces), entry.masked

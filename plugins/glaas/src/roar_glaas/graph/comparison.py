@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
-from roar_glaas.access.visibility import visible
-from roar_glaas.digests import is_hexadecimal
-from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import first_jobs, newest_job, walk_up
 from roar_glaas.graph.descriptions import describe_jobs
-from roar_glaas.storage.tables import job, session
+from roar_glaas.graph.sessions import find_session
+from roar_glaas.storage.tables import job
 
 MOST_JOBS = 1_000
 _MOST_NAMED = 1_000
@@ -49,19 +47,15 @@ def compare_sessions(
     """What differs between two sessions, by their hashes: see `compare_jobs`. Raises NotFound."""
     sides = []
     for reference in (left, right):
-        text = reference.lower()
-        digest = bytes.fromhex(text) if len(text) == 64 and is_hexadecimal(text) else b""
+        row = find_session(connection, caller, reference)
         ids = connection.execute(
             sa.select(job.c.id)
-            .join(session, session.c.id == job.c.session_id)
-            .where(session.c.hash == digest, visible(caller))
+            .where(job.c.session_id == row.id)
             .order_by(job.c.step, job.c.id)
             .limit(MOST_JOBS + 1)
         )
         found = list(ids.scalars())
-        if not found:
-            raise NotFound(f"no session {reference[:64]!r} is registered")
-        sides.append(Side(text, found[:MOST_JOBS], len(found) <= MOST_JOBS))
+        sides.append(Side(bytes(row.hash).hex(), found[:MOST_JOBS], len(found) <= MOST_JOBS))
     return _compared(connection, *sides)
 
 

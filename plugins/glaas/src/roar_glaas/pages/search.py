@@ -20,6 +20,7 @@ from roar_glaas.graph.jobs import Wanted, find_jobs
 from roar_glaas.graph.labelled import find_labels
 from roar_glaas.graph.sessions import Wanted as WantedSessions
 from roar_glaas.graph.sessions import find_sessions
+from roar_glaas.labels.values import MOST_CHARACTERS
 from roar_glaas.pages.rendering import page
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import job, session
@@ -131,7 +132,9 @@ def _labels(
     """Labels by `key=value`, or by a key alone."""
     key, is_pair, value = typed.partition("=")
     wanted = value.strip() if is_pair else None
-    found = find_labels(connection, caller, key.strip()[:255], wanted, None, _LISTED, after)
+    found = find_labels(
+        connection, caller, key.strip()[:MOST_CHARACTERS], wanted, None, _LISTED, after
+    )
     for one in found["labels"]:
         if one["entityType"] == "artifact":
             one["address"] = f"/artifacts/{one['artifactHash']}"
