@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from roar_core.redaction import mask, mask_in
+from roar_glaas.digests import ETAG
 from roar_glaas.errors import BadRequest
 from roar_glaas.strict_json import parse
 
@@ -18,7 +19,6 @@ _LENGTHS = {
     "sha512": 64,
     "md5": 16,
 }
-ETAG = "etag"  # an object store's own, which need not be hexadecimal
 _MOST_ETAG = 64
 
 
@@ -85,11 +85,6 @@ def digest(algorithm: str, text: str, where: str) -> bytes:
     if len(found) != length or len(text) != 2 * length:
         raise BadRequest(f"{where}: a digest of {algorithm} has {2 * length} hexadecimal digits")
     return found
-
-
-def digest_text(algorithm: str, value: bytes) -> str:
-    """A digest as it is written."""
-    return value.decode("ascii") if algorithm == ETAG else value.hex()
 
 
 def uid(text: str, where: str) -> bytes:

@@ -10,6 +10,7 @@ from litestar import Request, Response, Router, post
 from roar_glaas.access import device
 from roar_glaas.api.accounts import NO_STORE, pair_document
 from roar_glaas.errors import BadRequest
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -46,7 +47,7 @@ def start(
     request: Request[Any, Any, Any], database: Database, settings: Settings, data: Starting
 ) -> Response[Answer]:
     """Begin a log-in: a secret for the client, and a code for somebody to approve."""
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     with database.write() as connection:
         started = device.start(connection, data.client_name, address, settings.device_interval_s)
     page = f"{settings.url}/device"

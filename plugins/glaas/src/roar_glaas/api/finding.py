@@ -12,8 +12,8 @@ from roar_glaas.api.examples import told
 from roar_glaas.api.parameters import Cursor, Limit, known_parameters, plain
 from roar_glaas.graph import files, jobs, labelled, sessions
 from roar_glaas.graph.limits import reading
-from roar_glaas.graph.moments import moment_us
-from roar_glaas.graph.pages import USUAL
+from roar_glaas.graph.paging import USUAL
+from roar_glaas.moments import moment_us
 from roar_glaas.storage.database import Database
 
 Answer = dict[str, Any]

@@ -11,6 +11,7 @@ from litestar.params import Parameter
 from roar_glaas.access.caller import Caller
 from roar_glaas.errors import Unauthenticated
 from roar_glaas.passing import fragments
+from roar_glaas.serving.peers import address_of
 from roar_glaas.serving.rates import group_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
@@ -52,7 +53,7 @@ def open_session(
     """Open a fragment session."""
     if not caller.is_known and not settings.takes_anonymous:
         raise Unauthenticated("a fragment session needs an account: sign in with `roar login`")
-    address = group_of(request.client.host if request.client else "")
+    address = group_of(address_of(request))
     opener = fragments.Opener(caller.owner_id, address)
     with database.write() as connection:
         expires_at_us, created = fragments.open_store(

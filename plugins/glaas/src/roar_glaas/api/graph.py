@@ -13,7 +13,7 @@ from roar_glaas.api.parameters import Algorithm, Cursor, Limit, known_parameters
 from roar_glaas.graph import comparison, membership, neighbours, paths, results, sources, subgraph
 from roar_glaas.graph.artifacts import find_artifact
 from roar_glaas.graph.limits import reading
-from roar_glaas.graph.pages import USUAL
+from roar_glaas.graph.paging import USUAL
 from roar_glaas.storage.database import Database
 
 Answer = dict[str, Any]

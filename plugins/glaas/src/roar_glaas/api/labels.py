@@ -13,6 +13,7 @@ from roar_glaas.access.visibility import visible
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, NotFound, Unauthenticated
 from roar_glaas.graph.artifacts import find_artifact
+from roar_glaas.graph.sessions import find_session
 from roar_glaas.labels import versions, wire
 from roar_glaas.labels.reconcile import answer, apply, plan
 from roar_glaas.labels.replacing import Place, replace
@@ -21,11 +22,12 @@ from roar_glaas.labels.targets import (
     Target,
     find_target,
     may_write,
-    seen_session,
     writable_session,
 )
 from roar_glaas.legacy import sessions
+from roar_glaas.legacy.names import registered_uid
 from roar_glaas.registration.quota import User, use
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import label, session
@@ -88,12 +90,12 @@ def sync(
                 ) from error
             if body.job_uid is None:
                 return finished[name], None
-            uid = sessions.registered_uid(name, body.job_uid)
+            uid = registered_uid(name, body.job_uid)
             return sessions.session_of_job(connection, uid) or finished[name], uid
 
         place_of = of_caller if caller.is_known else of_legacy
         counts = replace(connection, entry, data.labels, place_of)
-        user = User(caller.owner_id, request.client.host if request.client else "")
+        user = User(caller.owner_id, address_of(request))
         use(connection, settings, user, size=wire.bytes_of(data.labels))
     return {**counts._asdict(), "unchanged": counts.noops, "masked": entry.masked}
 
@@ -148,7 +150,7 @@ def _find(connection: sa.Connection, caller: Caller, stated: Stated) -> tuple[An
         stated = stated._replace(session_hash=name, artifact_hash=found.digest)
     if not stated.session_hash:
         raise BadRequest("session_hash is missing")
-    row = seen_session(connection, caller, stated.session_hash)
+    row = find_session(connection, caller, stated.session_hash)
     return row, find_target(connection, row.id, stated), stated
 
 

@@ -12,9 +12,10 @@ from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Conflict, Forbidden
 from roar_glaas.legacy import sessions
 from roar_glaas.legacy import wire as legacy_wire
+from roar_glaas.legacy.names import registered_uid
 from roar_glaas.registration import intake, staging, wire
-from roar_glaas.registration.pieces import Git
 from roar_glaas.registration.quota import User, use
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -22,7 +23,6 @@ Answer = dict[str, Any]
 Asked = Request[Any, Any, Any]
 
 _JOB = "/api/v1/sessions/{name:str}/jobs/{job_uid:str}"
-_MOST_LINKS = 10_000
 # What an open session costs the database though nothing is sent.
 _OPENING_BYTES = 512
 
@@ -42,17 +42,13 @@ def open_session(
             "register under your name"
         )
     entry = Door()
-    git = Git(
-        entry.text(data.git_repo or "", "git_repo"),
-        intake.commit(data.git_commit, "git_commit"),
-        entry.text(data.git_branch or "", "git_branch"),
-    )
-    version = entry.text(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
+    git = intake.git(entry, data)
+    version = intake.client_version(entry, request.headers.get("x-roar-version"))
     _must_take_anonymous(settings)
     with database.write() as connection:
         name, created = sessions.open_session(connection, settings, data.hash, git, version)
         size = _OPENING_BYTES + len(git.repo) + len(git.branch)
-        use(connection, settings, User(NOBODY, _address(request)), size=size)
+        use(connection, settings, User(NOBODY, address_of(request)), size=size)
     return {
         "hash": data.hash,  # what it is called in the requests to come
         "url": f"{settings.url}/dag/{name}",
@@ -131,9 +127,7 @@ def inputs(
     return {"job_uid": job_uid, "inputs_linked": count, "masked": masked}
 
 
-@post(
-    "/api/v1/sessions/{name:str}/jobs/{job_uid:str}/outputs", status_code=201, sync_to_thread=True
-)
+@post(f"{_JOB}/outputs", status_code=201, sync_to_thread=True)
 def outputs(
     request: Asked,
     settings: Settings,
@@ -164,8 +158,8 @@ def _add_jobs(
     entry = Door()
     pieces = []
     for body in bodies:
-        uid = sessions.registered_uid(name, body.job_uid)
-        parent = body.parent_job_uid and sessions.registered_uid(name, body.parent_job_uid)
+        uid = registered_uid(name, body.job_uid)
+        parent = body.parent_job_uid and registered_uid(name, body.parent_job_uid)
         pieces.append(
             intake.job_piece(entry, attrs.evolve(body, job_uid=uid, parent_job_uid=parent))
         )
@@ -192,10 +186,8 @@ def _link(
 ) -> tuple[int, list[dict[str, str]]]:
     name, local_uid, direction = side
     entry = Door()
-    uid = sessions.registered_uid(name, local_uid)
-    if len(data.artifacts) > _MOST_LINKS:
-        raise BadRequest(f"at most {_MOST_LINKS} artifacts in one request")
-    pieces = [intake.edge_piece(entry, uid, direction, body) for body in data.artifacts]
+    uid = registered_uid(name, local_uid)
+    pieces = intake.edge_pieces(entry, uid, direction, data.artifacts)
     _stage(request, settings, database, name, "edge", pieces)
     return len(pieces), entry.masked
 
@@ -210,12 +202,8 @@ def _stage(
 ) -> int:
     _must_take_anonymous(settings)
     with database.write() as connection:
-        found = sessions.find_open(connection, settings, name, _address(request))
+        found = sessions.find_open(connection, settings, name, address_of(request))
         return staging.stage(connection, settings, found, kind, pieces)
-
-
-def _address(request: Asked) -> str:
-    return request.client.host if request.client else ""
 
 
 def _must_take_anonymous(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from litestar import Router, get
 from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, NotFound
 from roar_glaas.log.entries import MOST_ENTRIES, entries, entry
 from roar_glaas.log.proofs import consistency_proof, inclusion_proof, log_size, root_of
@@ -20,7 +21,6 @@ Answer = dict[str, Any]
 
 _From = Annotated[int, Parameter(query="from", description="Leaves of the older tree.")]
 _To = Annotated[int | None, Parameter(query="to", description="Leaves of the newer tree.")]
-_HEX = set("0123456789abcdef")
 
 
 @get("/head", sync_to_thread=True)
@@ -163,7 +163,7 @@ def _number(value: int, name: str) -> int:
 
 
 def _leaf_with(connection: sa.Connection, text: str) -> int:
-    if len(text) != 64 or not set(text) <= _HEX:
+    if len(text) != 64 or not is_hexadecimal(text):
         raise BadRequest("hash must be 64 hexadecimal digits, in lower case")
     found: int | None = connection.execute(
         sa.select(sa.func.min(leaf.c.index)).where(leaf.c.hash == bytes.fromhex(text))

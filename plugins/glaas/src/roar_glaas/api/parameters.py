@@ -10,7 +10,7 @@ from litestar.params import Parameter
 
 from roar_glaas import door
 from roar_glaas.errors import BadRequest
-from roar_glaas.graph.pages import MOST
+from roar_glaas.graph.paging import MOST
 
 Limit = Annotated[int, Parameter(ge=1, le=MOST, description="How many at once.")]
 Cursor = Annotated[

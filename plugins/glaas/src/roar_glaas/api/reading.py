@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from litestar import Request, Router, get
 
 from roar_glaas.access.caller import Caller
-from roar_glaas.access.visibility import visible
 from roar_glaas.errors import NotFound
-from roar_glaas.graph.artifacts import components_of, describe, find_artifact, jobs_at
+from roar_glaas.graph.artifacts import describe, find_artifact
 from roar_glaas.graph.closure import upstream
 from roar_glaas.graph.descriptions import describe_jobs
-from roar_glaas.legacy.sessions import is_waiting, linked_session
-from roar_glaas.log.withheld import reasons
+from roar_glaas.graph.membership import components_of
+from roar_glaas.graph.neighbours import jobs_at
+from roar_glaas.graph.sessions import session_document
+from roar_glaas.legacy.sessions import is_waiting
+from roar_glaas.serving.peers import address_of
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import job, session
 
 Answer = dict[str, Any]
 
@@ -37,7 +37,7 @@ def artifact_by_hash(
         try:
             found = find_artifact(connection, caller, reference)
         except NotFound:
-            address = request.client.host if request.client else ""
+            address = address_of(request)
             if is_waiting(connection, address, reference):
                 return {"hash": reference, "isRegistered": False}
             raise
@@ -91,40 +91,8 @@ def components(database: Database, caller: Caller, reference: str) -> Answer:
 )
 def session_by_hash(database: Database, caller: Caller, reference: str) -> Answer:
     """A session and its jobs, in the order they ran."""
-    return session_document(database, caller, reference)
-
-
-def session_document(database: Database, caller: Caller, reference: str) -> Answer:
-    """What is registered under a session's hash; raises NotFound."""
-    try:
-        digest = bytes.fromhex(reference)
-    except ValueError:
-        digest = b""
     with database.read() as connection:
-        row = connection.execute(
-            sa.select(session).where(
-                sa.or_(
-                    session.c.hash == digest, session.c.id == linked_session(connection, digest)
-                ),
-                visible(caller),
-            )
-        ).one_or_none()
-        if row is None or not digest:
-            raise NotFound(f"no session {reference[:64]!r} is registered")
-        ids = connection.execute(sa.select(job.c.id).where(job.c.session_id == row.id)).scalars()
-        jobs = describe_jobs(connection, ids)
-        why = reasons(connection, [row.leaf_index] if row.git_repo is None else [])
-    return {
-        "hash": bytes(row.hash).hex(),
-        "sessionHash": bytes(row.hash).hex(),
-        "gitRepo": row.git_repo or "",
-        "gitCommit": row.git_commit,
-        "gitBranch": row.git_branch or "",
-        "withheld": why.get(row.leaf_index),
-        "registeredAt": row.registered_at_us / 1e6,
-        "logIndex": row.leaf_index,
-        "jobs": jobs,
-    }
+        return session_document(connection, caller, reference)
 
 
 reading_routes = Router(

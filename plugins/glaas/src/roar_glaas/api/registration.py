@@ -20,8 +20,8 @@ from roar_glaas.registration import intake, staging, wire
 from roar_glaas.registration.finalize import finalize
 from roar_glaas.registration.labels import add_labels
 from roar_glaas.registration.overlaps import Registered, registered_sessions
-from roar_glaas.registration.pieces import Git
 from roar_glaas.registration.quota import use
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -29,7 +29,6 @@ Answer = dict[str, Any]
 Asked = Request[Any, Any, Any]
 
 ANONYMOUS = "anonymous_public"
-_MOST_LINKS = 10_000
 
 
 @attrs.frozen
@@ -85,8 +84,8 @@ def open_one(
         raise Forbidden("this registry takes no anonymous registrations; sign in: roar login")
     if not is_anonymous:
         _writer(caller)
-    version = Door().text(request.headers.get("x-roar-version", "")[:64], "X-Roar-Version")
-    address = request.client.host if request.client else ""
+    version = intake.client_version(Door(), request.headers.get("x-roar-version"))
+    address = address_of(request)
     with database.write() as connection:
         opened = staging.open_registration(
             connection,
@@ -196,8 +195,8 @@ def links(at: Place, data: wire.LinksOfJobs) -> Answer:
         uid = door.uid(body.job_uid, "links: job_uid").hex()
         pieces += [intake.edge_piece(entry, uid, "in", link) for link in body.inputs]
         pieces += [intake.edge_piece(entry, uid, "out", link) for link in body.outputs]
-    if len(pieces) > _MOST_LINKS:
-        raise BadRequest(f"links: at most {_MOST_LINKS} artifacts in one request")
+    if len(pieces) > intake.MOST_LINKS:
+        raise BadRequest(f"links: at most {intake.MOST_LINKS} artifacts in one request")
     at.stage("edge", pieces)
     return {"links_linked": len(pieces), "masked": entry.masked}
 
@@ -215,11 +214,7 @@ def view_edges(at: Place, job_uid: str, data: wire.ViewEdges) -> Answer:
 def finalize_one(at: Place, data: wire.Finalize) -> Answer:
     """Register everything that was staged, at once; asked again, the answer is the same."""
     entry = Door()
-    git = Git(
-        entry.text(data.git_repo or "", "git_repo"),
-        intake.commit(data.git_commit, "git_commit"),
-        entry.text(data.git_branch or "", "git_branch"),
-    )
+    git = intake.git(entry, data)
     with at.database.append() as connection:
         found = at.find(connection, must_be_open=False)
         outcome = finalize(connection, at.caller, found, git, data)
@@ -251,9 +246,7 @@ def labels(at: Place, data: Labels) -> Answer:
 def _links(at: Place, side: tuple[str, str], data: wire.Links) -> tuple[int, list[dict[str, str]]]:
     entry = Door()
     uid = door.uid(side[0], "the job in the address").hex()
-    if len(data.artifacts) > _MOST_LINKS:
-        raise BadRequest(f"at most {_MOST_LINKS} artifacts in one request")
-    pieces = [intake.edge_piece(entry, uid, side[1], body) for body in data.artifacts]
+    pieces = intake.edge_pieces(entry, uid, side[1], data.artifacts)
     at.stage("edge", pieces)
     return len(pieces), entry.masked
 

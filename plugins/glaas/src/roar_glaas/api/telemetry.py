@@ -7,26 +7,14 @@ are.
 
 from __future__ import annotations
 
-import time
-
 import attrs
 from litestar import post
 
+from roar_glaas.passing.telemetry import count_event
 from roar_glaas.settings import Settings
-from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import telemetry_count
 
 MOST_BYTES = 64 * 1024
-_DAY_S = 24 * 3600
-# Others are counted as one, so that nobody fills the table with names of their own.
-TRIGGERS = frozenset(
-    {
-        *("first_seen_for_install_id", "first_seen_for_version", "init", "reset", "register"),
-        *(f"{ordinal}_successful_roar_run" for ordinal in ("first", "second", "third")),
-    }
-)
-OTHER = "other"
 
 
 @attrs.frozen(kw_only=True)
@@ -44,17 +32,5 @@ def telemetry(settings: Settings, database: Database, data: Event) -> None:
     """Take one event: 204, which is what clients delete it after."""
     if not settings.telemetry_counts:
         return
-    row = {
-        "day": int(time.time()) // _DAY_S,
-        "trigger": data.trigger if data.trigger in TRIGGERS else OTHER,
-        "events": 1,
-    }
     with database.write() as connection:
-        connection.execute(
-            insert_of(connection)(telemetry_count)
-            .values(row)
-            .on_conflict_do_update(
-                index_elements=[telemetry_count.c.day, telemetry_count.c.trigger],
-                set_={"events": telemetry_count.c.events + 1},
-            )
-        )
+        count_event(connection, data.trigger)

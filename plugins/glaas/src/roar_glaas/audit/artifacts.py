@@ -6,8 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.audit.comparing import Comparing, raw
+from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
+from roar_glaas.digests import digest_bytes
+from roar_glaas.registration.pieces import COMPONENT_COLUMNS, COMPOSITE_COLUMNS, FACT_COLUMNS
 from roar_glaas.storage.tables import (
     artifact,
     artifact_fact,
@@ -16,10 +18,6 @@ from roar_glaas.storage.tables import (
     digest_claim,
     session,
 )
-
-_FACT = ("size_bytes", "source_type", "source_url", "metadata")
-_COMPOSITE = ("size_bytes", "total", "is_proven", "metadata", "bloom_bits", "bloom_hashes")
-_COMPONENT = ("path", "leaf_kind", "algorithm", "size_bytes", "type")
 
 
 class Facts(Comparing):
@@ -38,10 +36,10 @@ class Facts(Comparing):
                 continue
             said = record.document["artifact"]
             name = f"artifact {said['digests'][0][1][:12]}"
-            wanted = {column: said[column] for column in _FACT}
+            wanted = {column: said[column] for column in FACT_COLUMNS}
             self._compare(record, name, wanted | _names(record.document, said), row)
             further = said["digests"][1:]
-            expected = {(algorithm, raw(algorithm, text)) for algorithm, text in further}
+            expected = {(algorithm, digest_bytes(algorithm, text)) for algorithm, text in further}
             self._compare_parts(record, name, "further digest", expected, told)
 
     def _claims(
@@ -56,7 +54,7 @@ class Facts(Comparing):
             said = record.document["artifact"]["digests"] if record.document else []
             for row in rows.get(record.leaf_index, []):
                 for algorithm, text in said[1:]:
-                    value = raw(algorithm, text)
+                    value = digest_bytes(algorithm, text)
                     place = (value, algorithm, row.artifact_id, row.session_id)
                     places.setdefault(place, []).append(record.leaf_index)
         found: dict[int, set[tuple[str, bytes]]] = {}
@@ -98,7 +96,7 @@ class Composites(Comparing):
             if record.document is None:
                 continue
             said = record.document["composite"]
-            wanted = {column: said[column] for column in _COMPOSITE}
+            wanted = {column: said[column] for column in COMPOSITE_COLUMNS}
             wanted |= {
                 "stored": len(said["components"]),
                 "bloom": bytes.fromhex(said["bloom"]) if said["bloom"] else None,
@@ -111,8 +109,8 @@ class Composites(Comparing):
                 {
                     (
                         ordinal,
-                        raw(member["algorithm"], member["digest"]),
-                        *(member[column] for column in _COMPONENT),
+                        digest_bytes(member["algorithm"], member["digest"]),
+                        *(member[column] for column in COMPONENT_COLUMNS),
                     )
                     for ordinal, member in enumerate(said["components"])
                 },
@@ -120,7 +118,7 @@ class Composites(Comparing):
                     (
                         row.ordinal,
                         bytes(row.digest),
-                        *(getattr(row, column) for column in _COMPONENT),
+                        *(getattr(row, column) for column in COMPONENT_COLUMNS),
                     )
                     for row in found
                 },
@@ -142,6 +140,6 @@ def _names(document: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     algorithm, text = said["digests"][0]
     return {
         "algorithm": algorithm,
-        "digest": raw(algorithm, text),
+        "digest": digest_bytes(algorithm, text),
         "session_hash": bytes.fromhex(document["session"]),
     }

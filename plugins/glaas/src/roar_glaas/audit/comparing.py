@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from roar_glaas.audit.findings import Findings, shown
 from roar_glaas.audit.records import Kept
-from roar_glaas.door import ETAG
 from roar_glaas.storage.blanking import BLANKED
 
 _AT_ONCE = 500
@@ -85,8 +84,3 @@ class Comparing:
                     f"{name} {verb} the {what} ({told}) {tail}, record {record.leaf_index}",
                     record.leaf_index,
                 )
-
-
-def raw(algorithm: str, text: str) -> bytes:
-    """The bytes of a digest as records write it."""
-    return text.encode("ascii") if algorithm == ETAG else bytes.fromhex(text)

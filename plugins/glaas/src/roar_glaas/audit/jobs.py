@@ -7,15 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.audit.comparing import Comparing, raw
+from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
+from roar_glaas.digests import digest_bytes
+from roar_glaas.registration.pieces import EDGE_COLUMNS, JOB_COLUMNS
 from roar_glaas.storage.tables import artifact, edge, job, session
 
-_JOB = (
-    *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
-    *("git_commit", "git_branch", "metadata"),
-)
-_EDGE = ("path", "size_bytes", "byte_ranges", "selected", "total", "bloom")
+_EDGE = ("byte_ranges", *EDGE_COLUMNS)
 
 
 class Jobs(Comparing):
@@ -48,7 +46,7 @@ class Jobs(Comparing):
             if record.document is None:
                 continue
             said = record.document["job"]
-            wanted = {column: said[column] for column in _JOB}
+            wanted = {column: said[column] for column in JOB_COLUMNS}
             wanted |= {
                 "uid": bytes.fromhex(said["uid"]),
                 "session_hash": bytes.fromhex(record.document["session"]),
@@ -90,7 +88,11 @@ def _expected_edges(edges: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
     for said in edges:
         ranges = said["byte_ranges"]
         told = said | {"byte_ranges": json.dumps(ranges) if ranges else None}
-        name = (said["direction"], said["algorithm"], raw(said["algorithm"], said["digest"]))
+        name = (
+            said["direction"],
+            said["algorithm"],
+            digest_bytes(said["algorithm"], said["digest"]),
+        )
         ordinals[name] = ordinals.get(name, -1) + 1
         found.add((*name, ordinals[name], *(told[column] for column in _EDGE)))
     return found

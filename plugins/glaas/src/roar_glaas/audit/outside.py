@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 from roar_glaas.audit.findings import Findings
 from roar_glaas.audit.inside import Report
 from roar_glaas.errors import GlaasError
-from roar_glaas.log.merkle import leaf_hash, node_hash
+from roar_glaas.log.merkle import Growing, leaf_hash
 from roar_glaas.log.statements import LogKey, TreeHead
 from roar_glaas.log.verifying import (
     verify_consistency,
@@ -166,31 +166,24 @@ def _compare(
 
 def _read_all(outside: Outside, findings: Findings, head: TreeHead) -> dict[str, int]:
     """Compute the root from every leaf, and the leaf of every record that is told."""
-    stack: list[tuple[int, bytes]] = []
+    tree = Growing()
     counts: dict[str, int] = {}
-    index = 0
-    while index < head.size:
-        page = outside.get("entries", start=index, limit=min(1000, head.size - index))["entries"]
+    while tree.size < head.size:
+        limit = min(1000, head.size - tree.size)
+        page = outside.get("entries", start=tree.size, limit=limit)["entries"]
         if not page:
-            raise GlaasError(f"the registry tells no record {index}, of {head.size}")
+            raise GlaasError(f"the registry tells no record {tree.size}, of {head.size}")
         for entry in page:
             digest = _raw(entry["leafHash"])
             if entry["record"] is not None:
                 counts[entry["kind"]] = counts.get(entry["kind"], 0) + 1
                 if leaf_hash(_raw(entry["salt"]), entry["record"].encode()) != digest:
                     findings.add(
-                        f"record {index} was changed: its salt and bytes do not give its leaf",
-                        index,
+                        f"record {tree.size} was changed: its salt and bytes do not give its leaf",
+                        tree.size,
                     )
-            level = 0
-            while stack and stack[-1][0] == level:
-                digest, level = node_hash(stack.pop()[1], digest), level + 1
-            stack.append((level, digest))
-            index += 1
-    root = stack.pop()[1]
-    while stack:
-        root = node_hash(stack.pop()[1], root)
-    if root != head.root:
+            tree.add(digest)
+    if tree.root() != head.root:
         findings.add(f"the {head.size} leaves that are told do not give the root that is signed")
     return dict(sorted(counts.items()))
 

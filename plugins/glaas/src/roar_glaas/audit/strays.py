@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from roar_glaas.audit.findings import Findings
 from roar_glaas.audit.rows import Rows
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.storage.tables import (
     artifact,
     artifact_fact,

@@ -16,7 +16,7 @@ import attrs
 import sqlalchemy as sa
 
 from roar_glaas.errors import GlaasError
-from roar_glaas.log.merkle import joined, node_hash
+from roar_glaas.log.merkle import Growing
 from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import leaf, metadata
 
@@ -81,20 +81,13 @@ def replayed_root(connection: sa.Connection) -> tuple[int, bytes]:
 
     Raises GlaasError when a leaf is missing.
     """
-    size = 0
-    # Roots of complete subtrees from the left, as a counter in base 2 has its digits.
-    subtrees: list[tuple[int, bytes]] = []
+    tree = Growing()
     query = sa.select(leaf.c.index, leaf.c.hash).order_by(leaf.c.index)
     for index, digest in connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)):
-        if index != size:
-            raise GlaasError(f"record {size} of the log is missing")
-        size += 1
-        level, root = 0, bytes(digest)
-        while subtrees and subtrees[-1][0] == level:
-            root = node_hash(subtrees.pop()[1], root)
-            level += 1
-        subtrees.append((level, root))
-    return size, joined([root for _, root in subtrees])
+        if index != tree.size:
+            raise GlaasError(f"record {tree.size} of the log is missing")
+        tree.add(bytes(digest))
+    return tree.size, tree.root()
 
 
 def copy_rows(

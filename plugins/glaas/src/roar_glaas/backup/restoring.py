@@ -95,15 +95,12 @@ def _check(part: Path, name: str, progress: Progress) -> Note:
         raise GlaasError(f"{name} is no backup, or is damaged: {error}") from error
     if verdict != "ok":
         raise GlaasError(f"{name} is damaged: {verdict.splitlines()[0]}")
-    copy = open_database(sqlite_address(part))
-    try:
+    with open_database(sqlite_address(part)) as copy:
         with copy.write() as connection_of_copy:
             note = Note.take_out(connection_of_copy, Path(name))
         migrate(copy)
         with copy.read() as connection_of_copy:
             _compare(connection_of_copy, note, name)
-    finally:
-        copy.dispose()
     return note
 
 
@@ -117,11 +114,11 @@ def _compare(connection: sa.Connection, note: Note, name: str) -> None:
 
 def _load(part: Path, place: Database, note: Note, progress: Progress) -> None:
     migrate(place)
-    copy = open_database(sqlite_address(part))
-    try:
-        with copy.read() as source, place.append() as target:
-            copy_rows(source, target, progress)
-            progress("what was restored")
-            _compare(target, note, "what was restored")
-    finally:
-        copy.dispose()
+    with (
+        open_database(sqlite_address(part)) as copy,
+        copy.read() as source,
+        place.append() as target,
+    ):
+        copy_rows(source, target, progress)
+        progress("what was restored")
+        _compare(target, note, "what was restored")

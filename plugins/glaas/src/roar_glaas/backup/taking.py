@@ -74,26 +74,19 @@ def _copy(database: Database, part: Path, progress: Progress) -> None:
             finally:
                 target.close()
             return
-        copied = open_database(sqlite_address(part))
-        try:
+        with open_database(sqlite_address(part)) as copied:
             migrate(copied)
             with copied.write() as target_connection:
                 copy_rows(source, target_connection, progress)
-        finally:
-            copied.dispose()
 
 
 def _conclude(part: Path, data: Path, progress: Progress) -> Note:
     """Look at what was copied, and note it: the source may have gone on meanwhile."""
     progress("the log's root")
-    copied = open_database(sqlite_address(part))
-    try:
-        with copied.write() as connection:
-            size, root = replayed_root(connection)
-            key = key_text(data, key_in_force(connection))
-            note = Note(now_us(), count_rows(connection), size, root, key)
-            note.write(connection)
-    finally:
-        copied.dispose()
+    with open_database(sqlite_address(part)) as copied, copied.write() as connection:
+        size, root = replayed_root(connection)
+        key = key_text(data, key_in_force(connection))
+        note = Note(now_us(), count_rows(connection), size, root, key)
+        note.write(connection)
     make_single(part)
     return note

@@ -41,9 +41,11 @@ def backup(file: Path, as_json: bool, data: Path | None, database: str | None) -
     is_piped = str(file) == "-"
     if is_piped and sys.stdout.isatty():
         raise GlaasError("a backup is no text for a terminal; name a file, or a pipe")
-    opened = open_existing(settings)
     try:
-        with tempfile.TemporaryDirectory(dir=settings.data, prefix=".backup-") as folder:
+        with (
+            open_existing(settings) as opened,
+            tempfile.TemporaryDirectory(dir=settings.data, prefix=".backup-") as folder,
+        ):
             target = Path(folder) / "backup" if is_piped else file
             note = take_backup(opened, settings.data, target, _progress)
             if is_piped:
@@ -53,8 +55,6 @@ def backup(file: Path, as_json: bool, data: Path | None, database: str | None) -
                 sys.stdout.buffer.flush()
     except OSError as error:
         raise GlaasError(f"the backup cannot be written: {error.strerror}") from error
-    finally:
-        opened.dispose()
     _progress_ends()
     if is_piped:
         click.echo(f"backed up {_told(note)}", err=True)

@@ -29,16 +29,14 @@ def export_all(data: Path | None, database: str | None, only_public: bool, file:
     from roar_glaas.exchange.exporting import everybody, export
     from roar_glaas.opening import open_existing
 
-    opened = open_existing(settings_of(data, database))
-    try:
-        with opened.read() as connection, click.open_file(str(file), "wb") as out:
-            caller = ANYBODY if only_public else everybody(connection)
-            for line in counted(export(connection, caller), "wrote"):
-                out.write(line)
-    except OSError as error:
-        raise GlaasError(f"{file} cannot be written: {error.strerror}") from error
-    finally:
-        opened.dispose()
+    with open_existing(settings_of(data, database)) as opened:
+        try:
+            with opened.read() as connection, click.open_file(str(file), "wb") as out:
+                caller = ANYBODY if only_public else everybody(connection)
+                for line in counted(export(connection, caller), "wrote"):
+                    out.write(line)
+        except OSError as error:
+            raise GlaasError(f"{file} cannot be written: {error.strerror}") from error
 
 
 @click.command("import")
@@ -58,12 +56,10 @@ def import_all(data: Path | None, database: str | None, file: Path) -> None:
     from roar_glaas.exchange.importing import import_lines
     from roar_glaas.opening import open_registry
 
-    opened = open_registry(settings_of(data, database))
-    try:
-        with click.open_file(str(file), "rb") as lines, opened.append() as connection:
-            found = import_lines(connection, counted(lines, "read"))
-    except OSError as error:
-        raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
-    finally:
-        opened.dispose()
+    with open_registry(settings_of(data, database)) as opened:
+        try:
+            with click.open_file(str(file), "rb") as lines, opened.append() as connection:
+                found = import_lines(connection, counted(lines, "read"))
+        except OSError as error:
+            raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
     click.echo(f"registered {found.sessions} sessions, {found.jobs} jobs, {found.labels} labels")

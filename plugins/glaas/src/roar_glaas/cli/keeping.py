@@ -29,10 +29,8 @@ def init(data: Path | None, database: str | None, rotate_key: bool, as_json: boo
     from roar_glaas.opening import open_registry
 
     settings = settings_of(data, database)
-    opened = open_registry(settings)
-    with opened.read() as connection:
+    with open_registry(settings) as opened, opened.read() as connection:
         key = key_in_force(connection)
-    opened.dispose()
     key_id = (_rotate(data, database) if rotate_key else key).hex()
     sentence = f"{settings.data} holds a registry, whose log is signed with key {key_id}"
     tell({"data": str(settings.data), "key": key_id}, "registry", as_json, sentence)
@@ -88,8 +86,7 @@ def withhold(
     from roar_glaas.opening import open_existing
 
     settings = settings_of(data, database)
-    opened = open_existing(settings)
-    try:
+    with open_existing(settings) as opened:
         if not scrub:
             if record is None or reason is None:
                 raise click.UsageError("name a record, and say why with --reason TEXT")
@@ -107,8 +104,6 @@ def withhold(
                 f"record {record}, a {done.kind}, is withheld; record {done.record_index} says so"
             )
         withholding.scrub(opened)
-    finally:
-        opened.dispose()
 
 
 def _rotate(data: Path | None, database: str | None) -> bytes:
@@ -117,11 +112,9 @@ def _rotate(data: Path | None, database: str | None) -> bytes:
     from roar_glaas.opening import open_existing
 
     settings = settings_of(data, database)
-    opened = open_existing(settings)
-    try:
-        new = rotate_key(opened, begin_log(opened, settings.data), settings.data)
-    except OSError as error:
-        raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
-    finally:
-        opened.dispose()
+    with open_existing(settings) as opened:
+        try:
+            new = rotate_key(opened, begin_log(opened, settings.data), settings.data)
+        except OSError as error:
+            raise GlaasError(f"{settings.data} cannot be used: {error.strerror}") from error
     return new.id

@@ -21,18 +21,15 @@ _TOLD_EVERY = 5_000
 
 def of_registry(command: Command) -> Command:
     """A command over one registry: it is given `database`, open, and says which with options."""
-    import_late = "roar_glaas.opening"  # SQLAlchemy is not needed for --help
 
     @at_registry
     @functools.wraps(command)
     def opened(data: Path | None, database: str | None, **words: Any) -> Any:
-        from importlib import import_module
+        # SQLAlchemy is not needed for --help.
+        from roar_glaas.opening import open_registry
 
-        found = import_module(import_late).open_registry(settings_of(data, database))
-        try:
+        with open_registry(settings_of(data, database)) as found:
             return command(database=found, **words)
-        finally:
-            found.dispose()
 
     return opened
 
@@ -49,12 +46,13 @@ def at_registry(command: Command) -> Command:
     return data(database(command))
 
 
-def settings_of(data: Path | None, database: str | None) -> Settings:
-    """The settings of the registry that is meant. Raises GlaasError."""
-    from roar_glaas.cli.serve import default_data
+def settings_of(data: Path | None, database: str | None, **flags: Any) -> Settings:
+    """The settings of the registry that is meant; `flags` that are None say nothing.
 
-    environ = dict(os.environ)
-    return read_settings(data or default_data(environ), environ, {"database": database})
+    Without a directory it is that below $XDG_DATA_HOME. Raises GlaasError.
+    """
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return read_settings(data or Path(home, "glaas"), os.environ, {"database": database, **flags})
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")

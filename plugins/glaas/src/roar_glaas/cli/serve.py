@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,15 +11,10 @@ from pathlib import Path
 import attrs
 import click
 
+from roar_glaas.cli.options import settings_of
 from roar_glaas.cli.processes import share
 from roar_glaas.errors import GlaasError
-from roar_glaas.settings import Settings, read_settings
-
-
-def default_data(environ: dict[str, str]) -> Path:
-    """Where a registry keeps its data when nobody says: below $XDG_DATA_HOME."""
-    home = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(home) / "glaas"
+from roar_glaas.settings import Settings
 
 
 @click.command()
@@ -58,9 +52,7 @@ def serve(
     """
     from roar_glaas.serving.logs import set_up_logs
 
-    environ = dict(os.environ)
-    flags = {"host": host, "port": port, "database": database, "log_format": log_format}
-    settings = read_settings(data or default_data(environ), environ, flags)
+    settings = settings_of(data, database, host=host, port=port, log_format=log_format)
     set_up_logs(settings.log_format)
     listener = _listen(settings.host, settings.port)
     # Port 0 asked for any: links must name the one it became.

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from roar_glaas.cli.options import at_registry, settings_of
+from roar_glaas.cli.options import at_registry, json_option, settings_of
 
 
 @click.command()
 @at_registry
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 def stats(data: Path | None, database: str | None, as_json: bool) -> None:
     """Count what a registry holds.
 
@@ -24,11 +24,8 @@ def stats(data: Path | None, database: str | None, as_json: bool) -> None:
     from roar_glaas.opening import open_existing
     from roar_glaas.storage.sizes import sizes
 
-    opened = open_existing(settings_of(data, database))
-    try:
+    with open_existing(settings_of(data, database)) as opened:
         found = sizes(opened)
-    finally:
-        opened.dispose()
     if as_json:
         click.echo(json.dumps({"schema": 1, "type": "stats", **found}))
         return

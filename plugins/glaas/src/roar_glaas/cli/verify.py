@@ -69,18 +69,14 @@ def _from_database(data: Path | None, database: str | None) -> Report:
     from roar_glaas.audit.inside import audit_database
     from roar_glaas.opening import open_existing
 
-    opened = open_existing(settings_of(data, database))
     is_terminal = sys.stderr.isatty()
 
     def progress(done: int, total: int) -> None:
         if is_terminal:
             click.echo(f"\r{done} of {total} records", err=True, nl=done == total)
 
-    try:
-        with opened.read() as connection:
-            return audit_database(connection, progress)
-    finally:
-        opened.dispose()
+    with open_existing(settings_of(data, database)) as opened, opened.read() as connection:
+        return audit_database(connection, progress)
 
 
 def _document(report: Report) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def copied(table: sa.Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name not in apart)
 
 
-def binary(table: sa.Table) -> frozenset[str]:
+def _binary(table: sa.Table) -> frozenset[str]:
     """The columns that hold bytes."""
     return frozenset(
         column.name for column in table.columns if isinstance(column.type, sa.LargeBinary)
@@ -70,7 +70,7 @@ def binary(table: sa.Table) -> frozenset[str]:
 
 def spelled(table: sa.Table, row: Any, columns: Iterable[str]) -> dict[str, Any]:
     """Values of a row as JSON has them."""
-    bytes_in = binary(table)
+    bytes_in = _binary(table)
     found = {}
     for name in columns:
         value = getattr(row, name)

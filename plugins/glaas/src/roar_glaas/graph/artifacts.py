@@ -9,13 +9,12 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text, is_composite, is_hexadecimal
 from roar_glaas.errors import Conflict, NotFound
-from roar_glaas.log.withheld import reasons, told
+from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.tables import (
     artifact,
     artifact_fact,
-    component,
     composite,
     digest_claim,
     edge,
@@ -38,7 +37,7 @@ class Found(NamedTuple):
     @property
     def is_composite(self) -> bool:
         """Whether it is a dataset."""
-        return self.algorithm.startswith("composite-")
+        return is_composite(self.algorithm)
 
 
 def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> Found:
@@ -185,68 +184,6 @@ def labels_of(connection: sa.Connection, caller: Caller, artifact_id: int) -> li
     ]
 
 
-def components_of(
-    connection: sa.Connection, caller: Caller, found: Found, limit: int
-) -> list[dict[str, Any]]:
-    """The first members of a dataset, from the registration that stored most of them."""
-    fullest = connection.execute(
-        sa.select(composite.c.id, composite.c.leaf_index, composite.c.metadata)
-        .join(session, session.c.id == composite.c.session_id)
-        .where(composite.c.artifact_id == found.id, visible(caller))
-        .order_by(composite.c.is_proven.desc(), composite.c.stored.desc(), composite.c.id)
-        .limit(1)
-    ).one_or_none()
-    if fullest is None:
-        return []
-    why = None
-    if fullest.metadata is None:
-        why = reasons(connection, [fullest.leaf_index]).get(fullest.leaf_index)
-    rows = connection.execute(
-        sa.select(component)
-        .where(component.c.composite_id == fullest.id)
-        .order_by(component.c.ordinal)
-        .limit(limit)
-    )
-    return [
-        {
-            "relativePath": told(row.path, why),
-            "componentDigest": bytes(row.digest).hex(),
-            "componentAlgorithm": row.algorithm,
-            "componentSize": row.size_bytes,
-            "leafKind": row.leaf_kind,
-        }
-        for row in rows
-    ]
-
-
-def jobs_at(
-    connection: sa.Connection, caller: Caller, found: Found, direction: str
-) -> list[dict[str, Any]]:
-    """The jobs that wrote ("out") or read ("in") an artifact, the newest first."""
-    rows = connection.execute(
-        sa.select(job, session.c.hash.label("session_hash"), edge.c.path)
-        .join(edge, edge.c.job_id == job.c.id)
-        .join(session, session.c.id == job.c.session_id)
-        .where(edge.c.artifact_id == found.id, edge.c.direction == direction, visible(caller))
-        .order_by(job.c.id.desc())
-        .limit(_MOST_LISTED)
-    ).all()
-    why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
-    return [
-        {
-            "jobUid": bytes(row.uid).hex(),
-            "command": told(row.command, why.get(row.leaf_index)),
-            "withheld": why.get(row.leaf_index),
-            "jobType": row.kind,
-            "stepNumber": row.step,
-            "gitCommit": row.git_commit,
-            "sessionHash": bytes(row.session_hash).hex(),
-            "path": row.path,
-        }
-        for row in rows
-    ]
-
-
 def _linked_size(connection: sa.Connection, caller: Caller, artifact_id: int) -> int | None:
     return connection.execute(
         sa.select(edge.c.size_bytes)
@@ -260,7 +197,7 @@ def _linked_size(connection: sa.Connection, caller: Caller, artifact_id: int) ->
 def _range(reference: str) -> tuple[bytes, bytes]:
     """The lowest and the highest digest that begin with these hexadecimal digits."""
     text = reference.lower()
-    if not SHORTEST_PREFIX <= len(text) <= 128 or not set(text) <= set("0123456789abcdef"):
+    if not SHORTEST_PREFIX <= len(text) <= 128 or not is_hexadecimal(text):
         raise NotFound(
             f"{reference[:128]!r} is no hash: give {SHORTEST_PREFIX} hexadecimal digits or more"
         )

@@ -6,6 +6,7 @@ A job is downstream of another exactly when that one is upstream of it: both fol
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,11 +17,10 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.producers import Producers
-from roar_glaas.graph.uses import Use, one_of, uses
+from roar_glaas.graph.uses import AT_ONCE, Use, one_of, uses
 from roar_glaas.storage.tables import edge, job, session
 
 MOST_JOBS = 10_000
-_AT_ONCE = 500
 _READERS_AT_ONCE = 5_000
 # Less than that, so that no job fills a whole part of the answer.
 _ARTIFACTS_AT_ONCE = 100
@@ -46,12 +46,14 @@ def newest_job(connection: sa.Connection) -> int:
 
 def upstream(connection: sa.Connection, caller: Caller, found: Found) -> tuple[list[int], bool]:
     """Ids of the jobs an artifact came from that the caller may see, and whether that is all."""
-    ids: list[int] = []
-    for step in walk_up(connection, caller, found, newest_job(connection)):
-        if len(ids) == MOST_JOBS:
-            return sorted(ids), False
-        ids.append(step.job_id)
-    return sorted(ids), True
+    ids, is_all = first_jobs(walk_up(connection, caller, found, newest_job(connection)), MOST_JOBS)
+    return sorted(ids), is_all
+
+
+def first_jobs(walk: Iterator[Step], most: int) -> tuple[list[int], bool]:
+    """Ids of the first `most` jobs of a walk, in its order, and whether that is all of them."""
+    ids = [step.job_id for step in itertools.islice(walk, most + 1)]
+    return ids[:most], len(ids) <= most
 
 
 def walk_up(connection: sa.Connection, caller: Caller, found: Found, as_of: int) -> Iterator[Step]:
@@ -137,8 +139,8 @@ def walk_down_from(
 def uses_of(connection: sa.Connection, jobs: list[int], direction: str) -> Iterator[list[Use]]:
     """What jobs read or wrote, some hundred jobs at a time."""
     query = _used_by(connection.dialect.name)
-    for start in range(0, len(jobs), _AT_ONCE):
-        part = {"jobs": jobs[start : start + _AT_ONCE], "direction": direction}
+    for start in range(0, len(jobs), AT_ONCE):
+        part = {"jobs": jobs[start : start + AT_ONCE], "direction": direction}
         yield [Use(*row) for row in connection.execute(query, part)]
 
 

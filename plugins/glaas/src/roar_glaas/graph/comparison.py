@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
-from roar_glaas.access.visibility import visible
-from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.closure import newest_job, walk_up
+from roar_glaas.graph.closure import first_jobs, newest_job, walk_up
 from roar_glaas.graph.descriptions import describe_jobs
-from roar_glaas.storage.tables import job, session
+from roar_glaas.graph.sessions import find_session
+from roar_glaas.storage.tables import job
 
 MOST_JOBS = 1_000
 _MOST_NAMED = 1_000
 
 Job = dict[str, Any]
+
+
+class Side(NamedTuple):
+    """One of the two that are compared: its hash, ids of its jobs, whether these are all."""
+
+    hash: str
+    jobs: list[int]
+    is_all: bool
 
 
 def compare_artifacts(
@@ -29,19 +36,9 @@ def compare_artifacts(
     as_of = newest_job(connection)
     sides = []
     for found in (left, right):
-        ids: list[int] = []
-        for step in walk_up(connection, caller, found, as_of):
-            ids.append(step.job_id)
-            if len(ids) > MOST_JOBS:
-                break
-        sides.append(ids)
-    return {
-        "left": {"hash": left.digest, "jobCount": min(len(sides[0]), MOST_JOBS)},
-        "right": {"hash": right.digest, "jobCount": min(len(sides[1]), MOST_JOBS)},
-        "isSame": left.id == right.id,
-        "truncated": max(map(len, sides)) > MOST_JOBS,
-        **_compared(connection, sides),
-    }
+        ids, is_all = first_jobs(walk_up(connection, caller, found, as_of), MOST_JOBS)
+        sides.append(Side(found.digest, ids, is_all))
+    return _compared(connection, *sides)
 
 
 def compare_sessions(
@@ -50,30 +47,26 @@ def compare_sessions(
     """What differs between two sessions, by their hashes: see `compare_jobs`. Raises NotFound."""
     sides = []
     for reference in (left, right):
-        text = reference.lower()
-        digest = bytes.fromhex(text) if len(text) == 64 and _is_hexadecimal(text) else b""
+        row = find_session(connection, caller, reference)
         ids = connection.execute(
             sa.select(job.c.id)
-            .join(session, session.c.id == job.c.session_id)
-            .where(session.c.hash == digest, visible(caller))
+            .where(job.c.session_id == row.id)
             .order_by(job.c.step, job.c.id)
             .limit(MOST_JOBS + 1)
         )
-        sides.append(list(ids.scalars()))
-        if not sides[-1]:
-            raise NotFound(f"no session {reference[:64]!r} is registered")
+        found = list(ids.scalars())
+        sides.append(Side(bytes(row.hash).hex(), found[:MOST_JOBS], len(found) <= MOST_JOBS))
+    return _compared(connection, *sides)
+
+
+def _compared(connection: sa.Connection, left: Side, right: Side) -> dict[str, Any]:
     return {
-        "left": {"hash": left.lower(), "jobCount": min(len(sides[0]), MOST_JOBS)},
-        "right": {"hash": right.lower(), "jobCount": min(len(sides[1]), MOST_JOBS)},
-        "isSame": left.lower() == right.lower(),
-        "truncated": max(map(len, sides)) > MOST_JOBS,
-        **_compared(connection, sides),
+        "left": {"hash": left.hash, "jobCount": len(left.jobs)},
+        "right": {"hash": right.hash, "jobCount": len(right.jobs)},
+        "isSame": left.hash == right.hash,
+        "truncated": not (left.is_all and right.is_all),
+        **compare_jobs(*(describe_jobs(connection, side.jobs) for side in (left, right))),
     }
-
-
-def _compared(connection: sa.Connection, sides: list[list[int]]) -> dict[str, Any]:
-    left, right = (describe_jobs(connection, ids[:MOST_JOBS]) for ids in sides)
-    return compare_jobs(left, right)
 
 
 def compare_jobs(left: list[Job], right: list[Job]) -> dict[str, Any]:
@@ -202,10 +195,6 @@ def _artifacts_apart(left: dict[str, str], right: dict[str, str]) -> dict[str, A
         ],
         "sharedCount": len(lefts & rights),
     }
-
-
-def _is_hexadecimal(text: str) -> bool:
-    return set(text) <= set("0123456789abcdef")
 
 
 def _is_apart(found: dict[str, Any]) -> bool:

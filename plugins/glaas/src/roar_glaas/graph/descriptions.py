@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
+from roar_glaas.graph.uses import AT_ONCE
 from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import artifact, artifact_fact, composite, edge, job, session
 
 MOST_EDGES = 100_000
-_AT_ONCE = 500
 
 
 def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, Any]]:
@@ -25,8 +25,8 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
     wanted = sorted(ids)
     left = MOST_EDGES
     found: list[dict[str, Any]] = []
-    for start in range(0, len(wanted), _AT_ONCE):
-        part = wanted[start : start + _AT_ONCE]
+    for start in range(0, len(wanted), AT_ONCE):
+        part = wanted[start : start + AT_ONCE]
         edges, cut = _edges(connection, part, left)
         left -= sum(map(len, edges.values()))
         rows = connection.execute(

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.errors import BadRequest
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.paging import cursor_at, no_cursor, place_of
 from roar_glaas.storage.searching import MOST_OF_NAME, file_name
 from roar_glaas.storage.tables import artifact, edge, job, session
 
@@ -49,7 +49,7 @@ def find_files(
     if place is not None:
         job_id, side, *rest = place
         if side >= len(_DIRECTIONS):
-            raise BadRequest("cursor is none that this registry gave; ask without it first")
+            raise no_cursor()
         conditions.append(sa.tuple_(*keys) < sa.tuple_(job_id, _DIRECTIONS[side], *rest))
     rows = connection.execute(
         sa.select(*keys, edge.c.path, artifact.c.algorithm, artifact.c.digest)

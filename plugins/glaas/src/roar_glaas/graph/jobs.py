@@ -12,15 +12,14 @@ from roar_glaas import door
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.errors import Conflict, NotFound
+from roar_glaas.graph.commits import commit_is
 from roar_glaas.graph.descriptions import describe_jobs
-from roar_glaas.graph.moments import commit_is
-from roar_glaas.graph.pages import cursor_at, place_of
-from roar_glaas.graph.uses import one_of
+from roar_glaas.graph.paging import cursor_at, place_of
+from roar_glaas.graph.uses import AT_ONCE, one_of
 from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.searching import with_words, words_in
 from roar_glaas.storage.tables import job, session
 
-AT_ONCE = 500
 _MOST_OF_COMMAND = 2_000
 
 

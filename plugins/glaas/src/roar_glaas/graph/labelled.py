@@ -9,11 +9,10 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.digests import digest_text
+from roar_glaas.graph.paging import cursor_at, place_of
+from roar_glaas.labels.values import MOST_CHARACTERS
 from roar_glaas.storage.tables import artifact, job, label, label_value, session
-
-MOST_OF_VALUE = 255
 
 
 def find_labels(
@@ -36,7 +35,7 @@ def find_labels(
     if value is None:
         conditions.append(label_value.c.ordinal == 0)
     else:
-        conditions.append(label_value.c.value == value[:MOST_OF_VALUE])
+        conditions.append(label_value.c.value == value[:MOST_CHARACTERS])
     if entity is not None:
         conditions.append(label.c.entity == entity)
     place = place_of(cursor, question, 1)

@@ -12,6 +12,8 @@ from roar_glaas.errors import Unprocessable
 from roar_glaas.storage.database import Database
 
 LONGEST_S = 10.0
+ENOUGH_S = 2.0
+"""A walk that took so long tells what it found, and that it is not all."""
 # SQLite looks at the clock each time it has done so many steps: some milliseconds.
 _STEPS = 100_000
 

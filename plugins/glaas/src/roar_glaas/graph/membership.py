@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from roar_core.identity import BloomFilter
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.paging import cursor_at, place_of
+from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import artifact, component, composite, session
 
 MOST_MEMBERS = 10_000
@@ -27,12 +28,14 @@ class Version(NamedTuple):
     total: int
     stored: int
     is_proven: bool
+    leaf_index: int
 
 
 def versions_of(connection: sa.Connection, caller: Caller, found: Found) -> list[Version]:
     """The registrations of a dataset that the caller may see; that which says most comes first."""
     rows = connection.execute(
-        sa.select(composite.c.id, composite.c.total, composite.c.stored, composite.c.is_proven)
+        sa.select(composite.c.id, composite.c.total, composite.c.stored)
+        .add_columns(composite.c.is_proven, composite.c.leaf_index)
         .join(session, session.c.id == composite.c.session_id)
         .where(composite.c.artifact_id == found.id, visible(caller))
         .order_by(composite.c.is_proven.desc(), composite.c.stored.desc(), composite.c.id)
@@ -104,6 +107,33 @@ def members(
     }
 
 
+def components_of(
+    connection: sa.Connection, caller: Caller, found: Found, limit: int
+) -> list[dict[str, Any]]:
+    """The first members of a dataset as clients read them (protocol, section 6): see `members`."""
+    versions = versions_of(connection, caller, found)
+    if not versions:
+        return []
+    rows = connection.execute(
+        sa.select(component)
+        .where(component.c.composite_id == versions[0].id)
+        .order_by(component.c.ordinal)
+        .limit(limit)
+    ).all()
+    number = versions[0].leaf_index
+    why = reasons(connection, [number] if any(row.path is None for row in rows) else [])
+    return [
+        {
+            "relativePath": told(row.path, why.get(number)),
+            "componentDigest": bytes(row.digest).hex(),
+            "componentAlgorithm": row.algorithm,
+            "componentSize": row.size_bytes,
+            "leafKind": row.leaf_kind,
+        }
+        for row in rows
+    ]
+
+
 def is_member(
     connection: sa.Connection, caller: Caller, found: Found, digest: str, algorithm: str
 ) -> dict[str, Any]:
@@ -130,19 +160,19 @@ def is_member(
         .order_by(component.c.path)
         .limit(_MOST_PATHS)
     ).all()
-    told = {"isProven": bool(proven), "falsePositiveRate": None, "paths": [p.path for p in paths]}
+    about = {"isProven": bool(proven), "falsePositiveRate": None, "paths": [p.path for p in paths]}
     if paths:
-        return {"answer": "yes", "basis": "components", **told}
+        return {"answer": "yes", "basis": "components", **about}
     if proven:
-        return {"answer": "no", "basis": "components", **told}
+        return {"answer": "no", "basis": "components", **about}
     rates = []
     for filtered, rate in _filters(connection, ids):
         if not filtered.may_contain(algorithm, digest):
-            return {"answer": "no", "basis": "bloom", **told}
+            return {"answer": "no", "basis": "bloom", **about}
         rates.append(rate)
     if not rates:
-        return {"answer": "unknown", "basis": None, **told}
-    return {"answer": "probably", "basis": "bloom", **told | {"falsePositiveRate": min(rates)}}
+        return {"answer": "unknown", "basis": None, **about}
+    return {"answer": "probably", "basis": "bloom", **about | {"falsePositiveRate": min(rates)}}
 
 
 def datasets_with(

@@ -8,15 +8,17 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.jobs import brief_jobs
 from roar_glaas.graph.membership import member_ids
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.graph.uses import uses
+from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 _MOST_USES = 20
+_MOST_JOBS = 100
 
 
 def producers(
@@ -115,4 +117,35 @@ def with_uses(
                 }
             )
     jobs = brief_jobs(connection, ids)
-    return [{**told, "uses": uses[one]} for one, told in zip(ids, jobs, strict=True)]
+    return [{**brief, "uses": uses[one]} for one, brief in zip(ids, jobs, strict=True)]
+
+
+def jobs_at(
+    connection: sa.Connection, caller: Caller, found: Found, direction: str
+) -> list[dict[str, Any]]:
+    """The jobs that wrote ("out") or read ("in") an artifact, as clients read them (section 6).
+
+    The newest first, one for each path: a hundred.
+    """
+    rows = connection.execute(
+        sa.select(job, session.c.hash.label("session_hash"), edge.c.path)
+        .join(edge, edge.c.job_id == job.c.id)
+        .join(session, session.c.id == job.c.session_id)
+        .where(edge.c.artifact_id == found.id, edge.c.direction == direction, visible(caller))
+        .order_by(job.c.id.desc())
+        .limit(_MOST_JOBS)
+    ).all()
+    why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
+    return [
+        {
+            "jobUid": bytes(row.uid).hex(),
+            "command": told(row.command, why.get(row.leaf_index)),
+            "withheld": why.get(row.leaf_index),
+            "jobType": row.kind,
+            "stepNumber": row.step,
+            "gitCommit": row.git_commit,
+            "sessionHash": bytes(row.session_hash).hex(),
+            "path": row.path,
+        }
+        for row in rows
+    ]

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import MOST_JOBS, Step, newest_job, walk_up
-from roar_glaas.graph.jobs import AT_ONCE, brief_jobs
+from roar_glaas.graph.jobs import brief_jobs
+from roar_glaas.graph.limits import ENOUGH_S
 from roar_glaas.graph.subgraph import brief_artifacts
+from roar_glaas.graph.uses import AT_ONCE
 from roar_glaas.storage.tables import edge
-
-_ENOUGH_S = 2.0
 
 
 def path_between(
@@ -47,7 +47,7 @@ def _way(
 ) -> tuple[list[Step], bool]:
     """The steps from a job that read `origin` to the one that made `made`; whether all was seen."""
     steps: dict[int, Step] = {}
-    enough_at = time.monotonic() + _ENOUGH_S
+    enough_at = time.monotonic() + ENOUGH_S
     walk = walk_up(connection, caller, made, as_of)
     for _, hop in itertools.groupby(walk, key=lambda step: step.hop):
         new = list(itertools.islice(hop, MOST_JOBS))

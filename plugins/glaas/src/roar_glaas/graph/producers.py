@@ -15,10 +15,9 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.graph.uses import Use, uses
+from roar_glaas.graph.uses import AT_ONCE, Use, uses
 from roar_glaas.storage.tables import edge, job, session
 
-_AT_ONCE = 500
 _MOST_WRITERS = 1_000
 # So many writers of some artifacts are taken as they are; of more, the newest of each.
 _MOST_ROWS = 20_000
@@ -63,8 +62,8 @@ class Producers:
 
     def _look_up(self, artifacts: Iterable[int]) -> None:
         wanted = sorted(artifacts)
-        for start in range(0, len(wanted), _AT_ONCE):
-            part = wanted[start : start + _AT_ONCE]
+        for start in range(0, len(wanted), AT_ONCE):
+            part = wanted[start : start + AT_ONCE]
             rows = self._connection.execute(self._written, {"artifacts": part}).all()
             if len(rows) > _MOST_ROWS and not self._is_postgresql:
                 newest = self._uses(edge.c.job_id >= self._thousandth())

@@ -9,19 +9,19 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text, is_composite
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import newest_job, walk_down_from
 from roar_glaas.graph.jobs import brief_jobs
+from roar_glaas.graph.limits import ENOUGH_S
 from roar_glaas.graph.membership import member_ids
 from roar_glaas.graph.neighbours import jobs_using, with_uses
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.paging import cursor_at, place_of
+from roar_glaas.graph.uses import AT_ONCE
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 MOST_DOWNSTREAM = 5_000
 MOST_RESULTS = 10_000
-_ENOUGH_S = 2.0
-_AT_ONCE = 500
 
 
 def results_of(
@@ -48,7 +48,7 @@ def results_of(
         if not readers:
             return results_of(connection, caller, found, limit, cursor_at(question, place))
     behind: list[int] = []
-    enough_at, truncated = time.monotonic() + _ENOUGH_S, False
+    enough_at, truncated = time.monotonic() + ENOUGH_S, False
     for step in walk_down_from(connection, caller, readers, as_of):
         if len(behind) == MOST_DOWNSTREAM or time.monotonic() > enough_at:
             truncated = True
@@ -74,7 +74,7 @@ def _unread(connection: sa.Connection, caller: Caller, jobs: list[int]) -> list[
         .where(within.c.id == reader.c.session_id, visible(caller, within))
     )
     found: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(jobs), _AT_ONCE):
+    for start in range(0, len(jobs), AT_ONCE):
         rows = connection.execute(
             sa.select(edge.c.artifact_id, edge.c.path, edge.c.size_bytes, job.c.uid)
             .add_columns(artifact.c.algorithm, artifact.c.digest, session.c.hash)
@@ -83,7 +83,7 @@ def _unread(connection: sa.Connection, caller: Caller, jobs: list[int]) -> list[
             .join(session, session.c.id == job.c.session_id)
             .join(artifact, artifact.c.id == edge.c.artifact_id)
             .where(
-                edge.c.job_id.in_(jobs[start : start + _AT_ONCE]),
+                edge.c.job_id.in_(jobs[start : start + AT_ONCE]),
                 edge.c.direction == "out",
                 edge.c.ordinal == 0,
                 ~is_read,
@@ -93,7 +93,7 @@ def _unread(connection: sa.Connection, caller: Caller, jobs: list[int]) -> list[
         for row in rows:
             told = {
                 "hash": digest_text(row.algorithm, bytes(row.digest)),
-                "isComposite": row.algorithm.startswith("composite-"),
+                "isComposite": is_composite(row.algorithm),
                 "path": row.path,
                 "size": row.size_bytes,
                 "jobUid": bytes(row.uid).hex(),

@@ -9,8 +9,12 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.graph.moments import commit_is
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.digests import is_hexadecimal
+from roar_glaas.errors import NotFound
+from roar_glaas.graph.commits import commit_is
+from roar_glaas.graph.descriptions import describe_jobs
+from roar_glaas.graph.paging import cursor_at, place_of
+from roar_glaas.legacy.names import linked_session
 from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.tables import job, owner, project, session
 
@@ -88,6 +92,49 @@ def find_sessions(
         ],
         "nextCursor": cursor_at(question, [last.registered_at_us, last.id]) if last else None,
     }
+
+
+def find_session(connection: sa.Connection, caller: Caller, text: str) -> Any:
+    """The row of a session that the caller may see, by its hash; raises NotFound."""
+    return _row(connection, caller, text, None)
+
+
+def session_document(connection: sa.Connection, caller: Caller, text: str) -> dict[str, Any]:
+    """What is registered under a session's hash, or under what a link of the legacy path calls it.
+
+    Raises NotFound.
+    """
+    row = _row(connection, caller, text, linked_session(connection, _digest(text)))
+    ids = connection.execute(sa.select(job.c.id).where(job.c.session_id == row.id)).scalars()
+    why = reasons(connection, [row.leaf_index] if row.git_repo is None else [])
+    return {
+        "hash": bytes(row.hash).hex(),
+        "sessionHash": bytes(row.hash).hex(),
+        "gitRepo": row.git_repo or "",
+        "gitCommit": row.git_commit,
+        "gitBranch": row.git_branch or "",
+        "withheld": why.get(row.leaf_index),
+        "registeredAt": row.registered_at_us / 1e6,
+        "logIndex": row.leaf_index,
+        "jobs": describe_jobs(connection, ids),
+    }
+
+
+def _row(connection: sa.Connection, caller: Caller, text: str, linked: int | None) -> Any:
+    row = connection.execute(
+        sa.select(session).where(
+            sa.or_(session.c.hash == _digest(text), session.c.id == linked), visible(caller)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no session {text[:64]!r} is registered")
+    return row
+
+
+def _digest(text: str) -> bytes:
+    """The bytes of a session's hash; none for what is no such hash."""
+    low = text.lower()
+    return bytes.fromhex(low) if len(low) == 64 and is_hexadecimal(low) else b""
 
 
 def _jobs_in(connection: sa.Connection, ids: list[int]) -> dict[int, int]:

@@ -9,14 +9,15 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import COMPOSITE, digest_text, is_composite
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.closure import MOST_JOBS, newest_job, uses_of, walk_up
-from roar_glaas.graph.pages import cursor_at, place_of
+from roar_glaas.graph.closure import MOST_JOBS, first_jobs, newest_job, uses_of, walk_up
+from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.graph.producers import Producers
+from roar_glaas.graph.uses import AT_ONCE
+from roar_glaas.storage.bulk import rows_with
 from roar_glaas.storage.tables import artifact, artifact_fact, component, composite, edge, session
 
-_AT_ONCE = 500
 _MOST_DATASETS = 1_000
 
 
@@ -33,13 +34,7 @@ def sources_of(
     question = ("sources", found.id)
     place = place_of(cursor, question, 2)
     as_of, last = place or (newest_job(connection), 0)
-    jobs: list[int] = []
-    truncated = False
-    for step in walk_up(connection, caller, found, as_of):
-        if len(jobs) == MOST_JOBS:
-            truncated = True
-            break
-        jobs.append(step.job_id)
+    jobs, is_all = first_jobs(walk_up(connection, caller, found, as_of), MOST_JOBS)
     leaves, made = leaves_of(connection, caller, jobs, as_of)
     wanted = sorted(one for one in leaves if one > last)
     page = wanted[:limit]
@@ -52,7 +47,7 @@ def sources_of(
         "sources": sources,
         "datasets": _described(connection, caller, sets, jobs),
         "jobCount": len(jobs),
-        "truncated": truncated,
+        "truncated": not is_all,
         "nextCursor": cursor_at(question, [as_of, page[-1]]) if len(wanted) > limit else None,
     }
 
@@ -72,15 +67,8 @@ def leaves_of(
 
 
 def _composites(connection: sa.Connection, ids: Iterable[int]) -> list[int]:
-    wanted, found = sorted(ids), list[int]()
-    for start in range(0, len(wanted), _AT_ONCE):
-        found += connection.execute(
-            sa.select(artifact.c.id).where(
-                artifact.c.id.in_(wanted[start : start + _AT_ONCE]),
-                artifact.c.algorithm.like("composite-%"),
-            )
-        ).scalars()
-    return sorted(found)
+    query = sa.select(artifact.c.id).where(artifact.c.algorithm.startswith(COMPOSITE))
+    return sorted(row.id for row in rows_with(connection, query, artifact.c.id, set(ids)))
 
 
 def _described(
@@ -89,26 +77,24 @@ def _described(
     """Artifacts as the jobs read them: how many did, under which path, how much of a dataset."""
     found: dict[int, dict[str, Any]] = {}
     within = set(jobs)
-    for start in range(0, len(ids), _AT_ONCE):
-        part = ids[start : start + _AT_ONCE]
-        for row in connection.execute(sa.select(artifact).where(artifact.c.id.in_(part))):
-            found[row.id] = {
-                "hash": digest_text(row.algorithm, bytes(row.digest)),
-                "algorithm": row.algorithm,
-                "isComposite": row.algorithm.startswith("composite-"),
-                "size": None,
-                "sourceUrl": None,
-                "path": None,
-                "readers": 0,
-                "selectedCount": None,
-                "total": None,
-            }
+    for row in rows_with(connection, sa.select(artifact), artifact.c.id, ids):
+        found[row.id] = {
+            "hash": digest_text(row.algorithm, bytes(row.digest)),
+            "algorithm": row.algorithm,
+            "isComposite": is_composite(row.algorithm),
+            "size": None,
+            "sourceUrl": None,
+            "path": None,
+            "readers": 0,
+            "selectedCount": None,
+            "total": None,
+        }
     wanted = set(ids)
-    for start in range(0, len(jobs), _AT_ONCE):
+    for start in range(0, len(jobs), AT_ONCE):
         rows = connection.execute(
             sa.select(edge.c.artifact_id, edge.c.job_id, edge.c.path, edge.c.size_bytes)
             .add_columns(edge.c.selected, edge.c.total, edge.c.ordinal)
-            .where(edge.c.job_id.in_(jobs[start : start + _AT_ONCE]), edge.c.direction == "in")
+            .where(edge.c.job_id.in_(jobs[start : start + AT_ONCE]), edge.c.direction == "in")
             .order_by(edge.c.job_id, edge.c.artifact_id, edge.c.ordinal)
         )
         for row in rows:
@@ -126,8 +112,8 @@ def _described(
 
 def _add_facts(connection: sa.Connection, caller: Caller, found: dict[int, dict[str, Any]]) -> None:
     ids = list(found)
-    for start in range(0, len(ids), _AT_ONCE):
-        part = ids[start : start + _AT_ONCE]
+    for start in range(0, len(ids), AT_ONCE):
+        part = ids[start : start + AT_ONCE]
         for table, url in (
             (artifact_fact, artifact_fact.c.source_url),
             (composite, sa.null().label("source_url")),
@@ -138,7 +124,7 @@ def _add_facts(connection: sa.Connection, caller: Caller, found: dict[int, dict[
                 .join(session, session.c.id == table.c.session_id)
                 .where(table.c.artifact_id.in_(part), visible(caller))
                 .order_by(table.c.id)
-                .limit(20 * _AT_ONCE)
+                .limit(20 * AT_ONCE)
             )
             for row in connection.execute(first):
                 told = found[row.artifact_id]
@@ -152,7 +138,7 @@ def _holders(
     """The proven datasets that hold these artifacts as members, the first thousand findings."""
     holder = artifact.alias("holder")
     found: dict[int, list[dict[str, Any]]] = {}
-    for start in range(0, len(ids), _AT_ONCE):
+    for start in range(0, len(ids), AT_ONCE):
         rows = connection.execute(
             sa.select(artifact.c.id, holder.c.algorithm, holder.c.digest, component.c.path)
             .join(
@@ -166,7 +152,7 @@ def _holders(
             .join(holder, holder.c.id == composite.c.artifact_id)
             .join(session, session.c.id == composite.c.session_id)
             .where(
-                artifact.c.id.in_(ids[start : start + _AT_ONCE]),
+                artifact.c.id.in_(ids[start : start + AT_ONCE]),
                 composite.c.is_proven,
                 visible(caller),
             )

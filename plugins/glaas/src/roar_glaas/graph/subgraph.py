@@ -9,18 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
-from roar_glaas.door import digest_text
-from roar_glaas.errors import BadRequest
+from roar_glaas.digests import digest_text, is_composite
 from roar_glaas.graph.artifacts import Found
 from roar_glaas.graph.closure import Step, newest_job, walk_down, walk_up
-from roar_glaas.graph.jobs import AT_ONCE, brief_jobs
-from roar_glaas.graph.pages import cursor_at, place_of
-from roar_glaas.graph.uses import one_of
+from roar_glaas.graph.jobs import brief_jobs
+from roar_glaas.graph.limits import ENOUGH_S
+from roar_glaas.graph.paging import cursor_at, no_cursor, place_of
+from roar_glaas.graph.uses import AT_ONCE, one_of
 from roar_glaas.storage.tables import artifact, edge
 
 MOST_WALKED = 100_000
 MOST_EDGES = 20_000
-_ENOUGH_S = 2.0
 
 Walk = Callable[[sa.Connection, Caller, Found, int], Iterator[Step]]
 
@@ -69,8 +68,8 @@ def _page(
     place = place_of(cursor, question, 2)
     as_of, told = place or (newest_job(connection), 0)
     if told > MOST_WALKED:
-        raise BadRequest("cursor is none that this registry gave; ask without it first")
-    enough_at = time.monotonic() + _ENOUGH_S
+        raise no_cursor()
+    enough_at = time.monotonic() + ENOUGH_S
     steps: list[Step] = []
     is_all = True
     for number, step in enumerate(walk(connection, caller, found, as_of)):
@@ -137,6 +136,6 @@ def brief_artifacts(connection: sa.Connection, ids: list[int]) -> list[dict[str,
             found[row.id] = {
                 "hash": digest_text(row.algorithm, bytes(row.digest)),
                 "algorithm": row.algorithm,
-                "isComposite": row.algorithm.startswith("composite-"),
+                "isComposite": is_composite(row.algorithm),
             }
     return [found[one] for one in ids]

@@ -15,6 +15,9 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.storage.tables import edge, job, session
 
+AT_ONCE = 500
+"""How many ids one statement is given."""
+
 
 class Use(NamedTuple):
     """A job that read an artifact, or wrote one."""

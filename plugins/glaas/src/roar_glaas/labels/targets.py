@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from roar_glaas import door
 from roar_glaas.access.caller import Caller
-from roar_glaas.access.visibility import visible
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Forbidden, NotFound, Unauthenticated
-from roar_glaas.storage.tables import artifact, artifact_fact, composite, edge, job, session
+from roar_glaas.graph.sessions import find_session
+from roar_glaas.storage.tables import artifact, artifact_fact, composite, edge, job
 
 ENTITIES = ("dag", "job", "artifact")
 
@@ -33,20 +34,6 @@ class Stated(NamedTuple):
     artifact_hash: str | None
 
 
-def seen_session(connection: sa.Connection, caller: Caller, text: str) -> Any:
-    """The row of a session that the caller may see; raises NotFound."""
-    try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    row = connection.execute(
-        sa.select(session).where(session.c.hash == digest, visible(caller))
-    ).one_or_none()
-    if row is None or len(text) != 64:
-        raise NotFound(f"no session {text[:64]!r} is registered")
-    return row
-
-
 def may_write(caller: Caller, row: Any) -> bool:
     """Whether the caller may change labels of a session, given its row."""
     return caller.may_write(row.owner_id, row.project_id)
@@ -59,7 +46,7 @@ def writable_session(connection: sa.Connection, caller: Caller, text: str) -> in
     """
     if not caller.is_known:
         raise Unauthenticated("changing labels needs an account: sign in with `roar login`")
-    row = seen_session(connection, caller, text)
+    row = find_session(connection, caller, text)
     if not may_write(caller, row):
         raise Forbidden(f"session {text[:12]} takes labels from the writers of its scope alone")
     return int(row.id)
@@ -88,7 +75,7 @@ def _artifact_in(connection: sa.Connection, session_id: int, text: str) -> int:
     if not text:
         raise BadRequest("artifact_hash must be the whole hash of an artifact")
     spellings = [door.storable(text, "artifact_hash").encode()]  # an etag is its own characters
-    if len(text) % 2 == 0 and set(text) <= set("0123456789abcdef"):
+    if len(text) % 2 == 0 and is_hexadecimal(text):
         spellings.append(bytes.fromhex(text))
     said = [
         sa.exists().where(table.c.artifact_id == artifact.c.id, table.c.session_id == session_id)

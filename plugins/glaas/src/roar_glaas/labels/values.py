@@ -13,7 +13,7 @@ from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import label_value
 
 _MOST_VALUES = 1_000
-_MOST_CHARACTERS = 255
+MOST_CHARACTERS = 255
 
 
 def note_values(connection: sa.Connection, labels: Iterable[tuple[int, str]]) -> None:
@@ -31,7 +31,7 @@ def note_values(connection: sa.Connection, labels: Iterable[tuple[int, str]]) ->
 
 def spelled(value: Any) -> str:
     """A value as it is looked up: a text as it is, anything else as JSON; 255 characters of it."""
-    return (value if isinstance(value, str) else json.dumps(value))[:_MOST_CHARACTERS]
+    return (value if isinstance(value, str) else json.dumps(value))[:MOST_CHARACTERS]
 
 
 def values_of(document: dict[str, Any]) -> list[tuple[str, str, int]]:
@@ -39,7 +39,7 @@ def values_of(document: dict[str, Any]) -> list[tuple[str, str, int]]:
     found: dict[tuple[str, str], int] = {}
     counts: dict[str, int] = {}
     for key, value in leaves(document):
-        name = key[:_MOST_CHARACTERS]
+        name = key[:MOST_CHARACTERS]
         for one in value if isinstance(value, list) else [value]:
             pair = (name, spelled(one))
             if pair not in found and len(found) < _MOST_VALUES:

@@ -1,41 +1,24 @@
-"""Sessions of the legacy path: how they and their jobs are called, opened, found and finished."""
+"""Sessions of the legacy path: opened, found and finished."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import sqlalchemy as sa
 
 from roar_glaas.access.caller import ANYBODY, NOBODY
-from roar_glaas.errors import BadRequest, Conflict, NotFound
+from roar_glaas.errors import Conflict, NotFound
 from roar_glaas.labels.replacing import Place
+from roar_glaas.legacy.names import linked_name
 from roar_glaas.moments import SECOND_US, now_us
 from roar_glaas.registration import staging
 from roar_glaas.registration.finalize import finalize
-from roar_glaas.registration.pieces import Git
+from roar_glaas.registration.intake import Git
 from roar_glaas.registration.staging import Registration
 from roar_glaas.registration.wire import Finalize
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import job, legacy_session, registration, session, staged
-
-_LONGEST_UID = 64
-
-
-def linked_name(client_hash: str) -> bytes:
-    """What links call a session, given the client's hash; raises BadRequest."""
-    if len(client_hash) != 64 or not set(client_hash) <= set("0123456789abcdef"):
-        raise BadRequest("hash must be the session's: 64 lower-case hexadecimal digits")
-    return hashlib.sha256(b"roar-glaas legacy session v1\0" + client_hash.encode()).digest()
-
-
-def registered_uid(client_hash: str, local_uid: str) -> str:
-    """A job's uid as registered: the recipe by which newer clients make it (protocol, 4.3)."""
-    is_uid = local_uid.isascii() and local_uid.isalnum() and len(local_uid) <= _LONGEST_UID
-    if not is_uid:
-        raise BadRequest(f"job_uid must be 1 to {_LONGEST_UID} letters and digits")
-    return hashlib.sha256(f"{client_hash}\0{local_uid}".encode()).hexdigest()[:32]
 
 
 def open_session(
@@ -117,17 +100,6 @@ def session_of_job(connection: sa.Connection, uid: str) -> Place | None:
         sa.select(job.c.session_id).where(job.c.uid == bytes.fromhex(uid), job.c.owner_id == NOBODY)
     ).scalar()
     return None if number is None else _place(connection, number)
-
-
-def linked_session(connection: sa.Connection, digest: bytes) -> int | None:
-    """The id of the session that a link, or its client, calls so."""
-    if len(digest) != 32:
-        return None
-    names = [digest, linked_name(digest.hex())]
-    found: int | None = connection.execute(
-        sa.select(legacy_session.c.session_id).where(legacy_session.c.name.in_(names))
-    ).scalar()
-    return found
 
 
 def is_waiting(connection: sa.Connection, address: str, digest: str) -> bool:

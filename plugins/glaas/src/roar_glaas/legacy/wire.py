@@ -10,13 +10,10 @@ from roar_glaas.registration import wire
 
 
 @attrs.frozen(kw_only=True)
-class Session:
+class Session(wire.Checkout):
     """The body of `sessions`; `hash` is the client's own for its work."""
 
     hash: str
-    git_repo: str | None = ""
-    git_commit: str | None = ""
-    git_branch: str | None = ""
     scope_request: dict[str, Any] | None = None
 
 

@@ -81,6 +81,28 @@ def joined(roots: list[bytes]) -> bytes:
     return found
 
 
+class Growing:
+    """A tree that leaves are added to one by one; memory grows with its logarithm."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        # (level, root) of complete subtrees from the left, as a counter in base 2 has its digits.
+        self._subtrees: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Add a leaf by its hash."""
+        level, root = 0, leaf
+        while self._subtrees and self._subtrees[-1][0] == level:
+            root = node_hash(self._subtrees.pop()[1], root)
+            level += 1
+        self._subtrees.append((level, root))
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root of the leaves so far."""
+        return joined([root for _, root in self._subtrees])
+
+
 def _left_part(size: int) -> int:
     """The largest power of two below `size`: how many leaves lie in the left part."""
     return 1 << ((size - 1).bit_length() - 1)

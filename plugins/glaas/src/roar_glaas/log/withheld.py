@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from roar_glaas.storage.bulk import rows_with
 from roar_glaas.storage.tables import withheld
-
-_AT_ONCE = 500
 
 
 def reasons(connection: sa.Connection, leaf_indexes: Iterable[int]) -> dict[int, str]:
@@ -16,16 +15,9 @@ def reasons(connection: sa.Connection, leaf_indexes: Iterable[int]) -> dict[int,
 
     Ask for rows whose texts are NULL only: no others are withheld, and mostly there are none.
     """
-    wanted = sorted(set(leaf_indexes))
-    found: dict[int, str] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
-        rows = connection.execute(
-            sa.select(withheld.c.leaf_index, withheld.c.reason).where(
-                withheld.c.leaf_index.in_(wanted[start : start + _AT_ONCE])
-            )
-        )
-        found |= {row.leaf_index: row.reason for row in rows}
-    return found
+    query = sa.select(withheld.c.leaf_index, withheld.c.reason)
+    rows = rows_with(connection, query, withheld.c.leaf_index, set(leaf_indexes))
+    return {row.leaf_index: row.reason for row in rows}
 
 
 def told(text: str | None, reason: str | None) -> str:

@@ -18,6 +18,7 @@ from roar_glaas.errors import NotFound, Refusal, TooMany
 from roar_glaas.pages.account_pages import account_page, local_address, see, sentence
 from roar_glaas.pages.browser import cookie, cookie_name, no_cookie, reader
 from roar_glaas.pages.forms import Form
+from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -43,7 +44,7 @@ def sign_in_now(
         errors = {k: f"Type your {k}." for k in ("name", "password") if not form.fields.get(k)}
         return _sign_in_page(settings, 400, name=name, next_page=target, errors=errors)
     try:
-        found = sign_in(database, name, form.fields["password"], _address(request))
+        found = sign_in(database, name, form.fields["password"], address_of(request))
     except TooMany as error:
         errors = {"password": f"{sentence(error)}."}
         answer = _sign_in_page(settings, 429, name=name, next_page=target, errors=errors)
@@ -115,7 +116,7 @@ def _begin(
             connection,
             owner_id,
             browser=request.headers.get("user-agent", ""),
-            address=_address(request),
+            address=address_of(request),
         )
     answer = see(target)
     answer.cookies.append(cookie(settings, secret, web_sessions.LONGEST_S))
@@ -145,10 +146,6 @@ def _sign_in_page(
 def _target(request: Request[Any, Any, Any]) -> str:
     """Where to be after signing in: the page of this server in the query's `next`."""
     return local_address(str(request.query_params.get("next", "")))
-
-
-def _address(request: Request[Any, Any, Any]) -> str:
-    return request.client.host if request.client else ""
 
 
 def _provider(settings: Settings) -> Any:

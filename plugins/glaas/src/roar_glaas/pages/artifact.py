@@ -10,7 +10,7 @@ from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.door import ETAG
+from roar_glaas.digests import ETAG
 from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found, describe, find_artifact
 from roar_glaas.graph.closure import upstream

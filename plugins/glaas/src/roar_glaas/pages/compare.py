@@ -11,7 +11,7 @@ from litestar.params import Parameter
 from roar_glaas.access.caller import Caller
 from roar_glaas.errors import Refusal
 from roar_glaas.graph.artifacts import describe, find_artifact
-from roar_glaas.graph.closure import newest_job, walk_up
+from roar_glaas.graph.closure import first_jobs, newest_job, walk_up
 from roar_glaas.graph.comparison import MOST_JOBS, compare_jobs
 from roar_glaas.graph.descriptions import describe_jobs
 from roar_glaas.pages import comparison
@@ -68,13 +68,8 @@ def _side(
 ) -> dict[str, Any]:
     """All that is shown of one of the two."""
     found = find_artifact(connection, caller, reference.removeprefix("blake3:"))
-    ids: list[int] = []
-    is_whole = True
-    for step in walk_up(connection, caller, found, newest_job(connection)):
-        if len(ids) == MOST_JOBS:
-            is_whole = False
-            break
-        ids.append(step.job_id)
+    walk = walk_up(connection, caller, found, newest_job(connection))
+    ids, is_whole = first_jobs(walk, MOST_JOBS)
     jobs = describe_jobs(connection, ids)
     # The artifact's own maker is where the walk begins.
     maker = next((job for job in jobs if job["id"] == ids[0]), None)

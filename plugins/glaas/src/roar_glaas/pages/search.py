@@ -12,6 +12,7 @@ from litestar.response import Redirect
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Conflict, NotFound
 from roar_glaas.graph.artifacts import SHORTEST_PREFIX, find_artifact
 from roar_glaas.graph.files import find_files
@@ -19,6 +20,7 @@ from roar_glaas.graph.jobs import Wanted, find_jobs
 from roar_glaas.graph.labelled import find_labels
 from roar_glaas.graph.sessions import Wanted as WantedSessions
 from roar_glaas.graph.sessions import find_sessions
+from roar_glaas.labels.values import MOST_CHARACTERS
 from roar_glaas.pages.rendering import page
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
@@ -26,7 +28,6 @@ from roar_glaas.storage.tables import job, session
 
 _LISTED = 20
 _MOST_TYPED = 4_000
-_DIGITS = set("0123456789abcdef")
 After = Annotated[str | None, Parameter(max_length=500)]
 
 
@@ -68,7 +69,7 @@ def search(
 def _hash_in(typed: str) -> str | None:
     """The digits of a hash, or of its beginning; None for anything else."""
     text = typed.lower().rpartition(":")[2]
-    is_hash = SHORTEST_PREFIX <= len(text) <= 128 and set(text) <= _DIGITS
+    is_hash = SHORTEST_PREFIX <= len(text) <= 128 and is_hexadecimal(text)
     return text if is_hash else None
 
 
@@ -132,7 +133,9 @@ def _labels(
     """Labels by `key=value`, or by a key alone."""
     key, is_pair, value = typed.partition("=")
     wanted = value.strip() if is_pair else None
-    found = find_labels(connection, caller, key.strip()[:255], wanted, None, _LISTED, after)
+    found = find_labels(
+        connection, caller, key.strip()[:MOST_CHARACTERS], wanted, None, _LISTED, after
+    )
     for one in found["labels"]:
         if one["entityType"] == "artifact":
             one["address"] = f"/artifacts/{one['artifactHash']}"

@@ -11,8 +11,8 @@ from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import PUBLIC, visible
-from roar_glaas.api.reading import session_document
 from roar_glaas.graph.jobs import job_by_uid
+from roar_glaas.graph.sessions import session_document
 from roar_glaas.log.withheld import reasons
 from roar_glaas.log.withheld import told as text_or_reason
 from roar_glaas.pages.drawing import drawing
@@ -37,14 +37,13 @@ def session_page(
     number: Annotated[int, Parameter(query="page", ge=1, le=1_000_000)] = 1,
 ) -> Response[str]:
     """The jobs of a session, in the order they ran."""
-    told = session_document(database, caller, reference)
+    with database.read() as connection:
+        told = session_document(connection, caller, reference)
+        labels = session_labels(connection, caller, told["hash"])
+        scope = _scope(connection, told["hash"])
     jobs = told["jobs"]
     pages = max(1, math.ceil(len(jobs) / JOBS_ON_A_PAGE))
     start = (min(number, pages) - 1) * JOBS_ON_A_PAGE
-    with database.read() as connection:
-        labels = session_labels(connection, caller, told["hash"])
-        scope = _scope(connection, told["hash"])
-    about = {**told, "sessionHash": told["hash"]}
     return page(
         "session.html",
         session=told,
@@ -52,7 +51,7 @@ def session_page(
         jobs=jobs[start : start + JOBS_ON_A_PAGE],
         page=min(number, pages),
         pages=pages,
-        links=workflow_links(settings, None, about),
+        links=workflow_links(settings, None, told),
         labels=labels,
         has_graph=can_draw(),
     )
@@ -76,7 +75,8 @@ def _scope(connection: sa.Connection, name: str) -> dict[str, str | None]:
 @get("/dag/{reference:str}/graph", sync_to_thread=True)
 def session_graph(database: Database, caller: Caller, reference: str) -> dict[str, Any]:
     """What the session's page draws."""
-    return drawing(session_document(database, caller, reference)["jobs"])
+    with database.read() as connection:
+        return drawing(session_document(connection, caller, reference)["jobs"])
 
 
 @get("/jobs/{uid:str}", sync_to_thread=True)

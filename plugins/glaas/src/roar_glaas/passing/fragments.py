@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, TooMany
-from roar_glaas.moments import now_us
+from roar_glaas.moments import SECOND_US, now_us
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
 from roar_glaas.storage.tables import fragment, fragment_session
@@ -54,10 +55,10 @@ def open_store(
     TooMany for somebody who has too many sessions open.
     """
     now = now_us()
-    over = fragment_session.c.expires_at_us < now - settings.fragment_ttl_s * 1_000_000
+    over = fragment_session.c.expires_at_us < now - settings.fragment_ttl_s * SECOND_US
     connection.execute(sa.delete(fragment_session).where(over))
     public_id, digest = _uuid(name), _sha256(token_hash)
-    expires = now + _ttl(settings, ttl_s) * 1_000_000
+    expires = now + _ttl(settings, ttl_s) * SECOND_US
     known = _find(connection, public_id)
     if known is not None:
         if not secrets.compare_digest(digest, bytes(known.token_hash)):
@@ -114,7 +115,7 @@ def find_store(
 def renew(connection: sa.Connection, settings: Settings, name: str, token: str, ttl_s: int) -> int:
     """Have a session last `ttl_s` from now on, even if it had expired; returns when it expires."""
     found = find_store(connection, name, token, even_expired=True)
-    return _extend(connection, found, now_us() + _ttl(settings, ttl_s) * 1_000_000)
+    return _extend(connection, found, now_us() + _ttl(settings, ttl_s) * SECOND_US)
 
 
 def keep(
@@ -147,7 +148,7 @@ def keep(
     if found.bytes + len(content) > settings.fragment_session_bytes:
         raise TooMany(
             f"the session holds all the {settings.fragment_session_bytes} bytes that one may",
-            retry_after_s=max(1, (found.expires_at_us - now_us()) // 1_000_000),
+            retry_after_s=max(1, (found.expires_at_us - now_us()) // SECOND_US),
         )
     connection.execute(sa.insert(fragment), {**place, "content": content})
     connection.execute(
@@ -206,6 +207,6 @@ def _uuid(text: str) -> str:
 
 
 def _sha256(text: str) -> bytes:
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+    if len(text) != 64 or not is_hexadecimal(text):
         raise BadRequest("token_hash must be SHA-256 of the token: 64 hexadecimal digits")
     return bytes.fromhex(text)

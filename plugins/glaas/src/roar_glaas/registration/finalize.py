@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.scopes import chosen_scope
+from roar_glaas.registration.intake import Git
 from roar_glaas.registration.overlaps import registered_before
-from roar_glaas.registration.pieces import Git, Pieces
+from roar_glaas.registration.pieces import Pieces
 from roar_glaas.registration.staging import Registration, bind, close
 from roar_glaas.registration.widening import agree
 from roar_glaas.registration.wire import Finalize

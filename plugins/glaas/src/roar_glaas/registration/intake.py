@@ -9,19 +9,30 @@ import base64
 import binascii
 import hashlib
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
 from roar_core.errors import RoarError
 from roar_core.identity import Leaf, tree_hash
 from roar_glaas import door
+from roar_glaas.digests import digest_text, is_composite, is_hexadecimal
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, Unprocessable
 from roar_glaas.registration import wire
 
 Piece = tuple[str, dict[str, Any]]
 
+
+class Git(NamedTuple):
+    """The checkout that a registration names."""
+
+    repo: str
+    commit: str
+    branch: str
+
+
+MOST_LINKS = 10_000
 _SOURCES = ("s3", "gs", "https", "hf", "http", "file")
 _KINDS = ("file", "symlink", "composite")
 _MOST = 2**53 - 1
@@ -92,6 +103,13 @@ def edge_piece(entry: Door, uid: str, direction: str, body: wire.Link) -> Piece:
     return _key(uid, direction, digest, path), piece
 
 
+def edge_pieces(entry: Door, uid: str, direction: str, links: list[wire.Link]) -> list[Piece]:
+    """What one job read, or wrote: the pieces of one request."""
+    if len(links) > MOST_LINKS:
+        raise BadRequest(f"at most {MOST_LINKS} artifacts in one request")
+    return [edge_piece(entry, uid, direction, body) for body in links]
+
+
 def view_piece(uid: str, body: wire.ViewEdge) -> Piece:
     """A job read or wrote some members of a dataset."""
     directions = {"consumes": "in", "produces": "out"}
@@ -121,7 +139,7 @@ def composite_piece(entry: Door, body: wire.Composite) -> Piece:
     """
     digests = _digests(body.hashes, "hashes")
     where = f"composite {digests[0][1][:12]}"
-    if body.hash != digests[0][1] or not digests[0][0].startswith("composite-"):
+    if body.hash != digests[0][1] or not is_composite(digests[0][0]):
         raise BadRequest(f"{where}: hash must be the first of hashes, of a composite algorithm")
     members = [_member(entry, member, where) for member in body.components]
     total = _count(body.component_count_total, f"{where}: component_count_total")
@@ -143,10 +161,24 @@ def composite_piece(entry: Door, body: wire.Composite) -> Piece:
 
 def commit(text: str | None, where: str) -> str:
     """A git commit, or nothing."""
-    is_commit = not text or (len(text) in (40, 64) and set(text) <= set("0123456789abcdef"))
+    is_commit = not text or (len(text) in (40, 64) and is_hexadecimal(text))
     if not is_commit:
         raise BadRequest(f"{where} must be a commit's 40 or 64 hexadecimal digits, or empty")
     return text or ""
+
+
+def git(entry: Door, body: wire.Checkout) -> Git:
+    """The checkout that a request names, nothing where it is silent."""
+    return Git(
+        entry.text(body.git_repo or "", "git_repo"),
+        commit(body.git_commit, "git_commit"),
+        entry.text(body.git_branch or "", "git_branch"),
+    )
+
+
+def client_version(entry: Door, header: str | None) -> str:
+    """What a client says that it is, with X-Roar-Version; its first 64 characters."""
+    return entry.text((header or "")[:64], "X-Roar-Version")
 
 
 def client_session_id(text: str | None) -> str | None:
@@ -215,7 +247,7 @@ def _digests(hashes: list[wire.Digest], where: str) -> list[tuple[str, str]]:
     if not 1 <= len(hashes) <= 16:
         raise BadRequest(f"{where} needs between 1 and 16 digests")
     checked = [(one.algorithm, door.digest(one.algorithm, one.digest, where)) for one in hashes]
-    return [(algorithm, door.digest_text(algorithm, value)) for algorithm, value in checked]
+    return [(algorithm, digest_text(algorithm, value)) for algorithm, value in checked]
 
 
 def _key(*parts: str) -> str:

@@ -10,17 +10,13 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.scopes import Scope
 from roar_glaas.access.visibility import PUBLIC, visible
-from roar_glaas.door import digest_text
+from roar_glaas.digests import digest_text
 from roar_glaas.errors import Conflict
-from roar_glaas.registration.pieces import Git, Pieces
+from roar_glaas.registration.intake import Git
+from roar_glaas.registration.pieces import JOB_COLUMNS, Pieces
 from roar_glaas.registration.widening import agree
 from roar_glaas.storage.bulk import rows_with
 from roar_glaas.storage.tables import artifact, edge, job, session
-
-_SAID = (
-    *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
-    *("git_commit", "git_branch", "metadata"),
-)
 
 
 class Registered(NamedTuple):
@@ -94,7 +90,7 @@ def _leave_known_work(
         )
     }
     if work != jobs.keys() or any(
-        getattr(jobs[uid], name) != pieces.jobs[uid][name] for uid in work for name in _SAID
+        getattr(jobs[uid], name) != pieces.jobs[uid][name] for uid in work for name in JOB_COLUMNS
     ):
         return False
     query = sa.select(

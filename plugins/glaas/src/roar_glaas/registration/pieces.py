@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +12,9 @@ from roar_core.identity import canonical_json
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.scopes import Scope
 from roar_glaas.access.visibility import visible
+from roar_glaas.digests import is_composite
 from roar_glaas.errors import Unprocessable
+from roar_glaas.registration.intake import Git
 from roar_glaas.registration.staging import Registration, staged_pieces
 from roar_glaas.registration.wire import Expected
 from roar_glaas.storage.bulk import rows_with
@@ -22,13 +24,18 @@ _HASH_VERSION = 1
 
 Body = dict[str, Any]
 
-
-class Git(NamedTuple):
-    """The checkout that a registration names."""
-
-    repo: str
-    commit: str
-    branch: str
+# What a piece, the record made of it and its row say under the same names.
+JOB_COLUMNS = (
+    *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
+    *("git_commit", "git_branch", "metadata"),
+)
+FACT_COLUMNS = ("size_bytes", "source_type", "source_url", "metadata")
+COMPOSITE_COLUMNS = (
+    *("size_bytes", "total", "is_proven", "metadata"),
+    *("bloom_bits", "bloom_hashes"),
+)
+COMPONENT_COLUMNS = ("path", "leaf_kind", "algorithm", "size_bytes", "type")
+EDGE_COLUMNS = ("path", "size_bytes", "selected", "total", "bloom")
 
 
 class Pieces:
@@ -148,18 +155,14 @@ def _datasets_among(connection: sa.Connection, caller: Caller, digests: set[str]
     )
     named: dict[str, list[Any]] = {}
     for row in rows_with(connection, query, artifact.c.digest, set(map(bytes.fromhex, digests))):
-        is_file = not row.algorithm.startswith("composite-")
+        is_file = not is_composite(row.algorithm)
         if is_file or row.is_proven or row.is_seen:
             named.setdefault(bytes(row.digest).hex(), []).append(row)
     first = {
         digest: min(rows, key=lambda row: (not row.is_proven, row.id))
         for digest, rows in named.items()
     }
-    return {
-        digest: row.algorithm
-        for digest, row in first.items()
-        if row.algorithm.startswith("composite-")
-    }
+    return {digest: row.algorithm for digest, row in first.items() if is_composite(row.algorithm)}
 
 
 def _counted(connection: sa.Connection, owner_id: int, uids: list[bytes]) -> dict[str, int]:

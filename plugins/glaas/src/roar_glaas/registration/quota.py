@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import NOBODY
 from roar_glaas.errors import TooMany
-from roar_glaas.moments import DAY_S
+from roar_glaas.moments import DAY_S, today
 from roar_glaas.serving.rates import group_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.bulk import insert_of
@@ -71,7 +71,7 @@ def _is_beyond(
     table = who.table
     assert isinstance(table, sa.Table)
     statement = insert_of(connection)(table).values(
-        {who.name: value, "day": int(time.time()) // DAY_S, "jobs": used[0], "bytes": used[1]}
+        {who.name: value, "day": today(), "jobs": used[0], "bytes": used[1]}
     )
     total = connection.execute(
         statement.on_conflict_do_update(

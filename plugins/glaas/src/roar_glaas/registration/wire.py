@@ -159,12 +159,18 @@ class Expected:
 
 
 @attrs.frozen(kw_only=True)
-class Finalize:
-    """The body of `finalize`."""
+class Checkout:
+    """The git checkout that work was done in."""
 
     git_repo: str | None = ""
     git_commit: str | None = ""
     git_branch: str | None = ""
+
+
+@attrs.frozen(kw_only=True)
+class Finalize(Checkout):
+    """The body of `finalize`."""
+
     expected: Expected | None = None
     scope_request: ScopeRequest | None = None
 

@@ -14,10 +14,19 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.people import public_id_of
 from roar_glaas.access.scopes import Scope
-from roar_glaas.door import ETAG
+from roar_glaas.digests import digest_bytes
 from roar_glaas.log.appending import Record, append
 from roar_glaas.moments import now_us
-from roar_glaas.registration.pieces import Body, Git, Pieces
+from roar_glaas.registration.intake import Git
+from roar_glaas.registration.pieces import (
+    COMPONENT_COLUMNS,
+    COMPOSITE_COLUMNS,
+    EDGE_COLUMNS,
+    FACT_COLUMNS,
+    JOB_COLUMNS,
+    Body,
+    Pieces,
+)
 from roar_glaas.registration.staging import Registration
 from roar_glaas.storage.bulk import insert_rows, reserve_ids, rows_with
 from roar_glaas.storage.tables import (
@@ -33,18 +42,6 @@ from roar_glaas.storage.tables import (
 
 ArtifactIds = dict[tuple[str, str], int]
 """(algorithm, digest in text) -> id."""
-
-_JOB = (
-    *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
-    *("git_commit", "git_branch", "metadata"),
-)
-_FACT = ("size_bytes", "source_type", "source_url", "metadata")
-_COMPOSITE = (
-    *("size_bytes", "total", "is_proven", "metadata"),
-    *("bloom_bits", "bloom_hashes"),
-)
-_COMPONENT = ("path", "leaf_kind", "algorithm", "size_bytes", "type")
-_EDGE = ("path", "size_bytes", "selected", "total", "bloom")
 
 
 def write_session(
@@ -131,12 +128,12 @@ def _write_jobs(
     insert_rows(
         connection,
         job,
-        ("id", "uid", "owner_id", "session_id", "parent_id", "leaf_index", *_JOB),
+        ("id", "uid", "owner_id", "session_id", "parent_id", "leaf_index", *JOB_COLUMNS),
         [
             (
                 *(ids[body["uid"]], bytes.fromhex(body["uid"]), owner_id, session_id),
                 *(ids[body["parent"]] if body["parent"] else None, next(indexes)),
-                *(body[name] for name in _JOB),
+                *(body[name] for name in JOB_COLUMNS),
             )
             for body in jobs
         ],
@@ -146,8 +143,10 @@ def _write_jobs(
 
 def _artifact_ids(connection: sa.Connection, named: set[tuple[str, str]]) -> ArtifactIds:
     """The ids of artifacts; those that nobody has named before are made."""
-    digests = {_raw(*name): name for name in named}
-    wanted = {(algorithm, _raw(algorithm, text)): (algorithm, text) for algorithm, text in named}
+    digests = {digest_bytes(*name): name for name in named}
+    wanted = {
+        (algorithm, digest_bytes(algorithm, text)): (algorithm, text) for algorithm, text in named
+    }
     query = sa.select(artifact.c.id, artifact.c.algorithm, artifact.c.digest)
     ids = {}
     for row in rows_with(connection, query, artifact.c.digest, digests):
@@ -177,13 +176,13 @@ def _write_facts(
     for body in artifacts:
         (algorithm, text), *others = body["digests"]
         place = (ids[algorithm, text], session_id, next(indexes))
-        facts.append((*place, *(body[name] for name in _FACT)))
+        facts.append((*place, *(body[name] for name in FACT_COLUMNS)))
         claims += [
-            (*place, algorithm, _raw(algorithm, text))
+            (*place, algorithm, digest_bytes(algorithm, text))
             for algorithm, text in dict.fromkeys(map(tuple, others))
         ]
     place_columns = ("artifact_id", "session_id", "leaf_index")
-    insert_rows(connection, artifact_fact, (*place_columns, *_FACT), facts)
+    insert_rows(connection, artifact_fact, (*place_columns, *FACT_COLUMNS), facts)
     insert_rows(connection, digest_claim, (*place_columns, "algorithm", "digest"), claims)
 
 
@@ -206,19 +205,21 @@ def _write_composites(
             (
                 *(number, ids[algorithm, text], session_id, next(indexes)),
                 *(len(body["components"]), bloom),
-                *(body[name] for name in _COMPOSITE),
+                *(body[name] for name in COMPOSITE_COLUMNS),
             )
         )
         members += [
             (
-                *(number, ordinal, _raw(member["algorithm"], member["digest"])),
-                *(member[name] for name in _COMPONENT),
+                *(number, ordinal, digest_bytes(member["algorithm"], member["digest"])),
+                *(member[name] for name in COMPONENT_COLUMNS),
             )
             for ordinal, member in enumerate(body["components"])
         ]
     columns = ("id", "artifact_id", "session_id", "leaf_index", "stored", "bloom")
-    insert_rows(connection, composite, (*columns, *_COMPOSITE), rows)
-    insert_rows(connection, component, ("composite_id", "ordinal", "digest", *_COMPONENT), members)
+    insert_rows(connection, composite, (*columns, *COMPOSITE_COLUMNS), rows)
+    insert_rows(
+        connection, component, ("composite_id", "ordinal", "digest", *COMPONENT_COLUMNS), members
+    )
 
 
 def _write_edges(
@@ -231,12 +232,8 @@ def _write_edges(
         ordinal = ordinals.get(name, 0)
         ordinals[name] = ordinal + 1
         ranges = json.dumps(body["byte_ranges"]) if body["byte_ranges"] else None
-        rows.append((*name, ordinal, ranges, *(body[column] for column in _EDGE)))
+        rows.append((*name, ordinal, ranges, *(body[column] for column in EDGE_COLUMNS)))
     # In the order of the primary key, which is that of the table's pages in SQLite.
     rows.sort(key=lambda row: row[:4])
     columns = ("job_id", "direction", "artifact_id", "ordinal", "byte_ranges")
-    insert_rows(connection, edge, (*columns, *_EDGE), rows)
-
-
-def _raw(algorithm: str, text: str) -> bytes:
-    return text.encode("ascii") if algorithm == ETAG else bytes.fromhex(text)
+    insert_rows(connection, edge, (*columns, *EDGE_COLUMNS), rows)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Any
 
 import attrs
+from litestar import Request
 
 from roar_glaas.errors import GlaasError
 
@@ -91,3 +92,8 @@ def plain(text: str) -> str:
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped
     return str(parsed)
+
+
+def address_of(request: Request[Any, Any, Any]) -> str:
+    """The address that a request comes from, as Gate found it; "" for none."""
+    return request.client.host if request.client else ""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
@@ -80,8 +80,14 @@ class Database:
                 self.seal(connection)
 
     def dispose(self) -> None:
-        """Close every connection."""
+        """Close every connection; so does the end of a `with` block of the database."""
         self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
 
 
 def open_database(address: str) -> Database:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from roar_glaas.log.proofs import log_size
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import account, artifact, edge, job, label, registration, session
+from roar_glaas.storage.tables import (
+    account,
+    artifact,
+    edge,
+    job,
+    label,
+    leaf,
+    registration,
+    session,
+)
 
 
 def sizes(database: Database) -> dict[str, int]:
@@ -26,7 +34,7 @@ def sizes(database: Database) -> dict[str, int]:
             "artifacts": count(artifact),
             "edges": count(edge),
             "labels": count(label),
-            "log_size": log_size(connection),
+            "log_size": count(leaf),
             "open_registrations": count(registration, registration.c.state == "open"),
             "accounts": count(account),
             "database_bytes": connection.execute(sa.text(f"SELECT {size}")).scalar_one(),

@@ -46,10 +46,15 @@ def place_of(cursor: str | None, question: Sequence[object], keys: int) -> tuple
         or len(found) != keys + 1
         or not all(type(key) is int and 0 <= key <= _LARGEST for key in found[1:])
     ):
-        raise BadRequest("cursor is none that this registry gave; ask without it first")
+        raise no_cursor()
     if found[0] != _tag(question):
         raise BadRequest("cursor belongs to another question; ask without it first")
     return tuple(found[1:])
+
+
+def no_cursor() -> BadRequest:
+    """The refusal of what no answer gave as its cursor."""
+    return BadRequest("cursor is none that this registry gave; ask without it first")
 
 
 def _tag(question: Sequence[object]) -> str:
