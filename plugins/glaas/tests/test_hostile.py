@@ -231,3 +231,20 @@ def test_the_error_of_a_copied_row_does_not_quote_it(registry: Registry) -> None
             insert_rows(connection, artifact, ("digest", "algorithm"), [(None, text)])
         connection.rollback()
     assert text not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_algorithm_that_no_database_can_be_asked_for_is_refused(shared: Registry) -> None:
+    digest = uuid4().hex * 2
+    linked(shared, digest, "outputs")
+    for path in (f"artifacts/{digest}/members/{digest}?", f"datasets?member={digest}&"):
+        answer = shared.client.get(f"/api/v1/graph/{path}algorithm=%00")
+        assert answer.status_code == 400, answer.text
+        assert "algorithm" in answer.json()["detail"]
+
+
+def test_a_secret_is_no_etag(shared: Registry) -> None:
+    etag = {"algorithm": "etag", "digest": "ghp_" + "a1" * 18}
+    hashes = [{"algorithm": "blake3", "digest": "a" * 64}, etag]
+    answer = shared.open().answer("artifacts/batch", {"artifacts": [{"hashes": hashes}]})
+    assert answer.status_code == 400
+    assert etag["digest"] not in answer.text

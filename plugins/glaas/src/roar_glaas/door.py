@@ -73,6 +73,8 @@ def storable(value: str, where: str) -> str:
 def digest(algorithm: str, text: str, where: str) -> bytes:
     """The bytes of a digest. Raises BadRequest naming the algorithm, or the length it needs."""
     if algorithm == ETAG and 0 < len(text) <= _MOST_ETAG and text.isascii() and text.isprintable():
+        if mask(text).what:
+            raise BadRequest(f"{where}: this is no etag, but holds a secret")
         return text.encode("ascii")
     length = _LENGTHS.get(algorithm)
     if length is None:

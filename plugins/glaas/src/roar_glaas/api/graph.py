@@ -9,7 +9,7 @@ from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.api.examples import told
-from roar_glaas.api.parameters import Algorithm, Cursor, Limit, known_parameters
+from roar_glaas.api.parameters import Algorithm, Cursor, Limit, known_parameters, plain
 from roar_glaas.graph import comparison, membership, neighbours, paths, results, sources, subgraph
 from roar_glaas.graph.artifacts import find_artifact
 from roar_glaas.graph.limits import reading
@@ -121,6 +121,7 @@ def member(
     algorithm: Algorithm = "blake3",
 ) -> Answer:
     """Was this file in that dataset? Exactly when the members are known, else with the odds."""
+    algorithm = plain(algorithm, "algorithm") or ""
     with reading(database) as connection:
         found = find_artifact(connection, caller, reference)
         return membership.is_member(connection, caller, found, digest, algorithm)
@@ -136,6 +137,7 @@ def datasets(
     cursor: Cursor = None,
 ) -> Answer:
     """The datasets that a file is a known member of, those registered last first."""
+    algorithm = plain(algorithm, "algorithm") or ""
     with reading(database) as connection:
         return membership.datasets_with(connection, caller, member, algorithm, limit, cursor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -224,22 +225,22 @@ def datasets_with(
     }
 
 
-def _filters(connection: sa.Connection, ids: list[int]) -> list[tuple[BloomFilter, float]]:
+def _filters(connection: sa.Connection, ids: list[int]) -> Iterator[tuple[BloomFilter, float]]:
     """The filters of a dataset's registrations, each with how often it says yes wrongly."""
-    rows = connection.execute(
-        sa.select(composite.c.bloom_bits, composite.c.bloom_hashes, composite.c.bloom)
-        .where(composite.c.id.in_(ids), composite.c.bloom.is_not(None))
-        .order_by(composite.c.id)
-        .limit(_MOST_REGISTRATIONS)
-    )
-    found = []
-    for row in rows:
+    # One at a time: each may be as large as a request.
+    for one in sorted(ids):
+        row = connection.execute(
+            sa.select(composite.c.bloom_bits, composite.c.bloom_hashes, composite.c.bloom).where(
+                composite.c.id == one, composite.c.bloom.is_not(None)
+            )
+        ).one_or_none()
+        if row is None:
+            continue
         data = bytes(row.bloom)
         # A wrong yes needs as many bits set by chance as the filter looks at.
         share = int.from_bytes(data, "little").bit_count() / row.bloom_bits
         filtered = BloomFilter(row.bloom_bits, row.bloom_hashes, data)
-        found.append((filtered, share**row.bloom_hashes))
-    return found
+        yield filtered, share**row.bloom_hashes
 
 
 def _digest(text: str) -> bytes:

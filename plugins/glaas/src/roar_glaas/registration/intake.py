@@ -47,7 +47,7 @@ def job_piece(entry: Door, body: wire.Job) -> Piece:
     piece = {
         "uid": uid,
         "parent": door.uid(parent, f"{where}: parent_job_uid").hex() if parent else None,
-        "kind": _name(entry, body.job_type or "run", f"{where}: job_type"),
+        "kind": _name(entry, body.job_type or "run", f"{where}: job_type", 32),
         "step": _count(body.step_number, f"{where}: step_number"),
         "command": entry.text(body.command, f"{where}: command"),
         "started_at_us": door.microseconds(body.timestamp, f"{where}: timestamp"),
@@ -203,7 +203,7 @@ def _member(entry: Door, body: wire.Component, where: str) -> dict[str, Any]:
         "algorithm": body.component_algorithm,
         "digest": door.digest(body.component_algorithm, body.component_digest, place).hex(),
         "size_bytes": None if size is None else _count(size, place),
-        "type": None if kind is None else _name(entry, kind, place),
+        "type": None if kind is None else _name(entry, kind, place, 64),
     }
 
 
@@ -254,9 +254,9 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _name(entry: Door, text: str, where: str) -> str:
-    if not 0 < len(text) <= 32 or not text.isascii() or not text.isprintable():
-        raise BadRequest(f"{where} must be 1 to 32 printable characters of ASCII")
+def _name(entry: Door, text: str, where: str, most: int) -> str:
+    if not 0 < len(text) <= most or not text.isascii() or not text.isprintable():
+        raise BadRequest(f"{where} must be 1 to {most} printable characters of ASCII")
     return entry.text(text, where)
 
 
