@@ -29,7 +29,7 @@ from roar_glaas.api.registration import registration_routes
 from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import Refusal
 from roar_glaas.opening import open_registry
-from roar_glaas.pages.account_routes import account_page_routes
+from roar_glaas.pages.account.routes import account_page_routes
 from roar_glaas.pages.addresses import no_such_address
 from roar_glaas.pages.browser import knows_reader
 from roar_glaas.pages.routes import page_routes
