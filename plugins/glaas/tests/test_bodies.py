@@ -80,11 +80,11 @@ def test_metadata_that_could_not_be_told_again_is_refused(
 
 
 @pytest.mark.parametrize("depth", [50, 200, 400, 900])
-def test_metadata_is_refused_or_read_back(registry: Registry, depth: int) -> None:
+def test_metadata_is_refused_or_read_back(shared: Registry, depth: int) -> None:
     """However deep: what is taken can be told again."""
-    name = "e" * 64
+    name = f"{depth:064}"
     document = '{"a":' * depth + "1" + "}" * depth
-    opened = registry.open()
+    opened = shared.open()
     described = {"hashes": [{"algorithm": "blake3", "digest": name}], "metadata": document}
     answer = opened.answer("artifacts/batch", {"artifacts": [described]})
     if depth == 50:
@@ -92,9 +92,9 @@ def test_metadata_is_refused_or_read_back(registry: Registry, depth: int) -> Non
     if answer.status_code == 400:
         assert "nested too deeply" in answer.json()["detail"]
         return
-    opened.post("jobs/batch", {"jobs": [WHOLE]})
+    opened.post("jobs/batch", {"jobs": [WHOLE | {"job_uid": f"{depth:032}"}]})
     opened.post("finalize", {})
-    assert registry.client.get(f"/api/v1/artifacts/{name}").status_code == 200
+    assert shared.client.get(f"/api/v1/artifacts/{name}").status_code == 200
 
 
 def test_times_are_within_what_json_tells_exactly(refusing: Registry) -> None:

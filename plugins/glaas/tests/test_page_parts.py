@@ -13,7 +13,7 @@ import pytest
 
 from roar_core.testing.needs import leave_out
 from roar_glaas.errors import GlaasError
-from roar_glaas.pages.comparison import words
+from roar_glaas.pages.differences import words
 from roar_glaas.pages.drawing import MOST_APART, drawing, fold
 from roar_glaas.pages.links import from_template, tracker_links, web_address
 from roar_glaas.pages.plain import duration, heading, plain, size

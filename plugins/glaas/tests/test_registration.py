@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -24,6 +25,10 @@ CANARY = "ghp_" + "C4n4ryC4n4ry" * 3
 
 def body_of_job(uid: str = "1" * 32, **more: Any) -> dict[str, Any]:
     return {"command": "x", "timestamp": 1.0, "job_uid": uid, "step_number": 1} | more
+
+
+def new_uid() -> str:
+    return uuid4().hex
 
 
 def test_health_is_not_wrapped_and_offers_anonymous_registration(refusing: Registry) -> None:
@@ -54,9 +59,9 @@ def test_what_is_registered_is_read_back(registry: Registry) -> None:
     assert (whole["gitCommit"], len(whole["jobs"])) == ("c" * 40, 1)
 
 
-def test_upstream_goes_through_every_job_and_stays_before_its_reader(registry: Registry) -> None:
-    opened = registry.open()
-    uids = [f"{n:032x}" for n in range(1, 6)]
+def test_upstream_goes_through_every_job_and_stays_before_its_reader(shared: Registry) -> None:
+    opened = shared.open()
+    uids = [new_uid() for _ in range(5)]
     jobs = [body_of_job(uid, timestamp=float(n), step_number=n) for n, uid in enumerate(uids, 1)]
     opened.post("jobs/batch", {"jobs": jobs})
     names = [hashlib.sha256(bytes([n])).hexdigest() for n in range(6)]
@@ -65,15 +70,16 @@ def test_upstream_goes_through_every_job_and_stays_before_its_reader(registry: R
         made = {"artifacts": [{"hash": names[n + 1], "path": f"/{n + 1}"}]}
         opened.post(f"jobs/{uid}/outputs", made)
     opened.post("finalize", {})
-    found = registry.client.get(f"/api/v1/artifacts/{names[4]}/dag").json()
+    found = shared.client.get(f"/api/v1/artifacts/{names[4]}/dag").json()
     assert [job["jobUid"] for job in found["jobs"]] == uids[:4]
     assert found["isWhole"] is True
 
 
-def test_the_same_work_is_registered_once(registry: Registry) -> None:
-    first = registry.register()
-    opened = registry.open()
-    told = opened.post("jobs/batch", {"jobs": [body_of_job()]})
+def test_the_same_work_is_registered_once(shared: Registry) -> None:
+    uid = new_uid()
+    first = shared.register(uid=uid)
+    opened = shared.open()
+    told = opened.post("jobs/batch", {"jobs": [body_of_job(uid)]})
     assert told["already_registered_session_hashes"] == [first]
     assert (told["created_count"], told["existing_count"]) == (0, 0)
     assert told["existing_binding_prepared"] is True
@@ -81,19 +87,21 @@ def test_the_same_work_is_registered_once(registry: Registry) -> None:
         assert opened.post("finalize", {})["session_hash"] == first
 
 
-def test_two_who_send_the_same_work_at_once_get_one_session(registry: Registry) -> None:
-    both = [registry.open(), registry.open()]
+def test_two_who_send_the_same_work_at_once_get_one_session(shared: Registry) -> None:
+    uid = new_uid()
+    both = [shared.open(), shared.open()]
     for opened in both:
-        opened.post("jobs/batch", {"jobs": [body_of_job()]})
+        opened.post("jobs/batch", {"jobs": [body_of_job(uid)]})
     hashes = {opened.post("finalize", {})["session_hash"] for opened in both}
     assert len(hashes) == 1
     assert both[1].post("finalize", {})["created"] is False
 
 
-def test_other_work_under_a_known_uid_is_refused(registry: Registry) -> None:
-    both = [registry.open(), registry.open()]
+def test_other_work_under_a_known_uid_is_refused(shared: Registry) -> None:
+    uid = new_uid()
+    both = [shared.open(), shared.open()]
     for number, opened in enumerate(both):
-        opened.post("jobs/batch", {"jobs": [body_of_job(command=f"x{number}")]})
+        opened.post("jobs/batch", {"jobs": [body_of_job(uid, command=f"x{number}")]})
     both[0].post("finalize", {})
     refused = both[1].answer("finalize", {})
     assert refused.status_code == 409
@@ -101,9 +109,9 @@ def test_other_work_under_a_known_uid_is_refused(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("side", ["jobs", "inputs", "outputs"])
-def test_counts_that_do_not_match_register_nothing(registry: Registry, side: str) -> None:
-    opened = registry.open()
-    opened.post("jobs/batch", {"jobs": [body_of_job()]})
+def test_counts_that_do_not_match_register_nothing(shared: Registry, side: str) -> None:
+    opened = shared.open()
+    opened.post("jobs/batch", {"jobs": [body_of_job(new_uid())]})
     expected = {"jobs": 1, "inputs": 0, "outputs": 0}
     answer = opened.answer("finalize", {"expected": expected | {side: 7}})
     assert answer.status_code == 422
@@ -181,7 +189,7 @@ def root_by_definition(leaves: list[bytes]) -> bytes:
     return node_hash(root_by_definition(leaves[:k]), root_by_definition(leaves[k:]))
 
 
-def test_a_dataset_whose_members_are_all_sent_is_proven(registry: Registry) -> None:
+def test_a_dataset_whose_members_are_all_sent_is_proven(shared: Registry) -> None:
     digests = [hashlib.sha256(name).hexdigest() for name in (b"x", b"y")]
     root = tree_hash(Leaf(f"part-{n}", "blake3", digest) for n, digest in enumerate(digests))
     members = [
@@ -199,19 +207,19 @@ def test_a_dataset_whose_members_are_all_sent_is_proven(registry: Registry) -> N
         "component_count_total": 2,
         "components": members,
     }
-    opened = registry.open()
+    opened, uid = shared.open(), new_uid()
     opened.post("artifacts/composites", body)
     wrong = body | {"components": [members[0], members[1] | {"relative_path": "part-9"}]}
     assert opened.answer("artifacts/composites", wrong).status_code == 422
-    opened.post("jobs/batch", {"jobs": [body_of_job()]})
+    opened.post("jobs/batch", {"jobs": [body_of_job(uid)]})
     view = {"relation": "consumes", "target_hash": root.root, "selected_count": 1}
-    opened.post(f"jobs/{'1' * 32}/view-edges", {"view_edges": [view | {"parent_total": 2}]})
+    opened.post(f"jobs/{uid}/view-edges", {"view_edges": [view | {"parent_total": 2}]})
     opened.post("finalize", {"expected": {"jobs": 1, "inputs": 0, "outputs": 0}})
-    found = registry.client.get(f"/api/v1/artifacts/{root.root}").json()
+    found = shared.client.get(f"/api/v1/artifacts/{root.root}").json()
     assert (found["isComposite"], found["isProven"], found["componentCount"]) == (True, True, 2)
-    listed = registry.client.get(f"/api/v1/artifacts/{root.root}/components").json()
+    listed = shared.client.get(f"/api/v1/artifacts/{root.root}/components").json()
     assert [one["relativePath"] for one in listed["components"]] == ["part-0", "part-1"]
-    page = registry.client.get(f"/artifacts/{root.root}").text
+    page = shared.client.get(f"/artifacts/{root.root}").text
     assert "All of them are here, and give this hash." in page
 
 
@@ -235,17 +243,17 @@ def test_of_a_view_nothing_but_its_filter_is_kept(registry: Registry) -> None:
     assert not any(CANARY.encode() in bytes(content) for content in logged)
 
 
-def test_labels_are_versions(registry: Registry) -> None:
-    opened = registry.open()
-    opened.post("jobs/batch", {"jobs": [body_of_job()]})
-    out = {"artifacts": [{"hash": "b" * 64, "path": "/out"}]}
-    opened.post(f"jobs/{'1' * 32}/outputs", out)
+def test_labels_are_versions(shared: Registry) -> None:
+    opened, uid, made = shared.open(), new_uid(), new_uid() * 2
+    opened.post("jobs/batch", {"jobs": [body_of_job(uid)]})
+    out = {"artifacts": [{"hash": made, "path": "/out"}]}
+    opened.post(f"jobs/{uid}/outputs", out)
     name = opened.post("finalize", {})["session_hash"]
-    label = {"entity_type": "artifact", "session_hash": name, "artifact_hash": "b" * 64}
+    label = {"entity_type": "artifact", "session_hash": name, "artifact_hash": made}
     for value, counts in ((1, (1, 0, 0)), (1, (0, 0, 1)), (2, (0, 1, 0))):
         told = opened.post("labels/batch", {"labels": [label | {"metadata": {"v": value}}]})
         assert (told["created"], told["updated"], told["noops"]) == counts
-    (found,) = registry.client.get(f"/api/v1/artifacts/{'b' * 64}").json()["labels"]
+    (found,) = shared.client.get(f"/api/v1/artifacts/{made}").json()["labels"]
     assert (found["metadata"], found["version"]) == ({"v": 2}, 2)
 
 
@@ -310,20 +318,21 @@ def test_what_is_not_registered_is_not_found(refusing: Registry, reference: str)
         assert refusing.client.get(path + reference).status_code in known
 
 
-def test_pages_escape_everything_and_allow_no_script(registry: Registry) -> None:
-    name = registry.register(command="<script>alert(1)</script>'\"&")
-    for path in (f"/artifacts/{'b' * 64}", f"/dag/{name}"):
-        page = registry.client.get(path)
+def test_pages_escape_everything_and_allow_no_script(shared: Registry) -> None:
+    made = new_uid() * 2
+    name = shared.register(uid=new_uid(), output=made, command="<script>alert(1)</script>'\"&")
+    for path in (f"/artifacts/{made}", f"/dag/{name}"):
+        page = shared.client.get(path)
         assert page.status_code == 200
         assert "<script>" not in page.text
         assert "&lt;script&gt;" in page.text
         assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert registry.client.get("/style.css").headers["content-type"].startswith("text/css")
-    found = registry.client.get("/search", params={"q": "BLAKE3:" + "B" * 64})
-    assert found.headers["location"] == f"/artifacts/{'b' * 64}"
+    assert shared.client.get("/style.css").headers["content-type"].startswith("text/css")
+    found = shared.client.get("/search", params={"q": "BLAKE3:" + made.upper()})
+    assert found.headers["location"] == f"/artifacts/{made}"
 
 
-def test_a_link_to_a_dataset_that_is_registered_names_the_dataset(registry: Registry) -> None:
+def test_a_link_to_a_dataset_that_is_registered_names_the_dataset(shared: Registry) -> None:
     member = {"relative_path": "a", "leaf_kind": "file"}
     member |= {"component_algorithm": "blake3", "component_digest": "e" * 64}
     root = tree_hash([Leaf("a", "blake3", "e" * 64)]).root
@@ -339,12 +348,12 @@ def test_a_link_to_a_dataset_that_is_registered_names_the_dataset(registry: Regi
             {"jobs/{}/inputs": {"artifacts": [link]}},
         )
     ):
-        opened, uid = registry.open(), str(number) * 32
+        opened, uid = shared.open(), str(number) * 32
         opened.post("jobs/batch", {"jobs": [body_of_job(uid)]})
         for path, content in sent.items():
             opened.post(path.format(uid), content)
         opened.post("finalize", {})
-    told = registry.client.get(f"/api/v1/artifacts/{root}")
+    told = shared.client.get(f"/api/v1/artifacts/{root}")
     assert (told.status_code, told.json()["isComposite"]) == (200, True)
-    read = registry.client.get(f"/api/v1/artifacts/{root}/lineage").json()["consumers"]
+    read = shared.client.get(f"/api/v1/artifacts/{root}/lineage").json()["consumers"]
     assert {one["jobUid"][0] for one in read} == {"0", "2"}

@@ -17,7 +17,7 @@ from roar_glaas.access.sign_in import FREE_ANYWHERE, FREE_HERE, LONGEST_WAIT_S, 
 from roar_glaas.access.tokens import issue_personal
 from roar_glaas.errors import TooMany
 from roar_glaas.moments import SECOND_US
-from roar_glaas.pages.account_pages import local_address
+from roar_glaas.pages.account.answers import local_address
 from roar_glaas.storage.tables import metadata, sign_in_attempt, web_session
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def test_a_form_needs_the_token_of_its_own_session(shared: Registry) -> None:
 
 
 def test_every_page_that_changes_something_wants_the_proof(shared: Registry) -> None:
-    from roar_glaas.pages.account_routes import account_page_routes
+    from roar_glaas.pages.account.routes import account_page_routes
 
     ada = signed_in(shared)
     paths = set()

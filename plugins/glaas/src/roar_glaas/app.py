@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from roar_glaas import __version__
 from roar_glaas.access.asking import who_asks
-from roar_glaas.api import answers
+from roar_glaas.api import refusals
 from roar_glaas.api.accounts import account_routes
 from roar_glaas.api.bodies import StrictRequest
 from roar_glaas.api.device import device_routes
@@ -29,7 +29,7 @@ from roar_glaas.api.registration import registration_routes
 from roar_glaas.api.telemetry import telemetry
 from roar_glaas.errors import Refusal
 from roar_glaas.opening import open_registry
-from roar_glaas.pages.account_routes import account_page_routes
+from roar_glaas.pages.account.routes import account_page_routes
 from roar_glaas.pages.addresses import no_such_address
 from roar_glaas.pages.browser import knows_reader
 from roar_glaas.pages.routes import page_routes
@@ -90,12 +90,12 @@ def create_app(settings: Settings) -> Litestar:
             "caller": Provide(admit, sync_to_thread=False),
         },
         exception_handlers={
-            Refusal: answers.refusal,
+            Refusal: refusals.refusal,
             HTTPException: no_such_address,
-            sa.exc.OperationalError: answers.database_error,
-            sa.exc.TimeoutError: answers.database_error,
-            RecursionError: answers.too_deep,
-            Exception: answers.failure,
+            sa.exc.OperationalError: refusals.database_error,
+            sa.exc.TimeoutError: refusals.database_error,
+            RecursionError: refusals.too_deep,
+            Exception: refusals.failure,
         },
         # The description alone: the framework's pages about it would load scripts from elsewhere.
         openapi_config=OpenAPIConfig(

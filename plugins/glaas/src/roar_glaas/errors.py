@@ -28,10 +28,12 @@ class Refusal(GlaasError):
     """An answer that is no: `status` for the client, the sentence for the person behind it.
 
     `code` is what a program may look at; the protocol names some (`authorization_pending`).
+    `retry_after_s` is how many seconds are to pass before asking again, None: it will not help.
     """
 
     status = 400
     code = "bad_request"
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -100,7 +102,7 @@ class Unprocessable(Refusal):
 
 
 class TooMany(Refusal):
-    """Asked too often; `retry_after_s` seconds are to pass first."""
+    """Asked too often."""
 
     status = 429
     code = "too_many_requests"
@@ -115,3 +117,4 @@ class Unavailable(Refusal):
 
     status = 503
     code = "unavailable"
+    retry_after_s = 1

@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect
 
-from roar_glaas.api import answers
+from roar_glaas.api import refusals
 from roar_glaas.pages.rendering import page
 
 
@@ -30,7 +30,7 @@ def no_such_address(
 ) -> Response[str] | Response[dict[str, Any]]:
     """A page for people in front of a browser, JSON for programs."""
     if not isinstance(error, NotFoundException):
-        return answers.http_error(request, error)
+        return refusals.http_error(request, error)
     is_page = not request.scope["path"].startswith("/api/")
     if is_page and "text/html" in request.headers.get("accept", ""):
         told = "There is no page at this address. Hashes, names and labels are found by searching."
@@ -38,4 +38,4 @@ def no_such_address(
     unknown = NotFoundException(
         "nothing is at this address; /schema/openapi.json describes what is"
     )
-    return answers.http_error(request, unknown)
+    return refusals.http_error(request, unknown)

@@ -14,7 +14,7 @@ from roar_glaas.graph.artifacts import describe, find_artifact
 from roar_glaas.graph.closure import first_jobs, newest_job, walk_up
 from roar_glaas.graph.comparison import MOST_JOBS, compare_jobs
 from roar_glaas.graph.descriptions import describe_jobs
-from roar_glaas.pages import comparison
+from roar_glaas.pages import differences
 from roar_glaas.pages.facts import environment, metadata_of
 from roar_glaas.pages.links import tracker_links
 from roar_glaas.pages.plain import last_part
@@ -52,13 +52,13 @@ def compare_page(
         typed=typed,
         wrong={},
         sides=sides,
-        data=comparison.data(found["inputs"]),
+        data=differences.data(found["inputs"]),
         same_data=found["inputs"]["sharedCount"],
-        steps=comparison.steps(found["steps"]),
+        steps=differences.steps(found["steps"]),
         same_steps=found["sameCount"],
         environment=[
-            *comparison.environments(left["environment"], right["environment"]),
-            *comparison.packages(found["packages"]),
+            *differences.environments(left["environment"], right["environment"]),
+            *differences.packages(found["packages"]),
         ],
     )
 

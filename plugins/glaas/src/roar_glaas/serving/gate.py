@@ -15,7 +15,7 @@ from typing import Any
 
 from litestar import Litestar
 
-from roar_glaas.errors import Refusal, TooMany, TooSlow, Unavailable
+from roar_glaas.errors import Refusal, TooSlow, Unavailable
 from roar_glaas.serving.hosts import Hosts
 from roar_glaas.serving.logs import log_request
 from roar_glaas.serving.noted import Noted, note, request_id
@@ -138,10 +138,8 @@ class _Passage:
         """Answer with a refusal, in the shape that the application gives them."""
         body = json.dumps({"detail": str(error), "error": error.code}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        if isinstance(error, TooMany):
+        if error.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % error.retry_after_s))
-        elif error.status == 503:
-            headers.append((b"retry-after", b"1"))
         start = {"type": "http.response.start", "status": error.status, "headers": headers}
         await self.send(start)
         await self.send({"type": "http.response.body", "body": body})

@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.reader import STATE, Reader
 from roar_glaas.errors import Refusal, TooMany, Unauthenticated
-from roar_glaas.pages.forms import MOST_BYTES
+from roar_glaas.pages.account.forms import MOST_BYTES
 from roar_glaas.pages.rendering import page
 
 _TITLES = {403: "Not allowed", 404: "Not found", 409: "Not possible", 429: "Too often"}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from roar_glaas.errors import BadRequest, Refusal, TooMany, Unavailable
+from roar_glaas.errors import BadRequest, Refusal, Unavailable
 
 _DISK_FULL = "53100"  # PostgreSQL, appendix A
 
@@ -19,9 +19,7 @@ _log = logging.getLogger(__name__)
 
 def refusal(_: Request[Any, Any, Any], error: Refusal) -> Response[dict[str, Any]]:
     """`{"detail", "error"}` with the refusal's status."""
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooMany) else {}
-    if error.status == 503:
-        headers["Retry-After"] = "1"
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
