@@ -78,9 +78,13 @@ def _right_one(connection: sa.Connection, caller: Caller, named: sa.Select[Any])
     No file has the hash of a dataset whose members give it. Of others, that one is a dataset is
     somebody's word, which takes no name away from what was registered before.
     """
+    # By their ids: there is one for each algorithm at most, and nothing else is looked at.
+    ids = connection.execute(named).scalars().all()
+    if not ids:
+        return []
     of_it = (composite.c.artifact_id == artifact.c.id, composite.c.is_proven)
     order = (sa.exists().where(*of_it).desc(), artifact.c.id)
-    these = sa.select(artifact).where(artifact.c.id.in_(named))
+    these = sa.select(artifact).where(artifact.c.id.in_(ids))
     for query in (these.where(_is_seen(caller)), these):
         rows = list(connection.execute(query.order_by(*order).limit(1)))
         if rows:
