@@ -161,6 +161,7 @@ def serves_a_registry(environment: Environment) -> None:
     server = subprocess.Popen(
         (environment.python, "-m", "roar_glaas.cli", "serve", "--port", "0", "--data", data),
         cwd=environment.project,
+        env={**os.environ, "GLAAS_LOG_REQUESTS": "off"},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -169,8 +170,7 @@ def serves_a_registry(environment: Environment) -> None:
     with urllib.request.urlopen(f"{url}/api/v1/health", timeout=60) as answer:
         assert json.load(answer)["status"] == "ok"
     server.terminate()
-    (line,) = server.communicate(timeout=60)[1].splitlines()
-    assert json.loads(line)["route"] == "/api/v1/health"
+    assert server.communicate(timeout=60)[1] == ""
 
 
 # Folder below plugins/ -> its own small, real proof.
