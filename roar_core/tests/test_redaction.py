@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roar_core.redaction import _masked, is_secret_name, mask, mask_command, mask_in
+from roar_core.redaction import MASK, _masked, is_secret_name, mask, mask_command, mask_in
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,22 @@ _PIECES = st.lists(
 @given(_PIECES)
 def test_what_is_passed_over_quickly_holds_nothing_that_the_patterns_find(text: str) -> None:
     assert mask(text) == _masked(text)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *("ghp_" + "a1" * 18, "github_pat_" + "a1" * 11, "glpat-" + "a1" * 10, "AKIA" + "A1" * 8),
+        *("xoxb-1-" + "a1" * 5, "hf_" + "ab" * 15, "sk-" + "a1" * 10, "sk-proj-" + "a1" * 10),
+        "eyJ" + ".eyJ".join(["a1" * 4] * 2) + ".a1",
+        "-----BEGIN PRIVATE KEY-----\na1\n-----END PRIVATE KEY-----",
+        *("http://ada:a1@host", "Basic YWRhOmEx", "-u ada:a1", "--user=ada:a1"),
+    ],
+)
+def test_a_secret_of_each_form_is_not_passed_over_quickly(secret: str) -> None:
+    for text in (secret, f"x {secret}", secret.swapcase()):
+        assert mask(text) == _masked(text)
+    assert MASK in mask(secret).text
 
 
 @pytest.mark.parametrize("part", ["key", "-key", "a.", "eyJ-", "-u=", "://", "-----BEGIN "])

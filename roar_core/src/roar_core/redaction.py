@@ -59,7 +59,7 @@ _IN_NAMES = ("pass", "secret", "token", "key", "auth", "cred", "sig", "bearer")
 _IN_TEXTS = (
     *_IN_NAMES,
     *("://", "basic", "digest", "-u"),
-    *("-----begin", "gh", "glpat-", "akia", "xox", "hf_", "sk-", "eyj"),
+    *("-----begin", "gh", "github_pat_", "glpat-", "akia", "xox", "hf_", "sk-", "eyj"),
 )
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.graph.uses import AT_ONCE, Use, uses
+from roar_glaas.graph.whole_sessions import WholeSessions
 from roar_glaas.storage.tables import edge, job, session
 
 _MOST_WRITERS = 1_000
@@ -30,8 +31,15 @@ class Producers:
     What was asked of the database is kept, so an artifact is looked up once in a walk.
     """
 
-    def __init__(self, connection: sa.Connection, caller: Caller, as_of: int) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        caller: Caller,
+        as_of: int,
+        sessions: WholeSessions | None = None,
+    ) -> None:
         self._connection = connection
+        self._sessions = sessions
         self._caller = caller
         self._as_of = as_of
         self._is_postgresql = connection.dialect.name == "postgresql"
@@ -42,22 +50,24 @@ class Producers:
 
     def of(self, reads: Collection[Use]) -> dict[tuple[int, int], int]:
         """(reader, artifact) -> the job that made the artifact, where there is one."""
-        self._look_up({read.artifact_id for read in reads} - self._writers.keys())
         found: dict[tuple[int, int], int] = {}
+        elsewhere = []
         for read in reads:
+            # One of the reader's session comes before all others, so they need not be known.
+            near = self._sessions.writers_near(read) if self._sessions is not None else []
+            best = _best(near, read)
+            if best is None:
+                elsewhere.append(read)
+            else:
+                found[read.job_id, read.artifact_id] = best
+        self._look_up({read.artifact_id for read in elsewhere} - self._writers.keys())
+        for read in elsewhere:
             writers = self._writers[read.artifact_id]
             if len(writers) >= _MOST_WRITERS:
                 writers = [*writers, *self._in_session(read.artifact_id, read.session_id)]
-            best = max(
-                (
-                    (writer.session_id == read.session_id, writer.started_at_us, writer.job_id)
-                    for writer in writers
-                    if writer.job_id != read.job_id and writer.started_at_us <= read.started_at_us
-                ),
-                default=None,
-            )
+            best = _best(writers, read)
             if best is not None:
-                found[read.job_id, read.artifact_id] = best[2]
+                found[read.job_id, read.artifact_id] = best
         return found
 
     def _look_up(self, artifacts: Iterable[int]) -> None:
@@ -106,3 +116,14 @@ class Producers:
             .scalar_subquery()
         )
         return sa.func.coalesce(found, 0)
+
+
+def _best(writers: Iterable[Use], read: Use) -> int | None:
+    """Which of several jobs that wrote the same made what was read."""
+    ranked = (
+        (writer.session_id == read.session_id, writer.started_at_us, writer.job_id)
+        for writer in writers
+        if writer.job_id != read.job_id and writer.started_at_us <= read.started_at_us
+    )
+    best = max(ranked, default=None)
+    return None if best is None else best[2]
