@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +23,7 @@ from roar_core.model.job import Edge, Job
 from roar_core.model.tracker import TrackerReference
 from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
-from roar_core.testing.needs import leave_out, missing
+from roar_core.testing.chromium import open_chromium
 from roar_core.testing.projects import ProjectUnderTest
 
 pytestmark = pytest.mark.needs("chromium")
@@ -34,21 +33,8 @@ Browser = webdriver.Chrome
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests of a worker: it starts in a second."""
-    if reason := missing("chromium"):
-        leave_out(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    arguments = ["--headless=new", "--window-size=1200,800", "--disable-dev-shm-usage"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # Chromium refuses root otherwise
-    for argument in arguments:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # The driver of the distribution: without its path, Selenium would look for one to download.
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
+    with open_chromium(1200, 800) as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def digest_of(name: str) -> str:
 
 
 def link(name: str, path: str | None = None) -> dict[str, Any]:
-    return {"hash": digest_of(name), "path": path or f"/work/{name}", "size": len(name) * 1000}
+    return {"hash": digest_of(name), "path": path or f"/home/ada/{name}", "size": len(name) * 1000}
 
 
 def metadata(torch: str, **more: Any) -> str:
@@ -37,7 +37,7 @@ def metadata(torch: str, **more: Any) -> str:
     runs = [{"tracker": "wandb", "url": WANDB}, {"tracker": "mlflow", "url": "javascript:alert(1)"}]
     analysis = {"experiment_tracking": {"runs": runs}}
     document = {"runtime": runtime, "packages": {"pip": pip}, "analysis": analysis}
-    return json.dumps(document | {"cwd": "/work"} | more)
+    return json.dumps(document | {"cwd": "/home/ada"} | more)
 
 
 def register(registry: Registry, jobs: list[dict[str, Any]], **final: Any) -> str:
@@ -87,18 +87,18 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
         job(
             first,
             "python prepare.py raw.csv -o clean.parquet",
-            reads=[link(f"raw-{torch}.csv", "/work/raw.csv"), link("schema.json")],
-            writes=[link(cleaned, "/work/clean.parquet")],
+            reads=[link(f"raw-{torch}.csv", "/home/ada/raw.csv"), link("schema.json")],
+            writes=[link(cleaned, "/home/ada/clean.parquet")],
             **same,
         ),
         job(
             first + 1,
             train + " --epochs 20 --seed 7",
             reads=[
-                link(cleaned, "/work/clean.parquet"),
+                link(cleaned, "/home/ada/clean.parquet"),
                 link("config.toml"),
             ],
-            writes=[link(model, "/work/out/model.pt")],
+            writes=[link(model, "/home/ada/out/model.pt")],
             metadata=metadata(torch),
             datasets=[(dataset_hash(), "consumes", 90)],
             **same,
@@ -106,8 +106,8 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
         job(
             first + 2,
             "python judge.py out/model.pt > metrics.json",
-            reads=[link(model, "/work/out/model.pt")],
-            writes=[link(f"metrics-{rate}.json", "/work/metrics.json")],
+            reads=[link(model, "/home/ada/out/model.pt")],
+            writes=[link(f"metrics-{rate}.json", "/home/ada/metrics.json")],
             exit_code=int(rate == "0.1"),
             **same,
         ),
@@ -187,7 +187,7 @@ def insert_sweep(
             for side, others in (("out", [n]), ("in", reads)):
                 for one in others:
                     edge = {"job_id": first + n, "direction": side, "artifact_id": first + one}
-                    edges.append(edge | {"ordinal": 0, "path": f"/work/part-{one}"})
+                    edges.append(edge | {"ordinal": 0, "path": f"/home/ada/part-{one}"})
         for table, rows in ((tables.job, jobs), (tables.artifact, artifacts), (tables.edge, edges)):
             connection.execute(sa.insert(table), rows)
     return name
@@ -212,7 +212,7 @@ def register_hostile(registry: Registry) -> tuple[str, str]:
     body = job(950, nasty + "x" * 10_000, git_branch=nasty, job_type=HOSTILE[0][:32])
     document = metadata(nasty, **{"cwd": nasty, "roar_version": nasty, nasty: {nasty: nasty}})
     opened.post("jobs/batch", {"jobs": [body | {"metadata": document}]})
-    reads = [{"hash": digest_of(text), "path": f"/work/{text}"} for text in HOSTILE]
+    reads = [{"hash": digest_of(text), "path": f"/home/ada/{text}"} for text in HOSTILE]
     opened.post(f"jobs/{uid}/inputs", {"artifacts": reads})
     opened.post(f"jobs/{uid}/outputs", {"artifacts": [{"hash": output, "path": f"/{nasty}"}]})
     described = {"hashes": [{"algorithm": "blake3", "digest": output}], "size": 1}

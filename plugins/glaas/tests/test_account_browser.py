@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -19,10 +17,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
-from roar_core.testing.needs import leave_out, missing
+from roar_core.testing.chromium import open_chromium, wait_until_left
 from roar_glaas.access import ssh, tokens, web_sessions
 from roar_glaas.access.caller import Role
 from roar_glaas.access.people import Person
@@ -56,21 +53,8 @@ def registry(issuer: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all of the module."""
-    if reason := missing("chromium"):
-        leave_out(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    arguments = ["--headless=new", "--window-size=1280,900", "--disable-dev-shm-usage"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # Chromium refuses root otherwise
-    for argument in arguments:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # The driver of the distribution: without its path, Selenium would look for one to download.
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
+    with open_chromium(1280, 900) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -95,7 +79,7 @@ def press(browser: Browser, selector: str) -> None:
     button = browser.find_element(By.CSS_SELECTOR, selector)
     page = browser.find_element(By.TAG_NAME, "html")
     button.click()
-    WebDriverWait(browser, 60).until(staleness_of(page))
+    wait_until_left(browser, page)
     WebDriverWait(browser, 60).until(
         lambda found: found.execute_script("return document.readyState") == "complete"
     )
@@ -131,7 +115,7 @@ def test_one_signs_in_by_keys_and_out(browser: Browser, registry: Server, ada: P
     assert browser.title.startswith("Error: ")
     page = browser.find_element(By.TAG_NAME, "html")
     focused.send_keys(PASSWORD, Keys.ENTER)
-    WebDriverWait(browser, 60).until(staleness_of(page))
+    wait_until_left(browser, page)
     WebDriverWait(browser, 60).until(lambda found: found.current_url.endswith("/account"))
     assert f"Ada {HOSTILE}" in text(browser)
     assert browser.find_elements(By.CSS_SELECTOR, "main img, main script") == []

@@ -31,11 +31,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 import roar_glaas
-from roar_core.testing.needs import leave_out, missing
+from roar_core.testing.chromium import open_chromium, wait_until_left
 from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
@@ -66,21 +65,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, serve: Serving) -> Iterator[
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all of the module."""
-    if reason := missing("chromium"):
-        leave_out(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    arguments = ["--headless=new", "--window-size=1280,900", "--disable-dev-shm-usage"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # Chromium refuses root otherwise
-    for argument in arguments:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # The driver of the distribution: without its path, Selenium would look for one to download.
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
+    with open_chromium(1280, 900) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -301,7 +287,7 @@ def test_whoever_searches_gets_where_they_want(
         box = browser.find_element(By.NAME, "q")
         box.clear()
         box.send_keys(words, Keys.ENTER)
-        WebDriverWait(browser, 30).until(staleness_of(box))
+        wait_until_left(browser, box)
         return browser.current_url.removeprefix(world.registry.url)
 
     model = digest_of("model-0.1.pt")
@@ -310,7 +296,7 @@ def test_whoever_searches_gets_where_they_want(
     assert search(f"{2:032x}") == f"/jobs/{2:032x}?session={world.session}"
     assert search("out/model.pt").startswith("/search?q=out%2Fmodel.pt")
     found = browser.find_elements(By.CSS_SELECTOR, "#files td.wide a")
-    assert {link.text for link in found} == {"/work/out/model.pt"}
+    assert {link.text for link in found} == {"/home/ada/out/model.pt"}
     search("judge metrics")
     assert len(browser.find_elements(By.CSS_SELECTOR, "#jobs tbody tr")) == 2
     search("key 0=value 0")

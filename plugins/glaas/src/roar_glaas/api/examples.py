@@ -30,7 +30,7 @@ _SOURCE = {
     "isComposite": False,
     "size": 1048576,
     "sourceUrl": "s3://bucket/train.csv",
-    "path": "/work/train.csv",
+    "path": "/home/ada/train.csv",
     "readers": 1,
     "selectedCount": None,
     "total": None,
@@ -38,13 +38,13 @@ _SOURCE = {
 _RESULT = {
     "hash": _MODEL,
     "isComposite": False,
-    "path": "/work/model.pt",
+    "path": "/home/ada/model.pt",
     "size": 4096,
     "jobUid": _UID,
     "sessionHash": _SESSION,
 }
 _ARTIFACT = {"hash": _MODEL, "algorithm": "blake3", "isComposite": False}
-_EDGE = {"job": 0, "direction": "out", "artifact": 0, "path": "/work/model.pt"}
+_EDGE = {"job": 0, "direction": "out", "artifact": 0, "path": "/home/ada/model.pt"}
 _MEMBER = {
     "path": "part-0.csv",
     "kind": "file",
@@ -54,11 +54,11 @@ _MEMBER = {
 }
 _APART = {
     "onlyLeft": [],
-    "onlyRight": [{"path": "/work/more.csv", "hash": _DATA}],
-    "changed": [{"path": "/work/train.csv", "left": _DATA, "right": "a9" * 32}],
+    "onlyRight": [{"path": "/home/ada/more.csv", "hash": _DATA}],
+    "changed": [{"path": "/home/ada/train.csv", "left": _DATA, "right": "a9" * 32}],
     "sharedCount": 3,
 }
-_USED = {"hash": _DATA, "path": "/work/train.csv", "size": 1048576, "byteRanges": None}
+_USED = {"hash": _DATA, "path": "/home/ada/train.csv", "size": 1048576, "byteRanges": None}
 
 _ANSWERS: dict[str, dict[str, Any]] = {
     "producers": _JOBS,
@@ -186,7 +186,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "files": {
         "files": [
             {
-                "path": "/work/model.pt",
+                "path": "/home/ada/model.pt",
                 "direction": "out",
                 "hash": _MODEL,
                 "jobUid": _UID,
