@@ -9,6 +9,8 @@
     ├── DatabaseError         the session database is unreadable, too new or too busy
     ├── JournalError          a trace journal is not one, or of a version we do not speak
     ├── NotFoundError         no job, artifact, path or URL answers to this reference
+    ├── AlreadyThereError     something else is where this should go
+    ├── TemporaryError        a store or server may well answer when it is asked again
     ├── UnreproducibleError   what was recorded cannot be run again here; exit code 3
     ├── TracerError           a tracer cannot be used or failed
     └── PluginError           a plugin could not be loaded, or failed
@@ -59,6 +61,18 @@ class JournalError(RoarError):
 
 class NotFoundError(RoarError):
     """A reference (`@N`, uid, hash prefix, path) names nothing recorded here, a URL no object."""
+
+
+class AlreadyThereError(RoarError):
+    """Something is at the place where a file or an object should go, and may not be replaced."""
+
+
+class TemporaryError(RoarError):
+    """A store or server did not answer, or not now; `after_s` says how long it asks to be left."""
+
+    def __init__(self, message: str, after_s: float | None = None) -> None:
+        self.after_s = after_s
+        super().__init__(message)
 
 
 class UnreproducibleError(RoarError):
