@@ -61,16 +61,11 @@ def keep_receipts(
     """Remember where jobs are registered; inside a transaction. Jobs that are not here are not."""
     db.executemany(
         "INSERT OR REPLACE INTO receipt SELECT id, ?, ?, ?, ?, ?, ? FROM job WHERE uid = ?",
-        [
-            (registry, owner, r.session_hash, r.visibility, r.url, now_ns, r.uid)
-            for r in receipts
-        ],
+        [(registry, owner, r.session_hash, r.visibility, r.url, now_ns, r.uid) for r in receipts],
     )
 
 
-def forget_receipts(
-    db: sqlite3.Connection, registry: str, owner: str, uids: Sequence[str]
-) -> None:
+def forget_receipts(db: sqlite3.Connection, registry: str, owner: str, uids: Sequence[str]) -> None:
     """Forget what the registry no longer knows; inside a transaction."""
     db.execute(
         "DELETE FROM receipt WHERE registry = ? AND owner = ? AND job IN "
@@ -86,7 +81,10 @@ def read_unfinished(db: sqlite3.Connection, registry: str, owner: str) -> Unfini
         "WHERE registry = ? AND owner = ?",
         (registry, owner),
     ).fetchone()
-    return None if row is None else Unfinished(*row[:2], tuple(json.loads(row[2])), *row[3:])
+    if row is None:
+        return None
+    name, content, uids, *rest = row
+    return Unfinished(name, content, tuple(json.loads(uids)), *rest)
 
 
 def keep_unfinished(

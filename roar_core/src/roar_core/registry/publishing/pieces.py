@@ -76,8 +76,7 @@ def requests_of(work: Work, uids: Collection[str], ability: Ability) -> Iterator
             yield Request("artifacts/composites", dataset, "components")
     jobs = [job for uid, job in work.jobs.items() if uid in uids]
     sent = [
-        job.wire
-        | ({"parent_job_uid": job.told["parent"]} if job.told["parent"] in uids else {})
+        job.wire | ({"parent_job_uid": job.told["parent"]} if job.told["parent"] in uids else {})
         for job in jobs
     ]
     for part in _parts(sent, _ROOM):
@@ -98,7 +97,9 @@ def digest_of_content(
         hasher.update(json.dumps(job.wire).encode())
         hasher.update(json.dumps([job.inputs.links, job.outputs.links, job.views]).encode())
     for artifact in work.artifacts_of(uids):
-        hasher.update(json.dumps([artifact["hash"], artifact["size"], artifact["digests"]]).encode())
+        hasher.update(
+            json.dumps([artifact["hash"], artifact["size"], artifact["digests"]]).encode()
+        )
     return hasher.digest()
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import attrs
 
 from roar_core.errors import RegistryError
 from roar_core.registry.publishing.destination import Destination
 from roar_core.registry.publishing.pieces import Ability
-from roar_core.registry.publishing.sending import Labels, Published, Sender
 from roar_core.registry.publishing.work import Work
 from roar_core.store.registrations import Receipt
-
-Document = dict[str, Any]
 
 
 @attrs.frozen
@@ -60,10 +56,10 @@ def plan_of(
     )
 
 
-def check(plan: Plan, ability: Ability) -> None:
+def check(destination: Destination, ability: Ability) -> None:
     """Raise RegistryError for what the registry cannot do."""
-    name = plan.destination.registry
-    if plan.destination.is_anonymous and not ability.anonymous:
+    name = destination.registry
+    if destination.is_anonymous and not ability.anonymous:
         raise RegistryError(
             f"{name} takes no registrations without an account; sign in: roar login"
         )
@@ -72,15 +68,3 @@ def check(plan: Plan, ability: Ability) -> None:
             f"{name} does not say that it takes registrations (GLaaS v1, registration sessions); "
             "is registry.url right?"
         )
-
-
-def carry_out(plan: Plan, sender: Sender, widening: Work, labels: Labels) -> list[Published]:
-    """Do it; returns the sessions that were registered or made public.
-
-    `widening` is the work of all that is to be made public. Raises RegistryError; what was
-    answered until then counts, and the same call goes on from there.
-    """
-    done = [sender.send(widening, uids, labels) for uids in plan.widened.values()]
-    if plan.new:
-        done.append(sender.send(plan.work, plan.new, labels))
-    return done

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from roar_core.store.database import Database
 
 Document = dict[str, Any]
-Labels = Callable[[str, Collection[str]], Sequence[Document]]
-"""The label documents of a session (its hash) that holds some jobs (uids)."""
+Labels = Callable[["Work", str, Collection[str]], Sequence[Document]]
+"""The label documents of some work's session (its hash) that holds some jobs (uids)."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -68,17 +68,13 @@ class Sender:
     ability: Ability
     advance: Callable[[int, int], None]
 
-    def unfinished(self) -> Unfinished | None:
-        """The registration that was begun here and is not finished."""
-        with self.database.reading() as db:
-            return read_unfinished(db, *self._place)
+    def unfinished(self, work: Work) -> Unfinished | None:
+        """The registration that was begun here and can be finished: part of `work`, and the same.
 
-    def resume(self, work: Work, labels: Labels) -> Published | None:
-        """Finish what was begun here, when it is part of `work` and still the same; else forget it.
-
-        None when there was nothing to finish, or the registry has given it up.
+        One that cannot is forgotten.
         """
-        begun = self.unfinished()
+        with self.database.reading() as db:
+            begun = read_unfinished(db, *self._place)
         if begun is None:
             return None
         if (
@@ -87,12 +83,20 @@ class Sender:
             and begun.content == self._content(work, begun.uids)
             and self._token(begun) is not None
         ):
-            try:
-                return self._finish(begun, work, labels)
-            except _Gone:
-                pass
+            return begun
         self._forget(begun)
         return None
+
+    def resume(self, work: Work, labels: Labels) -> Published | None:
+        """Finish what was begun here; None when there is nothing, or the registry gave it up."""
+        begun = self.unfinished(work)
+        if begun is None:
+            return None
+        try:
+            return self._finish(begun, work, labels)
+        except _Gone:
+            self._forget(begun)
+            return None
 
     def send(self, work: Work, uids: Sequence[str], labels: Labels) -> Published:
         """Register these jobs as one session. Raises RegistryError; `resume` then goes on."""
@@ -115,7 +119,7 @@ class Sender:
             begun = self._finalize(self._send_all(begun, work), work)
         assert begun.session_hash is not None
         try:
-            for request in label_requests(labels(begun.session_hash, begun.uids)):
+            for request in label_requests(labels(work, begun.session_hash, begun.uids)):
                 self._post(begun, request)
         except RegistryError as error:
             raise RegistryError(
@@ -186,9 +190,7 @@ class Sender:
             )
         url = next((told[name] for name in links if isinstance(told.get(name), str)), None)
         done = begun._replace(session_hash=digest, url=url)
-        receipts = [
-            Receipt(uid, digest, self.destination.visibility, url) for uid in begun.uids
-        ]
+        receipts = [Receipt(uid, digest, self.destination.visibility, url) for uid in begun.uids]
         now = time.time_ns()
         with self.database.writing() as db:
             keep_receipts(db, *self._place, receipts, now)
@@ -289,7 +291,9 @@ def _both(answers: Sequence[Any]) -> Any:
         if all(isinstance(answer.get("errors"), list) for answer in told)
         else [],
         "already_registered_session_hashes": [
-            name for answer in told for name in answer.get("already_registered_session_hashes") or ()
+            name
+            for answer in told
+            for name in answer.get("already_registered_session_hashes") or ()
         ],
         **{
             name: sum(int(answer.get(name) or 0) for answer in told)

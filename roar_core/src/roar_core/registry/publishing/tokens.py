@@ -21,7 +21,7 @@ class Tokens:
         self._folder = roar_dir / "registrations"
 
     def keep(self, name: str, secret: str) -> None:
-        """Write the secret of the registration that a registry calls `name`, whole or not at all."""
+        """Write the secret of the registration of this name, whole or not at all."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._path(name)
         new = path.with_name(f"{path.name}.new")
