@@ -162,6 +162,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "job": _JOB
     | {
         "id": 7,
+        "parentJobUid": None,
         "gitRepo": "https://example.org/team/model.git",
         "gitBranch": "main",
         "metadata": "{}",
@@ -169,6 +170,21 @@ _ANSWERS: dict[str, dict[str, Any]] = {
         "outputs": [],
         "edgesAreWhole": True,
         "logIndex": 13,
+    },
+    "known jobs": {
+        "known": [
+            {
+                "job_uid": _UID,
+                "job_hash": "7e" * 32,
+                "session_hash": _SESSION,
+                "visibility": "private",
+                "owner_id": "0d" * 16,
+                "owner_name": "lab",
+                "project_id": "9c" * 16,
+                "project_name": "cats",
+                "is_own": False,
+            }
+        ]
     },
     "labels": {
         "labels": [
