@@ -119,6 +119,14 @@ def registrations(db: sqlite3.Connection) -> None:
     )
 
 
+def versions_of_objects(db: sqlite3.Connection) -> None:
+    """What was got and put is remembered in the version that a store gave it."""
+    db.execute(
+        "CREATE TABLE object_version (edge INTEGER PRIMARY KEY REFERENCES edge (id), "
+        "version TEXT, etag TEXT)"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -128,6 +136,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     sources_of_jobs,
     tags_of_jobs,
     registrations,
+    versions_of_objects,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 
