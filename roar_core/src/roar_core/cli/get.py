@@ -89,8 +89,8 @@ def get(
     command = ["roar", "get", *(word for digest in digests for word in ("--hash", digest))]
     command += ["--limit", str(limit)] if limit is not None else []
     command += ["--force"] * force + ["--fold-case"] * fold_case
-    command += ["-o", file] if file is not None else []
-    command += transfer_words.words_of(words)
+    command += ["-o", *transfer_words.recorded_words([file])[-1:]] if file is not None else []
+    command += transfer_words.recorded_words(words)
     return _fetch(wishes, command, name=name, tags=told, as_json=as_json)
 
 

@@ -79,7 +79,7 @@ def put(
     command += ["--force"] * force + ["--dataset"] * dataset + ["--follow"] * follow
     command += ["--no-register"] * no_register
     command += ["--public"] * public + ["--private"] * private + ["--anonymous"] * anonymous
-    command += transfer_words.words_of(words)
+    command += transfer_words.recorded_words(words)
     publication = None
     if not no_register:
         from roar_core.cli.publishing import Publication

@@ -43,9 +43,24 @@ def wanted_digests(words: Sequence[str]) -> dict[str, str]:
     return wanted
 
 
-def words_of(words: Sequence[str]) -> list[str]:
-    """Arguments as they are recorded: behind `--` when one of them looks like an option."""
-    return ["--", *words] if any(word.startswith("-") for word in words) else list(words)
+def recorded_words(words: Sequence[str]) -> list[str]:
+    """Arguments as they are recorded: the same from another directory of another checkout.
+
+    Paths out of the project are told from the root of the machine; all stand behind `--` when one
+    of them looks like an option.
+    """
+    from roar_core.cli.settings import here
+    from roar_core.project import working_directory
+    from roar_core.transfer.schemes import is_url
+
+    cwd, root = str(working_directory()), str(here().root)
+    told = []
+    for word in words:
+        path = os.path.normpath(os.path.join(cwd, word))  # noqa: PTH118 - any bytes
+        is_inside = is_url(word) or path == root or path.startswith(f"{root}/")
+        slash = "/" * (word.endswith("/") and path != "/")
+        told.append(word if is_inside else path + slash)
+    return ["--", *told] if any(word.startswith("-") for word in told) else told
 
 
 @contextmanager
