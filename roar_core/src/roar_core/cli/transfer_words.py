@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,7 @@ def tell_failures(outcome: Outcome, command: Sequence[str]) -> None:
             f"{wording.count(files, 'file')} done; what was begun is kept, and goes on with:"
             f" {shlex.join(command)}"
         )
-        raise KeyboardInterrupt
+        _die_interrupted()
     failures = outcome.failures
     if len(failures) == 1 and not outcome.moved:
         raise failures[0]
@@ -141,6 +142,13 @@ def tell_failures(outcome: Outcome, command: Sequence[str]) -> None:
             f"{' (the first)' if len(failures) > 1 else ''}; what could is recorded, and the same"
             " command goes on with the rest"
         )
+
+
+def _die_interrupted() -> None:
+    """End as the signal has it: a shell's loop stops, and no thread is waited for."""
+    output.finish()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def print_plan(rows: Sequence[tuple[str, str, int | None, bool]], verb: str) -> None:

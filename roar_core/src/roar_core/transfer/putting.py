@@ -30,6 +30,7 @@ from roar_core.transfer.walking import walk
 # A folder may hold far more than is put there: beyond this, `put` itself finds what is in the way.
 _LISTED_MAX = 10_000
 _TICK_S = 0.1
+_STOPPED_WITHIN_S = 2.0
 
 
 class PutWishes(NamedTuple):
@@ -164,8 +165,8 @@ def put_all(
 
     # The database, which knows what was hashed before, is this thread's.
     background = ThreadPoolExecutor(1)
+    uploads = background.submit(crew.carry_out, map(uploading, plan.puts))
     try:
-        uploads = background.submit(crew.carry_out, map(uploading, plan.puts))
         hashed = hash_files(
             [(put.path, put.fingerprint) for put in plan.puts],
             cache=cache,
@@ -180,7 +181,9 @@ def put_all(
         crew.stop.set()
         raise
     finally:
-        background.shutdown(wait=True)
+        if crew.stop.is_set():
+            wait([uploads], _STOPPED_WITHIN_S)
+        background.shutdown(wait=not crew.stop.is_set())
         for put in plan.puts:
             found, there = hashed.get(put.path), arrived_at.get(put.url)
             if isinstance(found, Digested) and there is not None:
