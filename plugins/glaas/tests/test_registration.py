@@ -37,6 +37,7 @@ def test_health_is_not_wrapped_and_offers_anonymous_registration(refusing: Regis
         "anonymous_public": True,
         "finalize_server_authoritative_hash": True,
         "links_batch": True,
+        "known_jobs": True,
     }
     assert refusing.client.get("/ready").json() == {"ready": True}
 
