@@ -36,7 +36,7 @@ def jobs_of(registry: Registry, session_hash: str, person: Person | None = None)
 
 def told(registry: Registry, uid: str, person: Person | None = None) -> Any:
     headers = {"Authorization": f"Bearer {person.secret}"} if person else {}
-    answer = registry.client.get(f"/api/v1/jobs/{uid}", headers=headers)
+    answer = registry.client.get(f"/api/v1/graph/jobs/{uid}", headers=headers)
     return answer.json() if answer.is_success else None
 
 
