@@ -15,7 +15,7 @@ from typing import Any
 
 from roar_core.errors import RoarError
 from roar_core.redaction import is_secret_name
-from roar_core.registry.publishing.link_documents import edges_of, links_of
+from roar_core.registry.publishing.link_documents import Links, edges_of, links_of
 from roar_core.spelling import exact_timestamp
 
 Document = dict[str, Any]
@@ -32,8 +32,13 @@ _AS_IT_IS = (
 )
 
 
-def to_wire(job: Mapping[str, Any], session: Mapping[str, Any], version: str) -> Document:
-    """The protocol's job of a graph job; its links are those of `links_of`.
+def to_wire(
+    job: Mapping[str, Any],
+    session: Mapping[str, Any],
+    version: str,
+    sides: Mapping[str, Links] | None = None,
+) -> Document:
+    """The protocol's job of a graph job; its links are those of `sides_of`, if they are known.
 
     `session` is the graph document's session that the job belongs to, `version` that of roar.
     `parent_job_uid` is left to whoever knows whether the parent is sent along.
@@ -53,7 +58,9 @@ def to_wire(job: Mapping[str, Any], session: Mapping[str, Any], version: str) ->
         "exit_code": job["exit_code"],
         "job_type": job["kind"],
         "step_number": int(step or 1),
-        "metadata": json.dumps(_metadata(job, session, version), separators=(",", ":")),
+        "metadata": json.dumps(
+            _metadata(job, session, version, sides or sides_of(job)), separators=(",", ":")
+        ),
     }
     if job["hash"] is not None:
         document["job_hash"] = job["hash"].partition(":")[2]
@@ -148,7 +155,17 @@ def metadata_of(document: Mapping[str, Any]) -> Document:
     return told if isinstance(told, dict) else {}
 
 
-def _metadata(job: Mapping[str, Any], session: Mapping[str, Any], version: str) -> Document:
+def sides_of(job: Mapping[str, Any]) -> dict[str, Links]:
+    """The links of a graph job's `inputs` and `outputs`."""
+    return {side: links_of(job[side]) for side in ("inputs", "outputs")}
+
+
+def _metadata(
+    job: Mapping[str, Any],
+    session: Mapping[str, Any],
+    version: str,
+    sides: Mapping[str, Links],
+) -> Document:
     packages = job["packages"]
     shown, hidden = {}, {}
     for kind, key in (("python", "pip"), ("system", "dpkg")):
@@ -160,7 +177,6 @@ def _metadata(job: Mapping[str, Any], session: Mapping[str, Any], version: str) 
             hidden[key] = [list(pair) for pair in unsaid]
     git = job["git"]
     roar = {key: job.get(key) for key in _AS_IT_IS}
-    sides = {side: links_of(job[side]) for side in ("inputs", "outputs")}
     coverage = job["coverage"]
     roar |= {
         "session": dict(session),
