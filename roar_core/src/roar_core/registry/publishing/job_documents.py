@@ -25,6 +25,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KINDS = ("run", "build", "get", "put", "task")
 # What a registry takes of a text at most is 1 MiB; a command of thousands of names is longer.
 _MOST_OF_COMMAND = 200_000
+_MOST_OF_METADATA = 1 << 20
 # Told only where there is something to tell.
 _AS_IT_IS = (
     *("hash", "step", "attempt", "name", "state", "signal", "rerun_of", "parent", "tracer"),
@@ -200,6 +201,34 @@ def _metadata(
         "cwd": job["cwd"],
         "roar": {"v": _VERSION, **kept},
     }
+
+
+def _text(metadata: Document) -> str:
+    """JSON that a registry takes: where a command is too long for it, without its last arguments.
+
+    Thousands of names behind a command are inputs as well, which say the same.
+    """
+    text = json.dumps(metadata, separators=(",", ":"))
+    if len(text) <= _MOST_OF_METADATA:
+        return text
+    command = metadata["runtime"]["command"]
+    kept, room = [], _MOST_OF_COMMAND
+    for argument in command:
+        room -= len(json.dumps(argument)) + 1
+        if room < 0:
+            break
+        kept.append(argument)
+    metadata["roar"]["left_out"] = {"arguments": len(command) - len(kept)}
+    metadata["roar"].pop("raw", None)
+    metadata["runtime"]["command"] = [*kept, "…"] if len(kept) < len(command) else command
+    text = json.dumps(metadata, separators=(",", ":"))
+    if len(text) > _MOST_OF_METADATA:
+        raise RoarError(
+            f"what is recorded of {metadata['roar'].get('step') or 'a job'} is more than a"
+            " registry takes of one job (1 MiB of metadata); register what came after it by its"
+            " own reference (@N)"
+        )
+    return text
 
 
 def _runtime(job: Mapping[str, Any]) -> Document:
