@@ -107,7 +107,7 @@ class _Teller:
         if not self._with_secrets:
             arguments, found = mask_command(arguments)
             for place, what in found:
-                self._note("command", what, place)
+                self._note("command", what.name, place)
         told = [self.portable.words(argument) for argument in arguments]
         if told and command[0].startswith("/") and told[0].startswith("/…"):
             told[0] = told[0].rpartition("/")[2]  # a program is found along PATH

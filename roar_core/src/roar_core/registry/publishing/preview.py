@@ -43,17 +43,12 @@ def preview_of(plan: Plan) -> Preview:
     work = plan.work
     artifacts = work.artifacts_of(plan.new) if plan.new else []
     datasets = [artifact for artifact in artifacts if artifact["composite"] is not None]
-    labelled = [
-        bool(work.labels and plan.new),
-        *(bool(work.jobs[uid].told["labels"]) for uid in plan.new),
-        *(bool(artifact["labels"]) for artifact in artifacts),
-    ]
     return Preview(
         jobs=len(plan.new),
         artifacts=len(artifacts) - len(datasets),
         datasets=len(datasets),
         members=sum(dataset["composite"]["members"] for dataset in datasets),
-        labels=sum(labelled),
+        labels=len(work.labels_of(plan.new, "")) if plan.new else 0,
         paths=tuple(sorted(_paths(work, plan.new))),
         masked=tuple(_masked(work, plan.new)),
         git=work.git_of(plan.new),
@@ -74,6 +69,13 @@ def _masked(work: Work, uids: Iterable[str]) -> Iterable[Masked]:
         job = work.jobs[uid]
         for note in job.told["masked"]:
             yield _note(job.place, note)
+        labels = work.labelled.jobs.get(uid)
+        for what in labels.masked if labels is not None else ():
+            yield Masked(job.place, "labels", None, what)
+    for artifact in work.artifacts_of(uids):
+        labels = work.labelled.artifacts.get(artifact["hash"])
+        for what in labels.masked if labels is not None else ():
+            yield Masked(artifact["hash"], "labels", None, what)
 
 
 def _note(place: str, note: Mapping[str, Any]) -> Masked:

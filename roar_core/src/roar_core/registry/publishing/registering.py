@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from roar_core.registry.publishing.known import known_jobs
-from roar_core.registry.publishing.labelling import labels_of
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.plan import Plan, check, plan_of
 from roar_core.registry.publishing.sending import Published, Sender
@@ -74,15 +73,15 @@ class Registering:
 
         Raises RegistryError; what was answered until then counts, and the next call goes on there.
         """
-        resumed = self.sender.resume(self.work, labels_of)
+        resumed = self.sender.resume(self.work)
         done = [] if resumed is None else [resumed]
         finished = frozenset(resumed.uids if resumed is not None else ())
         for uids in plan.widened.values():
             more = self.work if self.work.jobs.keys() >= set(uids) else self.read_more(uids)
-            done.append(self.sender.send(more, uids, labels_of))
+            done.append(self.sender.send(more, uids))
         new = tuple(uid for uid in plan.new if uid not in finished)
         if new:
-            done.append(self.sender.send(self.work, new, labels_of))
+            done.append(self.sender.send(self.work, new))
         return done
 
     def has_begun(self) -> bool:

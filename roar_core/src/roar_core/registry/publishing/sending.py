@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from roar_core.store.database import Database
 
 Document = dict[str, Any]
-Labels = Callable[["Work", str, Collection[str]], Sequence[Document]]
-"""The label documents of some work's session (its hash) that holds some jobs (uids)."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -87,23 +85,23 @@ class Sender:
         self._forget(begun)
         return None
 
-    def resume(self, work: Work, labels: Labels) -> Published | None:
+    def resume(self, work: Work) -> Published | None:
         """Finish what was begun here; None when there is nothing, or the registry gave it up."""
         begun = self.unfinished(work)
         if begun is None:
             return None
         try:
-            return self._finish(begun, work, labels)
+            return self._finish(begun, work)
         except _Gone:
             self._forget(begun)
             return None
 
-    def send(self, work: Work, uids: Sequence[str], labels: Labels) -> Published:
+    def send(self, work: Work, uids: Sequence[str]) -> Published:
         """Register these jobs as one session. Raises RegistryError; `resume` then goes on."""
         for _ in range(2):
             begun = self._open(self._content(work, uids), uids)
             try:
-                return self._finish(begun, work, labels)
+                return self._finish(begun, work)
             except _Gone:
                 self._forget(begun)
         raise RegistryError(
@@ -114,12 +112,13 @@ class Sender:
         place = {"scope": self.destination.scope, "git": list(work.git_of(uids))}
         return digest_of_content(work, uids, self.ability, place)
 
-    def _finish(self, begun: Unfinished, work: Work, labels: Labels) -> Published:
+    def _finish(self, begun: Unfinished, work: Work) -> Published:
         if begun.session_hash is None:
             begun = self._finalize(self._send_all(begun, work), work)
         assert begun.session_hash is not None
         try:
-            for request in label_requests(labels(work, begun.session_hash, begun.uids)):
+            labels = work.labels_of(begun.uids, begun.session_hash)
+            for request in label_requests(labels):
                 self._post(begun, request)
         except RegistryError as error:
             raise RegistryError(
