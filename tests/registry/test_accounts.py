@@ -19,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 from browsing import signed_in as visitor_of
 from browsing import somebody
+from jsonschema import Draft202012Validator
 
 from roar_core.config.layers import load
 from roar_core.errors import UnauthorisedError
@@ -34,6 +35,9 @@ from roar_glaas.storage.tables import token
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
+
+_DOCUMENTS = Path(__file__).parents[2] / "roar_core/src/roar_core/schemas/documents.json"
+DOCUMENT = Draft202012Validator(json.loads(_DOCUMENTS.read_text(encoding="utf-8")))
 
 Serve = Callable[[str, Path], AbstractContextManager["Registry"]]
 
@@ -151,6 +155,8 @@ def test_somebody_signs_in_by_a_code_stays_and_signs_out(here: Here) -> None:
         account = json.loads(process.stdout.readline())
         _, words = process.communicate()
     assert process.returncode == 0, words
+    DOCUMENT.validate(code)
+    DOCUMENT.validate(account)
     assert f"enter this code: {code['user_code']}" in words
     assert opened.read_text().partition("\n")[0] == code["page"]
     assert canary not in opened.read_text() + words + title
@@ -326,6 +332,7 @@ def test_a_key_that_the_registry_knows_is_an_account(here: Here) -> None:
         here.intent()
     assert here.intent(anonymous=True).is_anonymous
     assert not here.file.exists()
+    DOCUMENT.validate(here.project.json("auth", "key"))
     shown = here.roar("auth", "key")
     assert key.with_suffix(".pub").read_text().strip() in shown.stdout
     assert "have this line added" in shown.stderr
