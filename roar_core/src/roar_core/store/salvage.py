@@ -21,7 +21,7 @@ _BY_ROWID = (
 )  # fmt: skip
 _BY_KEY = (
     *("digest", "composite_source", "label", "task_part", "job_tag"),
-    *("receipt", "registration"),
+    *("receipt", "registration", "logged", "label_agreed"),
 )
 
 # Where to stop looking when the end of a table is unreadable itself, and after how many failures.
@@ -172,6 +172,7 @@ _REPAIRS = (
     ("", "DELETE FROM tracker_reference WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM job_tag WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM receipt WHERE job NOT IN (SELECT id FROM job)"),
+    ("", "DELETE FROM logged WHERE job NOT IN (SELECT id FROM job)"),
     (
         "",
         "DELETE FROM task WHERE job NOT IN (SELECT id FROM job) "

@@ -285,6 +285,29 @@ CREATE TABLE registration (
     PRIMARY KEY (registry, owner)
 ) WITHOUT ROWID;
 
+-- Which jobs were proven to be in a registry's log, under a signed head of how many leaves.
+CREATE TABLE logged (
+    job          INTEGER NOT NULL REFERENCES job (id),
+    registry     TEXT NOT NULL,
+    session_hash TEXT NOT NULL,
+    leaf         INTEGER NOT NULL,        -- the number of the job's record
+    size         INTEGER NOT NULL,
+    proven_at_ns INTEGER NOT NULL,
+    PRIMARY KEY (job, registry, session_hash)
+) WITHOUT ROWID;
+
+-- The labels that a registry and this database last had in common, masked as they were sent.
+CREATE TABLE label_agreed (
+    entity_type  TEXT NOT NULL CHECK (entity_type IN ('session', 'job', 'artifact')),
+    entity       INTEGER NOT NULL,
+    registry     TEXT NOT NULL,
+    session_hash TEXT NOT NULL,
+    version      INTEGER NOT NULL,        -- the registry's
+    metadata     TEXT NOT NULL,           -- JSON object, without what roar writes by itself
+    agreed_at_ns INTEGER NOT NULL,
+    PRIMARY KEY (entity_type, entity, registry, session_hash)
+) WITHOUT ROWID;
+
 -- Digests of files that have not changed since. The rowid grows with every insert, so the smallest
 -- are the oldest. Numbers of 64 unsigned bits are stored as their signed twins.
 CREATE TABLE stat_cache (
