@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,6 +14,7 @@ from roar_core.errors import RefusedError
 
 if TYPE_CHECKING:
     from roar_core.model.job import Job
+    from roar_core.registry.publishing.destination import Flags
 
 
 @attrs.frozen
@@ -34,12 +34,11 @@ class Publication:
         """
         from roar_core.cli.reaching import reach, registry_config
         from roar_core.registry.publishing.consent import Consent
-        from roar_core.registry.publishing.destination import Flags, destination_of
+        from roar_core.registry.publishing.destination import destination_of
 
         config = registry_config()
         with reach(config, anonymous=self.anonymous) as connection:
-            flags = Flags(public=self.public, private=self.private, anonymous=self.anonymous)
-            destination = destination_of(connection, config, flags)
+            destination = destination_of(connection, config, self._flags())
         consent = Consent.of(os.environ)
         if self.yes or consent.is_given(destination):
             return True
@@ -63,32 +62,21 @@ class Publication:
 
         Raises RegistryError: what was sent until then counts, and the next time goes on there.
         """
-        from roar_core.cli.reaching import reach, registry_config
-        from roar_core.cli.register import Reading
-        from roar_core.cli.register_view import preview_document, summary_lines
-        from roar_core.cli.sending_progress import SendingProgress
-        from roar_core.registry.publishing.destination import Flags, destination_of
-        from roar_core.registry.publishing.registering import Registering
-        from roar_core.store.writer import Store
+        from roar_core.cli.reaching import registry_config
+        from roar_core.cli.register import Reading, publish
+        from roar_core.cli.register_view import summary_lines
 
         config = registry_config()
-        flags = Flags(public=self.public, private=self.private, anonymous=self.anonymous)
-        reading = Reading(job.uid, absolute_paths=False)
-        with ExitStack() as stack:
-            connection = stack.enter_context(reach(config, anonymous=flags.anonymous))
-            destination = destination_of(connection, config, flags)
-            if destination.is_anonymous:
-                connection = stack.enter_context(connection.as_nobody())
-            store = stack.enter_context(Store.open(reading.project.roar_dir))
-            progress = SendingProgress()
-            registering = Registering.at(
-                *(connection, store, reading.project.roar_dir, destination),
-                *(reading.work, reading.read, progress),
-            )
-            plan = registering.plan()
-            with progress:
-                published = registering.carry_out(plan)
+        reading = Reading(job.uid, absolute_paths=False, config=config)
+        # Whoever was asked before the upload is not asked again after it.
+        done = publish(reading, config, self._flags(), yes=True)
+        assert done is not None
         if not quiet:
-            for line in summary_lines(plan, published):
+            for line in summary_lines(done.plan, done.published, done.leaves):
                 output.line(line)
-        return preview_document(plan, (), is_dry_run=False, published=published)
+        return done.document
+
+    def _flags(self) -> Flags:
+        from roar_core.registry.publishing.destination import Flags
+
+        return Flags(public=self.public, private=self.private, anonymous=self.anonymous)
