@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,18 +82,58 @@ def test_it_is_published_with_all_it_came_from(
 def test_a_registration_that_fails_is_finished_by_the_same_command(
     here: ProjectUnderTest, registry: Registry, tmp_path: Path
 ) -> None:
-    here.environ["ROAR_REGISTRY__URL"] = registry.url
-    with DyingRegistry(registry.url, calls=3) as dying:
-        here.environ["ROAR_REGISTRY__URL"] = dying.url
-        failed = here.roar("put", "out", f"{tmp_path}/store", "--anonymous", "-y")
+    words = ("out", f"{tmp_path}/store", "--anonymous", "-y")
+    with refusing_after(2, registry.url) as (url, refusing):
+        here.environ["ROAR_REGISTRY__URL"] = url
+        failed = here.roar("put", *words)
+        refusing.clear()
+        put = documents(here, *words)
     assert failed.exit_code == 1, failed.stderr
     assert f"the files are at {tmp_path}/store and recorded as @2" in failed.stderr
     assert "finish it with the same command, or with: roar register @2" in failed.stderr
-    here.environ["ROAR_REGISTRY__URL"] = registry.url
-    put = documents(here, "out", f"{tmp_path}/store", "--anonymous", "-y")
     assert (put["recorded"], put["problem"]) == (False, None)
     assert len(put["registration"]["jobs"]) == 2
     assert len([job for job in here.json("log")["jobs"] if job["kind"] == "put"]) == 1
+
+
+@contextmanager
+def refusing_after(calls: int, registry_url: str) -> Iterator[tuple[str, threading.Event]]:
+    """The URL of a proxy that refuses every call after so many, as long as the event is set."""
+    refusing = threading.Event()
+    refusing.set()
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if refusing.is_set() and len(seen) > calls:
+                self.send_error(403)
+                return
+            kept = {
+                n: v for n, v in self.headers.items() if n.lower() not in ("host", "connection")
+            }
+            answer = httpx.request(
+                self.command, registry_url + self.path, content=body, headers=kept
+            )
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", refusing
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_an_unreachable_registry_is_known_before_anything_is_uploaded(
