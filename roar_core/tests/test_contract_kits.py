@@ -48,7 +48,7 @@ WRONG = {
         ("found = shutil", "os.system('true'); found = shutil", "starts_no_process"),
     ],
     "transfer": [
-        ("key=lambda found: found.url)", "key=lambda found: found.url)[::-1]", "order_of_urls"),
+        ("key=lambda each: each.url)", "key=lambda each: each.url)[::-1]", "order_of_urls"),
         ("CHUNK = 1 << 20", "CHUNK = 1 << 24", "pieces_are_small"),
         ("if source.version not in", "if False and source.version in", "another_version"),
         ("if not found:", "if False:", "what_is_not_there"),

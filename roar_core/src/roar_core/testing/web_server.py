@@ -28,12 +28,11 @@ class WebObject:
     etag: str | None = None
     headers: dict[str, str] = attrs.field(factory=dict)
     ranges: bool = True
+    told_etag: str = attrs.field(init=False)
 
-    @property
-    def told_etag(self) -> str:
-        """The header's value."""
+    def __attrs_post_init__(self) -> None:
         made = f'"{hashlib.sha256(self.content).hexdigest()[:16]}"'
-        return made if self.etag is None else self.etag
+        self.told_etag = made if self.etag is None else self.etag
 
 
 @attrs.define
@@ -128,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(found.headers)
         if found.told_etag:
             headers["ETag"] = found.told_etag
-        body, status = found.content, 200
+        body: bytes | memoryview = found.content
+        status = 200
         given = self.headers.get("If-Range")
         is_same = given is None or given in (found.told_etag, headers.get("Last-Modified"))
         if found.ranges and asked.startswith("bytes=") and is_same:
@@ -139,13 +139,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(416, headers, b"", fault)
                 return
             headers["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
-            body, status = body[start : end + 1], 206
+            body, status = memoryview(body)[start : end + 1], 206
         self._answer(status, headers, body, fault)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes, fault: Fault) -> None:
+    def _answer(
+        self, status: int, headers: dict[str, str], body: bytes | memoryview, fault: Fault
+    ) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

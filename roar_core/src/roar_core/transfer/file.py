@@ -94,7 +94,6 @@ class FileTransfer:
                 if os.path.lexists(path):
                     raise AlreadyThereError(f"there is a file at {upload.url} already") from None
                 os.rename(draft, path)
-        sync_folder(os.path.dirname(path))
 
     def _look(self, path: str, name: str, url: str) -> RemoteObject:
         try:
