@@ -39,7 +39,8 @@ class Caller(Protocol):
     """Who asks. `name` is for sentences, `remedy` what helps when the registry refuses.
 
     `reads`: whether it is shown for reads that anybody may make. `user`: who it is as far as is
-    known without asking. `secret` is never to be shown, even if a registry repeats it.
+    known without asking. `secret` is never to be shown, even if a registry repeats it. `reason`:
+    why it cannot be used, empty when it can.
     """
 
     @property
@@ -54,6 +55,8 @@ class Caller(Protocol):
     def user(self) -> User: ...
     @property
     def secret(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
 
     def header(self, connection: Connection, method: str, target: str, body: bytes) -> str:
         """The value of `Authorization`. Raises UnauthorisedError when there can be none."""
@@ -72,6 +75,7 @@ class TokenCaller:
     remedy: str = f"{TOKEN_VARIABLE} must hold a token that is good there"
     reads: bool = True
     user: User = NOBODY
+    reason: str = ""
 
     def header(self, connection: Connection, method: str, target: str, body: bytes) -> str:
         return f"Bearer {self.secret}"
@@ -93,6 +97,7 @@ class LoginCaller:
     kind: str = "login"
     remedy: str = LOG_IN
     reads: bool = True
+    reason: str = ""
     _tried_at_s: float = 0.0
 
     @property
@@ -165,6 +170,7 @@ class KeyCaller:
     reads: bool = True
     kind: str = "ssh"
     secret: str = ""
+    reason: str = ""
     _signed_at: dict[bytes, int] = attrs.field(factory=dict)
 
     @property

@@ -145,7 +145,7 @@ class Connection:
         if answer.is_success:
             return value_of(self.url, answer)
         remedy = caller.remedy if caller is not None else ""
-        if answer.status == 401 and not (remedy or request.authorization or request.content):
+        if caller is None and request.is_repeatable and not request.authorization:
             remedy = "sign in: roar login"
         error = error_of(self.url, answer, remedy)
         error.args = (self._without_secret(str(error)),)
