@@ -29,11 +29,14 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
         part = wanted[start : start + AT_ONCE]
         edges, cut = _edges(connection, part, left)
         left -= sum(map(len, edges.values()))
+        parent = job.alias("parent")
         rows = connection.execute(
             sa.select(
-                job, session.c.hash.label("session_hash"), session.c.git_repo.label("git_repo")
+                *(job, session.c.hash.label("session_hash"), session.c.git_repo.label("git_repo")),
+                parent.c.uid.label("parent_uid"),
             )
             .join(session, session.c.id == job.c.session_id)
+            .outerjoin(parent, parent.c.id == job.c.parent_id)
             .where(job.c.id.in_(part))
         ).all()
         why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
@@ -41,6 +44,7 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
             {
                 "id": row.id,
                 "jobUid": bytes(row.uid).hex(),
+                "parentUid": row.parent_uid and bytes(row.parent_uid).hex(),
                 "command": told(row.command, why.get(row.leaf_index)),
                 "withheld": why.get(row.leaf_index),
                 "jobType": row.kind,
@@ -93,6 +97,7 @@ def _edges(
     for row in rows[:most]:
         said = {
             "hash": digest_text(row.algorithm, bytes(row.digest)),
+            "algorithm": row.algorithm,
             "path": row.path,
             "size": row.size,
             "byteRanges": json.loads(row.byte_ranges) if row.byte_ranges else None,
