@@ -97,7 +97,7 @@ def _by_digest(item: tuple[int, dict[str, Any]]) -> tuple[str, int]:
 
 
 def _of(
-    connection: sa.Connection, query: sa.Select[Any], column: sa.ColumnElement[Any], ids: Set[int]
+    connection: sa.Connection, query: sa.Select[Any], column: sa.Column[Any], ids: Set[int]
 ) -> Iterable[Any]:
     return list(rows_with(connection, query, column, ids))
 

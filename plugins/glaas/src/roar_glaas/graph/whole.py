@@ -130,7 +130,7 @@ def _walk(
 def _of_sessions(
     connection: sa.Connection, sessions: list[int], as_of: int, *, builds: bool
 ) -> list[int]:
-    """The jobs of sessions that the caller may see, or their builds, in the order of registration."""
+    """The jobs of sessions that the caller may see, or their builds, as they were registered."""
     if not sessions:
         return []
     query = sa.select(job.c.id).where(job.c.session_id.in_(sessions), job.c.id <= as_of)
