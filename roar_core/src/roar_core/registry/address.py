@@ -16,6 +16,9 @@ from roar_core.config.layers import Config
 from roar_core.errors import ConfigError
 from roar_core.telemetry.endpoint import LOOPBACK, endpoint_problem
 
+COMMITTED = ("roar.toml", "pyproject.toml [tool.roar]")
+"""What the layers call files that a checkout brings with it."""
+
 _API = "/api/v1"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
