@@ -53,6 +53,10 @@ TELLING = (
     "/api/v1/graph/path?start={input}&end={output}",
     "/api/v1/graph/jobs?command={word}",
     "/api/v1/graph/jobs/{uid}",
+    "/api/v1/graph/jobs/{uid:.9}",
+    "/api/v1/graph/jobs/{done}",
+    "/api/v1/graph/jobs/{done:.9}",
+    "/api/v1/graph/jobs?job_hash={done}",
     "/api/v1/graph/labels?key=note&value={word}",
     "/api/v1/graph/files?path=out-{word}",
     "/api/v1/graph/whole?of={output}&direction=upstream",
@@ -69,6 +73,7 @@ TELLING = (
     "/dag/{session}",
     "/dag/{session}/graph",
     "/jobs/{uid}",
+    "/jobs/{done}",
     "/search?q=marked",
 )
 # These name the work by a hash of its own: known to who may see it, unknown to all others.
@@ -77,6 +82,7 @@ NAMING = (
     "/api/v1/graph/compare/sessions?left={session}&right={session}",
     "/api/v1/graph/datasets?member={member}",
     "/api/v1/graph/sessions?commit={commit}",
+    "/search?q={done}",
     "/api/v1/sessions?limit=100",
     "/projects/{lab}/cats",
     "/organizations/{lab}",
@@ -108,6 +114,7 @@ class Work:
 
     word: str = attrs.field(factory=lambda: f"w{uuid4().hex}")
     uid: str = attrs.field(factory=lambda: uuid4().hex)
+    done: str = attrs.field(factory=lambda: uuid4().hex * 2)
     input: str = attrs.field(factory=lambda: uuid4().hex * 2)
     output: str = attrs.field(factory=lambda: uuid4().hex * 2)
     member: str = attrs.field(factory=lambda: uuid4().hex * 2)
@@ -130,7 +137,7 @@ class Work:
         dataset = {"hash": self.dataset, "component_count_total": 1, "components": [member]}
         dataset |= {"hashes": [{"algorithm": "composite-blake3", "digest": self.dataset}]}
         job = {"command": f"python marked {self.word}", "timestamp": 1.0, "job_uid": self.uid}
-        job |= {"step_number": 1, "git_commit": self.commit}
+        job |= {"step_number": 1, "git_commit": self.commit, "job_hash": self.done}
         said = {"hashes": [{"algorithm": "blake3", "digest": self.output}]}
         said |= {"metadata": {"note": self.word}}
         read = {"hash": self.input, "path": f"/data/in-{self.word}"}
@@ -229,7 +236,7 @@ def test_nobody_reads_what_they_may_not_see(matrix: Matrix, template: str, scope
             assert not is_told, f"{who} at {path}"
         if not sees:
             # Nor is there any name of it that was not in the question.
-            names = {work.session, work.uid, work.output, work.dataset, work.word}
+            names = {work.session, work.uid, work.done, work.output, work.dataset, work.word}
             told = {name for name in names if name not in path and name in answer.text}
             assert told == set(), f"{who} at {path}: {answer.text[:500]}"
 

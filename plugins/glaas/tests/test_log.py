@@ -114,6 +114,10 @@ CASES: dict[str, tuple[str | list[str], str]] = {
         "UPDATE job SET command = 'rm -rf /' WHERE command LIKE 'train more'",
         "job 22222222: command is 'rm -rf /' in its row, and 'train more' in its record",
     ),
+    "job hash": (
+        "UPDATE job SET job_hash = NULL WHERE job_hash IS NOT NULL",
+        "job 11111111: job_hash is None in its row, and b3b3",
+    ),
     "uid": ("UPDATE job SET parent_id = NULL", "job 22222222: parent_uid is None in its row"),
     "edge removed": (
         "DELETE FROM edge WHERE path = '/data/again'",

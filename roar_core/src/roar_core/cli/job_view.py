@@ -64,7 +64,7 @@ def how_it_ended(job: Job) -> str:
 
 
 def facts(
-    job: Job, project: Project, origin: str | None, *, everything: bool
+    job: Job, project: Project, origin: str | None = None, *, everything: bool
 ) -> Iterator[tuple[str, str]]:
     """Label and sentence for each thing known of a job, in the order a reader asks for them."""
     yield "command", wording.command_line(job.command)

@@ -13,6 +13,7 @@ _NEXT = "WyI4ZjM0YzBhMTkyZDMiLDQyXQ"
 
 _JOB = {
     "jobUid": _UID,
+    "jobHash": "7e" * 32,
     "command": "python train.py --epochs 3",
     "jobType": "run",
     "stepNumber": 2,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
 from roar_glaas.digests import digest_bytes
-from roar_glaas.registration.pieces import EDGE_COLUMNS, JOB_COLUMNS
+from roar_glaas.registration.pieces import EDGE_COLUMNS, JOB_COLUMNS, job_hash_of
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 _EDGE = ("byte_ranges", *EDGE_COLUMNS)
@@ -49,6 +49,7 @@ class Jobs(Comparing):
             wanted = {column: said[column] for column in JOB_COLUMNS}
             wanted |= {
                 "uid": bytes.fromhex(said["uid"]),
+                "job_hash": job_hash_of(said),
                 "session_hash": bytes.fromhex(record.document["session"]),
                 "parent_uid": bytes.fromhex(said["parent"]) if said["parent"] else None,
                 "owner_id": row.session_owner,

@@ -44,6 +44,7 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
             {
                 "id": row.id,
                 "jobUid": bytes(row.uid).hex(),
+                "jobHash": row.job_hash and bytes(row.job_hash).hex(),
                 "parentUid": row.parent_uid and bytes(row.parent_uid).hex(),
                 "command": told(row.command, why.get(row.leaf_index)),
                 "withheld": why.get(row.leaf_index),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -27,10 +28,10 @@ class Named(NamedTuple):
 
 
 def named_by(connection: sa.Connection, caller: Caller, reference: str) -> list[Named]:
-    """Sessions by their whole hash, jobs by their uid and artifacts by a digest or 8 digits of one.
+    """Sessions by their whole hash; jobs by uid or hash, artifacts by a digest, or 8 digits of one.
 
-    At most six. What is a session's hash or a whole uid is taken for nothing else; of several
-    registrations of one job the first counts.
+    At most six. What is a session's hash, a whole uid or a job's hash is taken for nothing else; of
+    several registrations of one job the first counts.
     """
     text = reference.lower()
     if not is_hexadecimal(text) or not SHORTEST_PREFIX <= len(text) <= 2 * _HASH:
@@ -49,17 +50,39 @@ def _sessions(connection: sa.Connection, caller: Caller, text: str) -> list[Name
 
 
 def _jobs(connection: sa.Connection, caller: Caller, text: str) -> list[Named]:
-    if len(text) > _UID:
-        return []
-    low, high = (bytes.fromhex(text.ljust(_UID, digit)) for digit in "0f")
-    rows = connection.execute(
-        sa.select(job.c.uid, sa.func.min(job.c.id).label("id"))
+    """Jobs by their uid; of those of one hash, which did the same, the one registered last."""
+    by_uid = _begins(job.c.uid, text, _UID) if len(text) <= _UID else None
+    found = [] if by_uid is None else _few(connection, caller, by_uid, sa.func.min, job.c.uid)
+    if found and len(text) == _UID:
+        return found
+    by_hash = _begins(job.c.job_hash, text, _HASH)
+    if len(text) <= _HASH:
+        found += _few(connection, caller, by_hash, sa.func.max, job.c.job_hash)
+    return list({one.id: one for one in found}.values())
+
+
+def _few(
+    connection: sa.Connection,
+    caller: Caller,
+    condition: sa.ColumnElement[bool],
+    choose: Callable[[sa.ColumnElement[int]], sa.ColumnElement[int]],
+    alike: sa.ColumnElement[bytes],
+) -> list[Named]:
+    chosen = (
+        sa.select(choose(job.c.id).label("id"))
         .join(session, session.c.id == job.c.session_id)
-        .where(job.c.uid.between(low, high), visible(caller))
-        .group_by(job.c.uid)
+        .where(condition, visible(caller))
+        .group_by(alike)
         .limit(MOST_NAMED)
+        .subquery()
     )
+    rows = connection.execute(sa.select(job.c.id, job.c.uid).join(chosen, chosen.c.id == job.c.id))
     return [Named("job", row.id, bytes(row.uid).hex()) for row in rows]
+
+
+def _begins(column: sa.Column[bytes], text: str, digits: int) -> sa.ColumnElement[bool]:
+    low, high = (bytes.fromhex(text.ljust(digits, digit)) for digit in "0f")
+    return column.between(low, high) if low != high else column == low
 
 
 def _artifacts(connection: sa.Connection, caller: Caller, text: str) -> list[Named]:

@@ -13,7 +13,7 @@ from roar_glaas.access.visibility import PUBLIC, visible
 from roar_glaas.digests import digest_text
 from roar_glaas.errors import Conflict
 from roar_glaas.registration.intake import Git
-from roar_glaas.registration.pieces import JOB_COLUMNS, Pieces
+from roar_glaas.registration.pieces import JOB_COLUMNS, Body, Pieces, job_hash_of
 from roar_glaas.registration.widening import agree
 from roar_glaas.storage.bulk import rows_with
 from roar_glaas.storage.tables import artifact, edge, job, session
@@ -89,9 +89,7 @@ def _leave_known_work(
             [bytes.fromhex(uid) for uid in work],
         )
     }
-    if work != jobs.keys() or any(
-        getattr(jobs[uid], name) != pieces.jobs[uid][name] for uid in work for name in JOB_COLUMNS
-    ):
+    if work != jobs.keys() or not all(_is_equal(jobs[uid], pieces.jobs[uid]) for uid in work):
         return False
     query = sa.select(
         *(edge.c.job_id, edge.c.direction, edge.c.path, artifact.c.algorithm, artifact.c.digest)
@@ -111,3 +109,9 @@ def _leave_known_work(
             agree(connection, caller, row, scope)
     pieces.keep_only(puts)
     return True
+
+
+def _is_equal(row: Any, body: Body) -> bool:
+    """Whether a job is registered as it was sent."""
+    is_told_so = all(getattr(row, name) == body[name] for name in JOB_COLUMNS)
+    return is_told_so and (row.job_hash and bytes(row.job_hash)) == job_hash_of(body)

@@ -29,6 +29,7 @@ JOB_COLUMNS = (
     *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
     *("git_commit", "git_branch", "metadata"),
 )
+# Beside them `job_hash`, which a piece and its record have only when the client gave one.
 FACT_COLUMNS = ("size_bytes", "source_type", "source_url", "metadata")
 COMPOSITE_COLUMNS = (
     *("size_bytes", "total", "is_proven", "metadata"),
@@ -36,6 +37,11 @@ COMPOSITE_COLUMNS = (
 )
 COMPONENT_COLUMNS = ("path", "leaf_kind", "algorithm", "size_bytes", "type")
 EDGE_COLUMNS = ("path", "size_bytes", "selected", "total", "bloom")
+
+
+def job_hash_of(body: Body) -> bytes | None:
+    """What a job's piece or record says that was done; None when it does not."""
+    return bytes.fromhex(body["job_hash"]) if "job_hash" in body else None
 
 
 class Pieces:

@@ -42,7 +42,10 @@ class Artifacts:
 
 @attrs.frozen(kw_only=True)
 class Job:
-    """One job; `timestamp` and `duration_seconds` are in seconds."""
+    """One job; `timestamp` and `duration_seconds` are in seconds.
+
+    `job_hash` is what the client calls what was done (docs/identity.md, Job): a claim.
+    """
 
     command: str
     timestamp: float
@@ -55,6 +58,7 @@ class Job:
     exit_code: int | None = None
     metadata: Metadata = None
     parent_job_uid: str | None = None
+    job_hash: str | None = None
 
 
 @attrs.frozen(kw_only=True)

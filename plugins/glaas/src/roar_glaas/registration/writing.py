@@ -26,6 +26,7 @@ from roar_glaas.registration.pieces import (
     JOB_COLUMNS,
     Body,
     Pieces,
+    job_hash_of,
 )
 from roar_glaas.registration.staging import Registration
 from roar_glaas.storage.bulk import insert_rows, reserve_ids, rows_with
@@ -128,10 +129,14 @@ def _write_jobs(
     insert_rows(
         connection,
         job,
-        ("id", "uid", "owner_id", "session_id", "parent_id", "leaf_index", *JOB_COLUMNS),
+        (
+            *("id", "uid", "job_hash", "owner_id", "session_id", "parent_id", "leaf_index"),
+            *JOB_COLUMNS,
+        ),
         [
             (
-                *(ids[body["uid"]], bytes.fromhex(body["uid"]), owner_id, session_id),
+                *(ids[body["uid"]], bytes.fromhex(body["uid"]), job_hash_of(body)),
+                *(owner_id, session_id),
                 *(ids[body["parent"]] if body["parent"] else None, next(indexes)),
                 *(body[name] for name in JOB_COLUMNS),
             )
