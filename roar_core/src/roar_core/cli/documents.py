@@ -35,9 +35,7 @@ def document(type_: str, **fields: Any) -> Document:
     return {"schema": SCHEMA, "type": type_, **fields}
 
 
-def job_document(
-    job: Job, project: Project, family: Family, origin: str | None = None
-) -> Document:
+def job_document(job: Job, project: Project, family: Family, origin: str | None = None) -> Document:
     """Everything recorded about one job; `origin` as in its `JobRow`."""
     fields = document(
         "job",

@@ -47,9 +47,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON do
 @_everything
 @remote_option
 @_as_json
-def lineage(
-    ref: str, depth: int | None, everything: bool, remote: bool, as_json: bool
-) -> None:
+def lineage(ref: str, depth: int | None, everything: bool, remote: bool, as_json: bool) -> None:
     """Show every job that REF came from, across all sessions.
 
     REF is a step (@3, @B1), the beginning of a uid or hash, a path, or session:N; with --remote
@@ -88,9 +86,7 @@ def lineage(
 @_everything
 @remote_option
 @_as_json
-def impact(
-    ref: str, depth: int | None, everything: bool, remote: bool, as_json: bool
-) -> None:
+def impact(ref: str, depth: int | None, everything: bool, remote: bool, as_json: bool) -> None:
     """Show every job that ever used REF, directly or not, and what they made of it.
 
     Example: roar impact data.csv
@@ -107,9 +103,7 @@ def impact(
             made = outputs_of(db, [job for job in closure.distances if job not in target.jobs])
         return opened.project, target, first, closure, jobs, made
 
-    project, target, first, closure, jobs, made = answered(
-        [ref], "downstream", ask, remote=remote
-    )
+    project, target, first, closure, jobs, made = answered([ref], "downstream", ask, remote=remote)
     if as_json:
         fields = {"outputs": [used_document(used, project, jobs) for used in made]}
         output.data(walk_document("impact", target, closure, jobs, fields))

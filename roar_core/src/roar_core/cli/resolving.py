@@ -153,9 +153,7 @@ def _add_builds(connection: Any, answers: Answers) -> None:
     answers.artifacts = built.artifacts | answers.artifacts
 
 
-def _overlay(
-    stack: ExitStack, local: Store | None, project: Project, answers: Answers
-) -> Store:
+def _overlay(stack: ExitStack, local: Store | None, project: Project, answers: Answers) -> Store:
     from roar_core.registry.resolving.checking import Checked
     from roar_core.registry.resolving.overlay import lay_over, overlay_of
 

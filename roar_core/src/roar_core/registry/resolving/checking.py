@@ -7,6 +7,7 @@ out of the project, no value is of another type or beyond what the database hold
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 
 import attrs
 
@@ -41,6 +42,9 @@ class Checked:
         self._artifacts = list(self._checked_artifacts(artifacts_of(answers)))
         digests = {artifact.hash: artifact.digests for artifact in self._artifacts}
         self._jobs = list(self._checked_jobs(answers.jobs.values(), project, digests))
+        self._count()
+
+    def _count(self) -> None:
         self.uids = [job.uid for job in self._jobs]
         self.edges = sum(len(job.inputs) + len(job.outputs) for job in self._jobs)
 
@@ -53,11 +57,9 @@ class Checked:
 
     def only(self, job: IncomingJob | None) -> Checked:
         """The same artifacts, with this job alone or with none."""
-        one = Checked.__new__(Checked)
-        one.__dict__ |= self.__dict__
-        one._jobs = [] if job is None else [job]  # noqa: SLF001 - its own
-        one.uids = [each.uid for each in one._jobs]  # noqa: SLF001
-        one.edges = sum(len(each.inputs) + len(each.outputs) for each in one._jobs)  # noqa: SLF001
+        one = copy(self)
+        one._jobs = [] if job is None else [job]
+        one._count()
         return one
 
     def _checked_artifacts(self, told: Iterable[Document]) -> Iterator[IncomingArtifact]:

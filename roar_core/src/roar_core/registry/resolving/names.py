@@ -1,4 +1,4 @@
-"""What of a REF a registry can be asked: the digits of a hash or uid, on their own or in its URL."""
+"""What of a REF a registry can be asked: digits of a hash or uid, alone or in a page's address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from roar_core.errors import NotFoundError
 
 SHORTEST = 8
 # sha512 is the longest digest that a registry knows.
-_DIGITS = re.compile(rf"(?:(?P<algorithm>[a-z0-9][a-z0-9-]*):)?(?P<digits>[0-9a-fA-F]{{{SHORTEST},128}})")
+_DIGITS = re.compile(
+    rf"(?:(?P<algorithm>[a-z0-9][a-z0-9-]*):)?(?P<digits>[0-9a-fA-F]{{{SHORTEST},128}})"
+)
 _PAGE = re.compile(r"/(?:dag|artifacts|jobs)/(?P<digits>[0-9a-fA-F]{8,128})(?:/[a-z]+)?/?")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from roar_core.errors import UnregisteredError, UnreachableError
+from roar_core.errors import UnreachableError, UnregisteredError
 from roar_core.registry.resolving.asking import Answers, Direction, Document, Named
 
 if TYPE_CHECKING:
