@@ -57,9 +57,7 @@ def project_at(folder: Path, registry: Registry) -> ProjectUnderTest:
     (folder / "work").mkdir(parents=True)
     home.mkdir()
     plugins = InstalledPlugins(folder / "plugins")
-    return ProjectUnderTest(
-        folder / "work", home, plugins, {"ROAR_REGISTRY__URL": registry.url}
-    )
+    return ProjectUnderTest(folder / "work", home, plugins, {"ROAR_REGISTRY__URL": registry.url})
 
 
 def git(folder: Path, *words: str) -> str:

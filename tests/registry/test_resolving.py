@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -100,3 +99,102 @@ def test_a_reference_may_be_anything_that_names_it(world: World, form: str) -> N
         assert found["origin"]["session"] == world.session
     elif kind == "log":
         assert {one["uid"] for one in found["jobs"]} == {j["uid"] for j in world.jobs.values()}
+
+
+def test_lineage_goes_on_where_what_was_recorded_here_ends(world: World) -> None:
+    bob = world.somebody("bob-merge")
+    shutil.copy(world.ada.root / "combined.bin", bob.root / "got.bin")
+    bob.run("python", "-c", "open('out.bin','wb').write(open('got.bin','rb').read()[::-1])")
+    database = (bob.root / ".roar/roar.db").read_bytes()
+    alone = told(bob.roar("lineage", "out.bin", "--json"))
+    assert len(alone["jobs"]) == 1
+    merged = told(bob.roar("lineage", "out.bin", "--remote", "--json"))
+    origins = {job["uid"]: job["origin"] for job in merged["jobs"]}
+    assert [origin for origin in origins.values() if origin is None] == [None]
+    assert {job["uid"] for job in world.jobs.values()} < origins.keys()
+    words = bob.roar("lineage", "out.bin", "--remote").stdout.splitlines()
+    assert words[1].strip().startswith("✓ @1")
+    assert f"at {world.registry.url.removeprefix('http://')}" in words[2]
+    tied = told(bob.roar("why", world.hashes["first.bin"], "out.bin", "--remote", "--json"))
+    assert [step["job"]["origin"] is None for step in tied["steps"]] == [False, True]
+    assert (bob.root / ".roar/roar.db").read_bytes() == database
+    with_wal = bob.root / ".roar/roar.db-wal"
+    assert not with_wal.exists() or not with_wal.stat().st_size
+
+
+def test_impact_and_inputs_and_diff_ask_too(world: World) -> None:
+    bob = world.somebody("bob-asks")
+    impact = told(bob.roar("impact", world.hashes["first.bin"], "--remote", "--json"))
+    assert [job["uid"] for job in impact["jobs"]] == [world.jobs["combined.bin"]["uid"]]
+    made = told(bob.roar("inputs", world.hashes["combined.bin"], "--all", "--remote", "--json"))
+    assert {one["hash"] for one in made["inputs"]} == {
+        world.hashes["first.bin"],
+        world.hashes["second.bin"],
+    }
+    refs = (world.hashes["first.bin"], world.hashes["second.bin"])
+    diff = told(bob.roar("diff", *refs, "--remote", "--json"))
+    assert diff["type"] == "diff"
+    assert "1" in json.dumps(diff["changes"])
+
+
+def test_look_up_asks_only_where_nothing_here_answers(world: World) -> None:
+    bob = world.somebody("bob-looks")
+    bob.run("python", "-c", "open('own.bin','w').write('own')")
+    name = world.hashes["combined.bin"]
+    refused = bob.roar("show", name)
+    assert refused.exit_code == 1
+    bob.environ["ROAR_REGISTRY__LOOKUP"] = "true"
+    found = bob.roar("show", name, "--json")
+    assert told(found)["hash"] == name
+    assert f"nothing here answers to {name!r}, so {world.registry.url} is asked" in found.stderr
+    here = bob.roar("show", "own.bin")
+    assert here.exit_code == 0
+    assert "asked" not in here.stderr
+    unknown = bob.roar("show", "0123456789abcdef")
+    assert unknown.exit_code == 1
+    assert "neither here nor at" in unknown.stderr
+
+
+def test_a_registry_that_is_down_costs_a_sentence(world: World) -> None:
+    bob = world.somebody("bob-down")
+    bob.run("python", "-c", "open('own.bin','w').write('own')")
+    bob.environ |= {"ROAR_REGISTRY__LOOKUP": "true", "ROAR_REGISTRY__URL": "http://127.0.0.1:9"}
+    before = bob.roar("show", "0123456789abcdef", environ={"ROAR_REGISTRY__LOOKUP": "false"})
+    after = bob.roar("show", "0123456789abcdef")
+    assert (before.exit_code, after.exit_code) == (1, 1)
+    said = after.stderr.splitlines()
+    assert "cannot be reached" in said[1]
+    assert said[2:] == before.stderr.splitlines()
+    shown = bob.roar("show", "own.bin", "--remote")
+    assert shown.exit_code == 0
+    assert "cannot be reached" in shown.stderr
+    assert shown.stdout == bob.roar("show", "own.bin").stdout
+
+
+def test_a_page_of_another_registry_is_not_asked(world: World) -> None:
+    bob = world.somebody("bob-elsewhere")
+    page = f"https://registry.example/dag/{world.session}"
+    refused = bob.roar("show", page, "--remote")
+    assert refused.exit_code == 1
+    assert "is no page of" in refused.stderr
+
+
+def test_reproduce_from_the_hash_alone(world: World) -> None:
+    bob = world.somebody("bob-reproduces")
+    name = world.hashes["combined.bin"]
+    planned = bob.roar("reproduce", name)
+    assert planned.exit_code == 0, planned.stderr
+    assert "nothing is recorded here" in planned.stderr
+    assert f"not recorded here: session {world.session} at {world.registry.url}" in planned.stdout
+    assert "python combine.py first.bin second.bin combined.bin" in planned.stdout
+    unasked = bob.roar("reproduce", name, "--run")
+    assert unasked.exit_code == 3
+    assert "no terminal to ask on" in unasked.stderr
+    assert list(bob.root.iterdir()) == []
+    made = bob.roar("reproduce", name, "--run", "-y", "--json")
+    assert made.exit_code == 0, made.stderr
+    done = json.loads(made.stdout)
+    assert [step["same_hash"] for step in done["steps"]] == [True] * 3
+    assert done["told_by"]
+    result = bob.root / f"reproduced-{name.partition(':')[2][:8]}" / "combined.bin"
+    assert result.read_bytes() == (world.ada.root / "combined.bin").read_bytes()

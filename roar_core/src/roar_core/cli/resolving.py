@@ -28,12 +28,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Opened(NamedTuple):
-    """What a command runs on: `refs` are as `store` finds them, `registry` is who was asked."""
+    """What a command runs on: `refs` are as `store` finds them.
+
+    `answers` is what a registry told, None when none was asked.
+    """
 
     project: Project
     store: Store
     refs: tuple[str, ...]
-    registry: str | None = None
+    answers: Answers | None = None
 
 
 def remote_option(function: F) -> F:
@@ -132,7 +135,7 @@ def _laid_over(
             ref if known else _called(ref, names[ref], answers, store)
             for ref, known in zip(refs, is_here, strict=True)
         )
-        yield Opened(project, store, found, url)
+        yield Opened(project, store, found, answers)
 
 
 def _open_what_is_here(stack: ExitStack) -> tuple[Project, Store | None]:

@@ -41,6 +41,24 @@ def source_urls(answers: Answers) -> dict[str, str]:
     }
 
 
+def registered_by(answers: Answers, origins: Iterable[str]) -> tuple[str, ...]:
+    """Who registered the sessions that these jobs are told of in, in sentences, the newest first."""
+    told = {}
+    for origin in dict.fromkeys(origins):
+        registry, is_page, name = origin.rpartition("/dag/")
+        if not is_page:
+            continue
+        session = answers.sessions.get(name, {})
+        owner, moment = session.get("owner"), session.get("registeredAt")
+        words = f"session {name} at {registry}"
+        if isinstance(owner, str):
+            words += f", registered by {owner[:80]}"
+        if isinstance(moment, int | float) and moment:
+            words += f", {_moment(moment)[:10]}"
+        told[words] = moment if isinstance(moment, int | float) else 0
+    return tuple(sorted(told, key=told.__getitem__, reverse=True))
+
+
 def as_in_a_project(answers: Answers) -> None:
     """Tell the paths of jobs that other clients registered from the root of their project.
 
