@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,10 @@ import attrs
 import pytest
 from tests.registry.registered import EXAMPLE, git, project_at, register_graph, serving_git
 
+from roar_core.errors import UnregisteredError
+from roar_core.registry.address import Address
+from roar_core.registry.connection import Connection
+from roar_core.registry.resolving.asking import ask
 from roar_core.testing.projects import ProjectUnderTest, Result
 from roar_glaas.storage.database import sqlite_address
 
@@ -198,3 +202,80 @@ def test_reproduce_from_the_hash_alone(world: World) -> None:
     assert done["told_by"]
     result = bob.root / f"reproduced-{name.partition(':')[2][:8]}" / "combined.bin"
     assert result.read_bytes() == (world.ada.root / "combined.bin").read_bytes()
+
+
+DATA, RESULT = "d1" * 32, "d2" * 32
+
+
+@pytest.fixture(scope="module")
+def stock(world: World) -> str:
+    """A job as another client registers it: absolute paths, and nothing of ours in its metadata."""
+    commit = git(world.ada.root, "rev-parse", "HEAD")
+    remote = git(world.ada.root, "remote", "get-url", "origin")
+    words = ["python", "/home/eve/work/combine.py", "/home/eve/work/data.bin", "result.bin"]
+    metadata = {
+        "cwd": "/home/eve/work",
+        "packages": {"pip": {"numpy": "2.0.0"}},
+        "runtime": {"command": words, "os": {"system": "Linux", "release": "6.1"}},
+        "git": {"commit": commit, "branch": "main", "remote_url": remote, "clean": True},
+    }
+    opened = world.registry.open()
+    uid = "e5" * 16
+    job = {"command": " ".join(words), "timestamp": 1.7e9, "job_uid": uid, "step_number": 4}
+    job |= {"exit_code": 0, "duration_seconds": 2.0, "git_commit": commit}
+    opened.post("jobs/batch", {"jobs": [job | {"metadata": json.dumps(metadata)}]})
+    said = {"hashes": [{"algorithm": "blake3", "digest": DATA}], "size": 5}
+    said |= {"source_type": "https", "source_url": "https://data.example/data.bin"}
+    opened.post("artifacts/batch", {"artifacts": [said]})
+    for side, digest, name in (("inputs", DATA, "data.bin"), ("outputs", RESULT, "result.bin")):
+        link = {"hash": digest, "path": f"/home/eve/work/{name}", "size": 5}
+        opened.post(f"jobs/{uid}/{side}", {"artifacts": [link]})
+    opened.post("finalize", {"git_repo": remote, "git_commit": commit})
+    return uid
+
+
+def test_what_another_client_registered_reads_as_in_a_project(world: World, stock: str) -> None:
+    bob = world.somebody("bob-stock")
+    job = told(bob.roar("show", stock, "--remote", "--json"))
+    assert job["step"] == "@4"
+    assert job["command"] == ["python", "combine.py", "data.bin", "result.bin"]
+    assert [edge["relative"] for edge in job["inputs"]] == ["data.bin"]
+    assert [edge["relative"] for edge in job["outputs"]] == ["result.bin"]
+    assert job["packages"]["python"] == {"numpy": "2.0.0"}
+
+
+def test_what_nobody_made_is_said_with_where_it_came_from(world: World, stock: str) -> None:
+    bob = world.somebody("bob-lacks")
+    refused = bob.roar("reproduce", DATA, "--remote")
+    assert refused.exit_code == 3
+    assert "it was fetched from https://data.example/data.bin" in refused.stderr
+    words = ("reproduce", RESULT, "--remote", "--run", "-y", "--keep-going")
+    lacking = bob.roar(*words)
+    assert lacking.exit_code == 3, lacking.stderr
+    assert "they were fetched from https://data.example/data.bin" in lacking.stderr
+
+
+class Old(Connection):
+    """A connection to a registry that knows the protocol and nothing of ours."""
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        if path.startswith("graph/"):
+            raise UnregisteredError("there is nothing at this address", 404)
+        return super().get(path, params)
+
+
+def test_a_registry_that_knows_the_protocol_alone_is_asked_piece_by_piece(world: World) -> None:
+    name = world.hashes["combined.bin"].partition(":")[2]
+    address = Address(world.registry.url, is_loopback=True, is_users_choice=True)
+    with Connection(address) as plain, Old(address) as old:
+        for asked, direction in ((name, "upstream"), (world.session, "near"), (name, "near")):
+            whole = ask(plain, [asked], direction)
+            pieces = ask(old, [asked], direction)
+            assert pieces.named == whole.named
+            if direction == "upstream" or asked != name:
+                assert pieces.jobs == whole.jobs
+            assert pieces.artifacts.keys() <= whole.artifacts.keys()
+        assert ask(old, ["0" * 64, "word"], "near").named == {"0" * 64: [], "word": []}
+        readers = ask(old, [world.hashes["first.bin"].partition(":")[2]], "downstream")
+        assert readers.jobs.keys() == {world.jobs["combined.bin"]["uid"]}
+        assert not readers.is_whole
