@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+from lineages import make_private
 from tests.registry.registered import EXAMPLE, git, project_at, register_graph, serving_git
 
 from roar_core.errors import UnregisteredError
@@ -279,3 +280,12 @@ def test_a_registry_that_knows_the_protocol_alone_is_asked_piece_by_piece(world:
         readers = ask(old, [world.hashes["first.bin"].partition(":")[2]], "downstream")
         assert readers.jobs.keys() == {world.jobs["combined.bin"]["uid"]}
         assert not readers.is_whole
+
+
+def test_what_is_registered_and_not_to_be_seen_is_not_shown_as_empty(world: World) -> None:
+    bob = world.somebody("bob-unseen")
+    hidden = world.registry.register(output="77" * 32, uid="77" * 16)
+    make_private(world.registry.database_url, hidden)
+    refused = bob.roar("show", "77" * 32, "--remote")
+    assert refused.exit_code == 1
+    assert "shows you nothing of it" in refused.stderr

@@ -185,6 +185,11 @@ def _called(ref: str, names: list[str], answers: Answers, store: Store) -> str:
         (one,) = meant
         if not answers.is_about(name, one):
             raise RegistryError(f"{answers.url} answered about something else than {ref!r}")
+        if one.kind == "artifact" and not answers.tells_of(one):
+            raise NotFoundError(
+                f"{answers.url} has {ref!r} and shows you nothing of it; `roar whoami` says who you"
+                " are there"
+            )
         if one.kind != "session":
             return str(one)
         number = session_number(store, answers.url, one.name)

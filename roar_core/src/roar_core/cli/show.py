@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from roar_core.store.writer import Store
 
     Found = Job | ArtifactInfo | Recipe | MemberInfo
+
+
+# As a copy calls what a registry has registered.
+_SESSION = re.compile(r"session:-[0-9]+")
 
 
 @click.command()
@@ -60,7 +65,7 @@ def show(
         raise UsageError("--remote asks about something: roar show REF --remote")
 
     def ask(opened: Opened) -> Callable[[], int]:
-        if opened.refs[0].startswith("session:"):
+        if opened.answers is not None and _SESSION.fullmatch(opened.refs[0]):
             return _session(opened, as_json=as_json)
         found = _find(opened.store, opened.project, opened.refs[0], verify=verify)
         if components or contains is not None:
@@ -133,9 +138,10 @@ def _session(opened: Opened, *, as_json: bool) -> Callable[[], int]:
             told = session and session_document(session)
             output.data(document("log", session=told, total=len(jobs), jobs=listed))
             return 0
-        output.line(output.style(output.printable(jobs[0].origin or ""), "bold"))
-        for row in job_lines(jobs, {}):
+        for row in job_lines(jobs, {}) if jobs else ():
             output.line(row)
+        if jobs:
+            output.tell(f"told by {jobs[0].origin}")
         return 0
 
     return tell

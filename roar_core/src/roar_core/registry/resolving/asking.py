@@ -81,6 +81,14 @@ class Answers:
         known += [str(one.get("digest")) for one in _objects(told, "hashes")]
         return any(one.lower().startswith(asked) for one in known)
 
+    def tells_of(self, artifact: Named) -> bool:
+        """Whether anything of an artifact is told but that it is there."""
+        told = self.artifacts.get(artifact.name, {})
+        if any(told.get(key) for key in ("registeredAt", "size", "composite", "labels")):
+            return True
+        edges = (edge for job in self.jobs.values() for edge in (*job["inputs"], *job["outputs"]))
+        return any(edge["hash"] == str(artifact) for edge in edges)
+
     def makers(self) -> set[str]:
         """The uids of the jobs that made what these jobs read, as they themselves say."""
         return {
