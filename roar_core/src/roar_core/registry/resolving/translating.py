@@ -42,7 +42,7 @@ def source_urls(answers: Answers) -> dict[str, str]:
 
 
 def registered_by(answers: Answers, origins: Iterable[str]) -> tuple[str, ...]:
-    """Who registered the sessions that these jobs are told of in, in sentences, the newest first."""
+    """Who registered the sessions that these jobs are of, in sentences, the newest first."""
     told = {}
     for origin in dict.fromkeys(origins):
         registry, is_page, name = origin.rpartition("/dag/")
