@@ -241,6 +241,21 @@ def test_nobody_reads_what_they_may_not_see(matrix: Matrix, template: str, scope
             assert told == set(), f"{who} at {path}: {answer.text[:500]}"
 
 
+@pytest.mark.parametrize("scope", SEES)
+def test_who_asks_what_is_registered_is_told_of_what_they_may_see(
+    matrix: Matrix, scope: str
+) -> None:
+    work = matrix.works[scope]
+    body = {"job_uids": [work.uid, NOWHERE[:32]]}
+    for who in WHO:
+        known = matrix.ask(who, "/api/v1/jobs/known", "POST", body).json()["known"]
+        told = [(one["job_uid"], one["job_hash"], one["session_hash"]) for one in known]
+        sees = [(work.uid, work.done, work.session)] if who in SEES[scope] else []
+        assert told == sees, who
+        is_own = who == "author" and scope != "cats"
+        assert all(one["is_own"] == is_own for one in known)
+
+
 @pytest.mark.parametrize("scope", ["private", "cats"])
 @pytest.mark.parametrize("template", [one for one in TELLING if "{session}" in one])
 def test_what_is_hidden_is_told_like_what_is_not_there(
@@ -297,6 +312,7 @@ WRITING: dict[str, tuple[Any, tuple[int, int, int, int]]] = {
     "/api/v1/sessions/{session}/jobs/{uid}/outputs": ({"artifacts": [READ]}, (404, 404, 404, 404)),
     # There is no session in its address, and none is open any more when a client asks.
     "/api/v1/jobs/{uid}/artifacts": ({"view_edges": [VIEW]}, (409, 409, 409, 409)),
+    "/api/v1/jobs/known": ({"job_uids": ["{uid}"]}, (200, 200, 200, 200)),
     "/api/v1/artifacts": (SAID | OF_SESSION, (404, 404, 404, 404)),
     "/api/v1/artifacts/batch": ({"artifacts": [SAID | OF_SESSION]}, (404, 404, 404, 404)),
     "/api/v1/artifacts/composites": (DATASET | OF_SESSION, (404, 404, 404, 404)),

@@ -69,7 +69,7 @@ _USED = {
 
 _WHOLE_JOB = _JOB | {
     "id": 7,
-    "parentUid": None,
+    "parentJobUid": None,
     "gitRepo": "https://example.org/team/model.git",
     "gitBranch": "main",
     "metadata": "{}",
@@ -214,6 +214,21 @@ _ANSWERS: dict[str, dict[str, Any]] = {
         ],
         "truncated": False,
         "nextCursor": None,
+    },
+    "known jobs": {
+        "known": [
+            {
+                "job_uid": _UID,
+                "job_hash": "7e" * 32,
+                "session_hash": _SESSION,
+                "visibility": "private",
+                "owner_id": "0d" * 16,
+                "owner_name": "lab",
+                "project_id": "9c" * 16,
+                "project_name": "cats",
+                "is_own": False,
+            }
+        ]
     },
     "labels": {
         "labels": [

@@ -47,6 +47,7 @@ def finalize(
             close(connection, found, known.id)
         return Outcome(bytes(known.hash).hex(), False)
     scope = chosen_scope(connection, caller, data.scope_request)
+    pieces.find_parents(connection, caller, scope.owner_id)
     pieces.check(data.expected)
     same = registered_before(connection, caller, scope, pieces, git)
     if same is not None:
@@ -54,6 +55,8 @@ def finalize(
         bind(connection, found, same.id)
         close(connection, found, same.id)
         return Outcome(bytes(same.hash).hex(), False)
+    # Work that a put was sent with has left the pieces, and may have started it.
+    pieces.find_parents(connection, caller, scope.owner_id)
     digest = pieces.session_hash(scope, git)
     session_id = write_session(connection, caller, found, scope, pieces, git, digest)
     close(connection, found, session_id, is_origin=True)

@@ -18,6 +18,8 @@ from roar_glaas.registration.widening import agree
 from roar_glaas.storage.bulk import rows_with
 from roar_glaas.storage.tables import artifact, edge, job, session
 
+_MOST_NAMED = 5
+
 
 class Registered(NamedTuple):
     """Of some jobs: session id -> hash of those that hold any, and the uids that none holds."""
@@ -60,13 +62,30 @@ def registered_before(
     if overlaps and _leave_known_work(connection, caller, scope, pieces):
         return registered_before(connection, caller, scope, pieces, git)
     if overlaps:
-        seen = connection.execute(
-            sa.select(session.c.hash).where(session.c.id.in_(overlaps), visible(caller))
-        ).scalars()
-        names = ", ".join(sorted(bytes(known).hex()[:12] for known in seen))
-        place = f", in session {names}" if names else ""
-        raise Conflict(f"some of these jobs are registered already{place}")
+        raise _overlap(connection, caller, scope, uids)
     return None
+
+
+def _overlap(
+    connection: sa.Connection, caller: Caller, scope: Scope, uids: Collection[bytes]
+) -> Conflict:
+    """The refusal of work of which some is registered: what is, as far as the caller may see it."""
+    query = (
+        sa.select(job.c.uid, session.c.hash)
+        .join(session, session.c.id == job.c.session_id)
+        .where(job.c.owner_id == scope.owner_id, visible(caller))
+    )
+    seen = sorted(
+        (bytes(row.uid).hex(), bytes(row.hash).hex())
+        for row in rows_with(connection, query, job.c.uid, uids)
+    )
+    names = ", ".join(sorted({name[:12] for _, name in seen})[:_MOST_NAMED])
+    place = f", in session {names}; register the others alone" if names else ""
+    return Conflict(
+        f"some of these jobs are registered already{place}",
+        code="overlap",
+        facts={"overlaps": [{"job_uid": uid, "session_hash": name} for uid, name in seen]},
+    )
 
 
 def _leave_known_work(

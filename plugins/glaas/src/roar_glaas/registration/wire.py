@@ -69,6 +69,13 @@ class Jobs:
 
 
 @attrs.frozen(kw_only=True)
+class JobUids:
+    """The body of `jobs/known`: beyond the protocol, for clients that send only what is new."""
+
+    job_uids: list[str]
+
+
+@attrs.frozen(kw_only=True)
 class Link:
     """An artifact that a job read or wrote under a path."""
 
