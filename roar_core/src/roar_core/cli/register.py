@@ -18,9 +18,12 @@ from roar_core.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from roar_core.project import Project
+    from roar_core.registry.connection import Connection
+    from roar_core.registry.log.proving import Proof
     from roar_core.registry.publishing.destination import Destination, Flags
     from roar_core.registry.publishing.plan import Plan
     from roar_core.registry.publishing.work import Work
+    from roar_core.store.writer import Store
 
 
 @click.command()
@@ -124,6 +127,7 @@ def _show(reading: Reading, flags: Flags, *, show_masked: bool, as_json: bool) -
 
 def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool) -> int:
     from roar_core.cli.register_view import preview_document, preview_lines, summary_lines
+    from roar_core.cli.registration_view import proof_document
     from roar_core.cli.sending_progress import SendingProgress
     from roar_core.registry.publishing.consent import Consent
     from roar_core.registry.publishing.destination import destination_of
@@ -158,12 +162,31 @@ def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as
                 consent.keep(destination)
         with progress:
             published = registering.carry_out(plan)
+        for line in () if as_json else summary_lines(plan, published):
+            output.line(line)
+        proof = _prove(connection, store, destination, reading.work)
     if as_json:
-        output.data(preview_document(plan, warnings, is_dry_run=False, published=published))
-        return 0
-    for line in summary_lines(plan, published):
-        output.line(line)
+        told = preview_document(plan, warnings, is_dry_run=False, published=published)
+        output.data(told | {"log": proof_document(proof)})
     return 0
+
+
+def _prove(
+    connection: Connection, store: Store, destination: Destination, work: Work
+) -> Proof | None:
+    """Find what is registered in the registry's log, and note that that one goes on.
+
+    Raises LogError. What was proven before stays so as long as the log only grows.
+    """
+    from roar_core.cli.registration_view import proof_sentence
+    from roar_core.registry.log.keeping import prove_sessions
+    from roar_core.store.logged import unproven
+
+    with store.reading() as db:
+        sessions = unproven(db, destination.registry, destination.owner, work.jobs)
+    proof = prove_sessions(connection, store, os.environ, sessions)
+    output.note(proof_sentence(connection.url, proof))
+    return proof
 
 
 def _is_agreed(plan: Plan, destination: Destination) -> bool:
