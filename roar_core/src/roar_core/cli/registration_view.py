@@ -77,13 +77,6 @@ def proof_sentence(url: str, proof: Proof | None) -> str:
     return f"its log of {proof.size:,} records{held} {seen}"
 
 
-def proof_document(proof: Proof | None) -> Document | None:
-    """docs/json.md, `log` of "registration"."""
-    if proof is None:
-        return None
-    return {"size": proof.size, "jobs": dict(proof.jobs), "first_seen": proof.is_first}
-
-
 def registration_documents(registrations: Sequence[Registration]) -> list[Document]:
     """docs/json.md, "registrations"."""
     from roar_core.cli.documents import timestamp
