@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,8 @@ from roar_core.garbage import collection_paused
 if TYPE_CHECKING:
     from roar_core.project import Project
     from roar_core.registry.connection import Connection
-    from roar_core.registry.log.proving import Proof
     from roar_core.registry.publishing.destination import Destination, Flags
     from roar_core.registry.publishing.plan import Plan
-    from roar_core.registry.publishing.registering import Registering
-    from roar_core.registry.publishing.sending import Published
     from roar_core.registry.publishing.work import Work
     from roar_core.store.writer import Store
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,14 +12,12 @@ from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.plan import Plan, check, plan_of
 from roar_core.registry.publishing.sending import Published, Sender
 from roar_core.registry.publishing.tokens import Tokens
-from roar_core.store.logged import edges_of_jobs, keep_logged
 from roar_core.store.registrations import Receipt, jobs_of_session, read_receipts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from roar_core.registry.connection import Connection
-    from roar_core.registry.log.proving import Proof
     from roar_core.registry.publishing.destination import Destination
     from roar_core.registry.publishing.work import Work
     from roar_core.store.database import Database
