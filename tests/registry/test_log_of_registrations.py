@@ -20,14 +20,15 @@ def test_what_is_registered_is_shown_with_its_place_in_the_log(
     registry: Registry, tmp_path: Path
 ) -> None:
     machine = new_machine(tmp_path / "one", registry.url, ROAR_TOKEN=somebody(registry).secret)
-    uids = record_work(machine)
+    record_work(machine)
     assert machine.roar("show", "@1", "--json").document["registrations"] == []
     done = machine.roar("register", "-y", "@2", "--json").document
-    assert list(done["log"]["jobs"]) == uids[:2]
     (place,) = machine.roar("show", "@2", "--json").document["registrations"]
-    assert place["log_index"] == done["log"]["jobs"][uids[1]]
+    first = done["sessions"][0]["log_index"]
+    assert place["log_index"] == first + 2  # the session's own record, and that of @1, are before
     assert place["session_hash"] == done["sessions"][0]["hash"]
-    assert (place["visibility"], place["log_size"]) == ("private", done["log"]["size"])
+    assert place["visibility"] == "private"
+    assert place["log_size"] > place["log_index"]
     assert f"in the log at #{place['log_index']}" in machine.roar("show", "@2").stdout
     # Of bytes, what made them: model.bin is of @2.
     name = machine.roar("show", "@2", "--json").document["outputs"][0]["hash"]
