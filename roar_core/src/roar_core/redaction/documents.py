@@ -194,6 +194,13 @@ class _Walk:
         )
         return mapping if same else result
 
+    def _is_clean(self, mapping: Mapping[Any, Any]) -> bool:
+        """Whether no rule can find anything in a table of many texts, such as of packages."""
+        if self._redactor.is_thorough or not all(map(_is_text, mapping.values())):
+            return False
+        lower = "\n".join([*map(str, mapping), *mapping.values()]).lower()
+        return not any(step.may_find(lower) for step in self._sieve)
+
     def _member(self, key: str, item: Any, place: str, name: str, depth: int, *, aws: bool) -> Any:
         if isinstance(item, str):
             if key in _IDENTITIES and _IDENTITY.fullmatch(item):
