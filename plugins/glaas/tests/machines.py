@@ -151,13 +151,15 @@ def record(
 
 def dataset(project: Path, path: str) -> tuple[Edge, Dataset]:
     """A dataset of three files, of which one is touched."""
-    members = tuple(
-        Component(name, blake3(name.encode()).hexdigest(), len(name)) for name in PARTS
-    )
+    members = tuple(Component(name, blake3(name.encode()).hexdigest(), len(name)) for name in PARTS)
     root = tree_hash(Leaf(one.path, "blake3", one.digest) for one in members).root
     use = CompositeUse("parquet-shards", 1, len(members), False)
     found = edge(
-        project, path, b"x" * 42, digests={"composite-blake3": root}, kind="composite",
+        project,
+        path,
+        b"x" * 42,
+        digests={"composite-blake3": root},
+        kind="composite",
         composite=use,
     )
     where = f"{project}/{path}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,15 @@ from roar_core.cli import output, wording
 from roar_core.cli.asking import agreed
 from roar_core.cli.opening import open_project
 from roar_core.cli.reaching import json_option, reach, registry_config
-from roar_core.errors import RefusedError, UsageError
+from roar_core.errors import LogError, RefusedError, RegistryError, UsageError
+from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
     from roar_core.project import Project
     from roar_core.registry.publishing.destination import Destination, Flags
     from roar_core.registry.publishing.plan import Plan
+    from roar_core.registry.publishing.registering import Registering
+    from roar_core.registry.publishing.sending import Published
     from roar_core.registry.publishing.work import Work
 
 
@@ -90,7 +93,11 @@ class Reading:
         from roar_core.registry.publishing.work import work_of
         from roar_core.store.writer import Store
 
-        with open_project(Store) as (self.project, store), store.snapshot() as db:
+        with (
+            collection_paused(),
+            open_project(Store) as (self.project, store),
+            store.snapshot() as db,
+        ):
             target = find_target(store, self._ref, self.project)
             query = "SELECT id FROM job WHERE uid IN (SELECT value FROM json_each(?))"
             more = [row[0] for row in db.execute(query, (json.dumps(list(uids)),))]
@@ -158,12 +165,32 @@ def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as
                 consent.keep(destination)
         with progress:
             published = registering.carry_out(plan)
+        leaves = _proven(registering, published)
     if as_json:
-        output.data(preview_document(plan, warnings, is_dry_run=False, published=published))
+        output.data(
+            preview_document(plan, warnings, is_dry_run=False, published=published, leaves=leaves)
+        )
         return 0
-    for line in summary_lines(plan, published):
+    for line in summary_lines(plan, published, leaves):
         output.line(line)
     return 0
+
+
+def _proven(registering: Registering, published: Sequence[Published]) -> Mapping[str, int]:
+    """The numbers of sessions in the registry's log, by hash; none where it has no log.
+
+    Raises LogError when the log does not hold what was sent.
+    """
+    if not published:
+        return {}
+    try:
+        proof = registering.prove(published, os.environ)
+    except LogError:
+        raise
+    except RegistryError as error:
+        output.warn(f"it is registered; whether the registry's log holds it is not known: {error}")
+        return {}
+    return {} if proof is None else proof.sessions
 
 
 def _is_agreed(plan: Plan, destination: Destination) -> bool:

@@ -44,11 +44,13 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Published(NamedTuple):
-    """The session that some jobs became."""
+    """The session that some jobs became; `leaf` is its record's number in the registry's log, None
+    where that was not told."""
 
     session_hash: str
     url: str
     uids: tuple[str, ...]
+    leaf: int | None
 
 
 class _Gone(Exception):
@@ -113,8 +115,9 @@ class Sender:
         return digest_of_content(work, uids, self.ability, place)
 
     def _finish(self, begun: Unfinished, work: Work) -> Published:
+        leaf = None
         if begun.session_hash is None:
-            begun = self._finalize(self._send_all(begun, work), work)
+            begun, leaf = self._finalize(self._send_all(begun, work), work)
         assert begun.session_hash is not None
         try:
             labels = work.labels_of(begun.uids, begun.session_hash)
@@ -128,7 +131,7 @@ class Sender:
                 error.code,
             ) from error
         self._forget(begun)
-        return Published(begun.session_hash, begun.url or "", begun.uids)
+        return Published(begun.session_hash, begun.url or "", begun.uids, leaf)
 
     def _open(self, content: bytes, uids: Collection[str]) -> Unfinished:
         is_anonymous = self.destination.is_anonymous
@@ -167,7 +170,7 @@ class Sender:
         known.check(self.destination.registry)
         return begun
 
-    def _finalize(self, begun: Unfinished, work: Work) -> Unfinished:
+    def _finalize(self, begun: Unfinished, work: Work) -> tuple[Unfinished, int | None]:
         git = work.git_of(begun.uids)
         body: Document = {
             "git_repo": git.repo,
@@ -194,7 +197,8 @@ class Sender:
         with self.database.writing() as db:
             keep_receipts(db, *self._place, receipts, now)
             keep_unfinished(db, *self._place, done, now)
-        return done
+        leaf = told.get("logIndex")
+        return done, leaf if type(leaf) is int and leaf >= 0 else None
 
     def _post(self, begun: Unfinished, request: Request) -> Any:
         """Send one request; halves of it where a registry finds it too large."""

@@ -12,8 +12,8 @@ from roar_core.export.graph import Options, graph_of
 from roar_core.registry.labels.documents import Labelled, labelled_of
 from roar_core.registry.publishing.checkout import Git, git_of
 from roar_core.registry.publishing.dataset_documents import views_of
-from roar_core.registry.publishing.job_documents import to_wire
-from roar_core.registry.publishing.link_documents import Links, links_of
+from roar_core.registry.publishing.job_documents import sides_of, to_wire
+from roar_core.registry.publishing.link_documents import Links
 
 if TYPE_CHECKING:
     import sqlite3
@@ -101,12 +101,12 @@ def work_of(
     jobs: dict[str, PublishedJob] = {}
     for job in _parents_first(told):
         job["rerun_of"] = again.get(job["uid"])
-        wire = to_wire(job, sessions[job["session"]], version)
+        sides = sides_of(job)
+        wire = to_wire(job, sessions[job["session"]], version, sides)
         parent = jobs.get(job["parent"] or "")
         if job["step"] is None and parent is not None:
             wire["step_number"] = parent.wire["step_number"]
-        inputs, outputs = links_of(job["inputs"]), links_of(job["outputs"])
-        jobs[job["uid"]] = PublishedJob(job, wire, inputs, outputs, views_of(job, artifacts))
+        jobs[job["uid"]] = PublishedJob(job, wire, **sides, views=views_of(job, artifacts))
     labelled = labelled_of(db, jobs, _session(db, target))
     return Work(target.name, graph["root"], jobs, artifacts, labelled)
 
