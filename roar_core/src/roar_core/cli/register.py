@@ -14,6 +14,8 @@ from roar_core.cli import output, wording
 from roar_core.cli.asking import agreed
 from roar_core.cli.opening import open_project
 from roar_core.cli.reaching import json_option, reach, registry_config
+from roar_core.config.layers import Config
+from roar_core.config.redacting import redactor_of
 from roar_core.errors import LogError, RefusedError, RegistryError, UsageError
 from roar_core.garbage import collection_paused
 
@@ -63,13 +65,14 @@ def register(
 
     if package is not None and (dry_run or public or private or anonymous):
         raise UsageError("--package sends nothing: it goes with none of the options about whom")
-    reading = Reading(ref or "session:current", absolute_paths)
+    config = registry_config()
+    reading = Reading(ref or "session:current", absolute_paths, config)
     if package is not None:
         return _write_package(reading.work, package, as_json=as_json)
     flags = Flags(public=public, private=private, anonymous=anonymous)
     if dry_run:
-        return _show(reading, flags, show_masked=show_masked, as_json=as_json)
-    return _publish(reading, flags, yes=yes, show_masked=show_masked, as_json=as_json)
+        return _show(reading, config, flags, show_masked=show_masked, as_json=as_json)
+    return _publish(reading, config, flags, yes=yes, show_masked=show_masked, as_json=as_json)
 
 
 class Reading:
@@ -78,9 +81,10 @@ class Reading:
     project: Project
     work: Work
 
-    def __init__(self, ref: str, absolute_paths: bool) -> None:
+    def __init__(self, ref: str, absolute_paths: bool, config: Config) -> None:
         self._ref = ref
         self._absolute_paths = absolute_paths
+        self._redactor = redactor_of(config, output.warn)
         self.work = self.read(())
 
     def read(self, uids: Collection[str]) -> Work:
@@ -102,17 +106,19 @@ class Reading:
             query = "SELECT id FROM job WHERE uid IN (SELECT value FROM json_each(?))"
             more = [row[0] for row in db.execute(query, (json.dumps(list(uids)),))]
             target = target._replace(jobs=(*target.jobs, *more))
-            return work_of(db, store, target, Options(self._absolute_paths), __version__)
+            options = Options(self._absolute_paths, redactor=self._redactor)
+            return work_of(db, store, target, options, __version__)
 
 
-def _show(reading: Reading, flags: Flags, *, show_masked: bool, as_json: bool) -> int:
+def _show(
+    reading: Reading, config: Config, flags: Flags, *, show_masked: bool, as_json: bool
+) -> int:
     """The preview, from what this machine knows: the registry is not asked anything."""
     from roar_core.cli.register_view import preview_document, preview_lines
     from roar_core.registry.publishing.destination import planned_destination
     from roar_core.registry.publishing.registering import remembered_plan
     from roar_core.store.database import Database
 
-    config = registry_config()
     with reach(config, anonymous=flags.anonymous) as connection:
         destination = planned_destination(connection, config, flags)
     with Database.open(reading.project.roar_dir, read_only=True) as database:
@@ -129,7 +135,9 @@ def _show(reading: Reading, flags: Flags, *, show_masked: bool, as_json: bool) -
     return 0
 
 
-def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool) -> int:
+def _publish(
+    reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
+) -> int:
     from roar_core.cli.register_view import preview_document, preview_lines, summary_lines
     from roar_core.cli.sending_progress import SendingProgress
     from roar_core.registry.publishing.consent import Consent
@@ -137,7 +145,6 @@ def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as
     from roar_core.registry.publishing.registering import Registering
     from roar_core.store.writer import Store
 
-    config = registry_config()
     with ExitStack() as stack:
         connection = stack.enter_context(reach(config, anonymous=flags.anonymous))
         destination = destination_of(connection, config, flags)

@@ -68,7 +68,7 @@ def _masked_lines(masked: Sequence[Masked], *, show_masked: bool) -> Iterator[st
     label = "masked"
     for one in masked:
         argument = "" if one.argument is None else f" {one.argument}"
-        yield _fact(label, f"{one.job} {one.where}{argument}: {one.what}")
+        yield _fact(label, f"{one.place} {one.where}{argument}: {one.what}  ({one.rule})")
         label = ""
 
 
@@ -102,6 +102,8 @@ def preview_document(
     leaves: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """docs/json.md, "registration"."""
+    import attrs
+
     from roar_core.registry.publishing.preview import preview_of
 
     preview = preview_of(plan)
@@ -118,10 +120,7 @@ def preview_document(
         members=preview.members,
         labels=preview.labels,
         paths=list(preview.paths),
-        masked=[
-            {"job": one.job, "where": one.where, "argument": one.argument, "what": one.what}
-            for one in preview.masked
-        ],
+        masked=[attrs.asdict(one) for one in preview.masked],
         git={
             "repository": preview.git.repo or None,
             "commit": preview.git.commit or None,

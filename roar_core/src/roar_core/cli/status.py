@@ -106,7 +106,8 @@ def _registered_words(registered: int, ended: int) -> str:
     """As far as this machine knows: nobody is asked."""
     if registered == ended:
         return f"{'it is' if ended == 1 else f'all {ended:,} jobs are'} registered"
-    return f"{ended - registered:,} of {wording.count(ended, 'job')} unregistered; see: roar register --dry-run"
+    unregistered = f"{ended - registered:,} of {wording.count(ended, 'job')} unregistered"
+    return f"{unregistered}; see: roar register --dry-run"
 
 
 def _stale(

@@ -80,7 +80,7 @@ def edges_of_jobs(
     wanted = tuple(uids)
     found: dict[str, set[tuple[str, str]]] = {uid: set() for uid in wanted}
     for uid, direction, digest in db.execute(
-        "SELECT job.uid, direction, coalesce(lower(hex(blake3)), (SELECT value FROM digest "
+        "SELECT job.uid, direction, coalesce(nullif(lower(hex(blake3)), ''), (SELECT value FROM digest "
         "WHERE digest.artifact = artifact.id "
         "ORDER BY algorithm NOT LIKE 'composite%', algorithm LIMIT 1)) "
         "FROM json_each(?) JOIN job ON job.uid = value JOIN edge ON edge.job = job.id "

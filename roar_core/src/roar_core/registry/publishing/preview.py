@@ -16,11 +16,12 @@ Document = dict[str, Any]
 
 @attrs.frozen
 class Masked:
-    """A place where a secret stood: in which job, in which part of it, by which rule."""
+    """A place where a secret stood: in what, in which part of it; the rule, and its name."""
 
-    job: str
+    place: str
     where: str
     argument: int | None
+    rule: str
     what: str
 
 
@@ -65,18 +66,14 @@ def _paths(work: Work, uids: Iterable[str]) -> set[str]:
 
 
 def _masked(work: Work, uids: Iterable[str]) -> Iterable[Masked]:
+    if not uids:
+        return
     for uid in uids:
-        job = work.jobs[uid]
-        for note in job.told["masked"]:
-            yield _note(job.place, note)
-        labels = work.labelled.jobs.get(uid)
-        for what in labels.masked if labels is not None else ():
-            yield Masked(job.place, "labels", None, what)
+        yield from _notes(work.jobs[uid].place, work.jobs[uid].told)
     for artifact in work.artifacts_of(uids):
-        labels = work.labelled.artifacts.get(artifact["hash"])
-        for what in labels.masked if labels is not None else ():
-            yield Masked(artifact["hash"], "labels", None, what)
+        yield from _notes(artifact["hash"], artifact)
 
 
-def _note(place: str, note: Mapping[str, Any]) -> Masked:
-    return Masked(place, note["where"], note.get("argument"), note["what"])
+def _notes(place: str, document: Mapping[str, Any]) -> Iterable[Masked]:
+    for note in document.get("masked", ()):
+        yield Masked(place, note["where"], note["argument"], note["rule"], note["what"])

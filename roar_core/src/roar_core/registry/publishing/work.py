@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from roar_core.export.graph import Options, graph_of
+from roar_core.redaction import Redactor, redact
 from roar_core.registry.labels.documents import Labelled, labelled_of
 from roar_core.registry.publishing.checkout import Git, git_of
 from roar_core.registry.publishing.dataset_documents import views_of
@@ -63,6 +64,7 @@ class Work:
     jobs: dict[str, PublishedJob]
     artifacts: dict[str, Document]
     labelled: Labelled
+    redactor: Redactor
 
     def git_of(self, uids: Iterable[str]) -> Git:
         """The checkout that some of the jobs name."""
@@ -82,7 +84,10 @@ class Work:
             for artifact in self.artifacts_of(uids)
             if _DIGEST.fullmatch(artifact["hash"])
         ]
-        return self.labelled.documents(session_hash, uids, names)
+        documents = self.labelled.documents(session_hash, uids, names)
+        return [
+            one | {"metadata": redact(one["metadata"], self.redactor).document} for one in documents
+        ]
 
 
 def work_of(
@@ -108,7 +113,7 @@ def work_of(
             wire["step_number"] = parent.wire["step_number"]
         jobs[job["uid"]] = PublishedJob(job, wire, **sides, views=views_of(job, artifacts))
     labelled = labelled_of(db, jobs, _session(db, target))
-    return Work(target.name, graph["root"], jobs, artifacts, labelled)
+    return Work(target.name, graph["root"], jobs, artifacts, labelled, options.redactor)
 
 
 def _session(db: sqlite3.Connection, target: Target) -> int | None:
