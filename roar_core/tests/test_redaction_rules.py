@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,9 @@ FOUND = {
         "mysql -u root -p«fake» db",
         "sshpass -p «fake» ssh x",
         "curl -u me:«fake» https://h.example",
+        "curl -u 'me:«fake»' https://h.example",
+        "x '--password=«my fake phrase»' --lr 1",
+        """x '--password=«it'"'"'s fake»' --lr 1""",
         "Server=x;Uid=y;pwd=«fake»;",
         "machine h login me password «fake»",
     ],
@@ -189,6 +193,20 @@ _WORDS = st.sampled_from(
 def test_what_is_masked_stays_as_it_is(text: str) -> None:
     once = mask(text).text
     assert mask(once).text == once
+
+
+_ARGUMENTS = st.sampled_from(
+    [text.replace("«", "").replace("»", "") for _, text in CASES if not set(text) & {"'", '"'}]
+    + [*NOTHING, "--password", "-u", "me:fake", "it's", "a b", "", "--token=it's a", "x=1;y"]
+)
+
+
+@given(st.lists(_ARGUMENTS, max_size=6))
+@settings(max_examples=200)
+def test_a_masked_command_stays_as_it_is_as_a_line(command: list[str]) -> None:
+    """Registries keep commands as lines for a shell, and mask what comes in once more."""
+    line = shlex.join(mask_command(command)[0])
+    assert mask(line).text == line
 
 
 @pytest.mark.parametrize(

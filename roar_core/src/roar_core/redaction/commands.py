@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roar_core.redaction import programs
-from roar_core.redaction.contexts import MASK, is_numbers, is_plain
+from roar_core.redaction.assignments import is_plain
+from roar_core.redaction.contexts import MASK, is_numbers
 from roar_core.redaction.found import Finding, Redacted
 from roar_core.redaction.names import rule_of
 

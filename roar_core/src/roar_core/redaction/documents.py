@@ -14,8 +14,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from roar_core.redaction.assignments import is_plain
 from roar_core.redaction.commands import any_aws_id, is_aws_key
-from roar_core.redaction.contexts import MASK, is_plain
+from roar_core.redaction.contexts import MASK
 from roar_core.redaction.found import Finding, Redacted
 from roar_core.redaction.names import rule_of
 from roar_core.redaction.redactor import DEFAULT, Redactor, Sieve
@@ -38,7 +39,9 @@ _BITS = frozenset({"bits", "bloom_filter_base64"})
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 # A dataset's members: their paths are hashed with their content (docs/identity.md).
 _MEMBERS = frozenset({"components"})
-_WITH_CARE = _MEMBERS | _IDENTITIES | {"raw"}
+# Who wrote each label: words of the protocol, by the names of labels.
+_BOOKS = frozenset({"key_origins"})
+_WITH_CARE = _MEMBERS | _BOOKS | _IDENTITIES | {"raw"}
 _MEMBER_PATHS = frozenset({"path", "relative_path", "raw"})
 # {"name": "HF_TOKEN", "value": "…"}
 _NAMES, _VALUES = ("name", "key", "variable", "header"), ("value", "val")
@@ -229,6 +232,8 @@ class _Walk:
                 return self._raw(item, place)
             if aws and is_aws_key(item):
                 return self._note(item, Redacted(MASK, (Finding("aws_secret_key", key),)), place)
+        elif key in _BOOKS and isinstance(item, Mapping):
+            return {self._key(str(k), place): each for k, each in item.items()}
         elif key in _MEMBERS and isinstance(item, list | tuple):
             return self._members(item, place, depth)
         elif key == "raw" and isinstance(item, Mapping):
