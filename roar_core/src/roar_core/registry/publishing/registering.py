@@ -87,28 +87,6 @@ class Registering:
             done.append(self.sender.send(self.work, new))
         return done
 
-    def prove(self, published: Sequence[Published], environ: Mapping[str, str]) -> Proof | None:
-        """Check that the registry's log holds what was sent, and remember where; None: it has none.
-
-        Raises LogError when it does not, RegistryError when it cannot be asked.
-        """
-        from roar_core.registry.log.proving import Registered, prove
-
-        sender = self.sender
-        with sender.database.reading() as db:
-            sessions = [
-                Registered(one.session_hash, edges_of_jobs(db, one.uids), one.leaf)
-                for one in published
-            ]
-        proof = prove(sender.connection, environ, sessions)
-        if proof is not None:
-            with sender.database.writing() as db:
-                for one in published:
-                    leaves = {uid: proof.jobs[uid] for uid in one.uids if uid in proof.jobs}
-                    place = (sender.destination.registry, one.session_hash)
-                    keep_logged(db, *place, leaves, proof.size, time.time_ns())
-        return proof
-
     def has_begun(self) -> bool:
         """Whether something is to be finished that the user agreed to before."""
         return self.sender.unfinished(self.work) is not None
