@@ -107,7 +107,7 @@ def test_telemetry_tells_no_secret(planted: ProjectUnderTest) -> None:
         for words in (
             ("register", "-y", "--anonymous"),
             ("register", "-y", "--anonymous", "--absolute-paths", "model.bin"),
-            ("label", "sync", "--anonymous"),
+            ("label", "sync"),
             ("put", "-y", "--anonymous", "model.bin", "STORE/"),
         )
         if words[0] in COMMANDS

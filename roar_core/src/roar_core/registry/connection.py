@@ -78,7 +78,7 @@ class Connection:
         self._attempts = attempts
         self._warn = warn
         self._pause = pause
-        self._redactor = redactor
+        self.redactor = redactor
         self._opened: httpx.Client | None = None
         self._is_refused = False
 
@@ -115,7 +115,7 @@ class Connection:
 
         Nothing secret leaves by this way, whatever `body` was made by: see docs/redaction.md.
         """
-        told = redact(body, self._redactor)
+        told = redact(body, self.redactor)
         if told.masked:
             _log.warning("masked in a body for %s: %s", path, told.masked)
         own = "" if token is None else f"RegistrationSession {token}"
@@ -137,7 +137,7 @@ class Connection:
             attempts=self._attempts,
             warn=self._warn,
             pause=self._pause,
-            redactor=self._redactor,
+            redactor=self.redactor,
         )
 
     def close(self) -> None:
