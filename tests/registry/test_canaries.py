@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from plugins.glaas.tests.conftest import Registry
+from registrants import Person, somebody
 
 from roar_core.cli.main import COMMANDS
 from roar_core.testing.canaries import PLANTED, Wire, found_in, listening, plant
-from roar_core.testing.projects import InstalledPlugins, ProjectUnderTest, Result
+from roar_core.testing.projects import InstalledPlugins, ProjectUnderTest
 
 FORMATS = ("json", "openlineage", "prov-json", "ro-crate", "slsa", "cyclonedx", "mermaid", "dot")
 
@@ -33,23 +34,36 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> ProjectUnderTest:
 
 
 @pytest.fixture(scope="module")
-def wire(
+def registry(
     serve: Callable[[str, Path], AbstractContextManager[Registry]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Wire]:
-    """What listens between roar and a real registry."""
+) -> Iterator[Registry]:
+    """A real one."""
     folder = tmp_path_factory.mktemp("registry")
-    address = f"sqlite:///{folder / 'glaas.db'}"
-    with serve(address, folder / "data") as registry, listening(registry.url) as found:
+    with serve(f"sqlite:///{folder / 'glaas.db'}", folder / "data") as found:
         yield found
 
 
-def told_to(wire: Wire, project: ProjectUnderTest, *words: str) -> tuple[Result, bytes]:
-    """What a command said, and the bytes that arrived by it."""
+@pytest.fixture(scope="module")
+def wire(registry: Registry) -> Iterator[Wire]:
+    """What listens between roar and the registry."""
+    with listening(registry.url) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def ada(registry: Registry) -> Person:
+    return somebody(registry)
+
+
+def told_to(wire: Wire, project: ProjectUnderTest, *words: str, token: str = "") -> bytes:
+    """The bytes that arrived by a command; nobody's without a token."""
     before = len(wire.received)
-    done = project.roar(*words, environ={"ROAR_REGISTRY__URL": wire.url})
+    environ = {"ROAR_REGISTRY__URL": wire.url} | ({"ROAR_TOKEN": token} if token else {})
+    done = project.roar(*words, environ=environ)
     assert done.exit_code == 0, done.stderr
-    return done, b"\n".join(wire.received[before:])
+    assert found_in(done.stdout.encode() + done.stderr.encode()) == []
+    return b"\n".join(wire.received[before:])
 
 
 def test_what_is_recorded_here_keeps_the_original(planted: ProjectUnderTest) -> None:
@@ -83,21 +97,31 @@ def test_telemetry_tells_no_secret(planted: ProjectUnderTest) -> None:
         for key, value in planted.environment().items()
         if key in ("HOME", "PATH", "PYTHONPATH")
     }
-    folder = planted.home / ".cache" / "roar" / "telemetry"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "disclosed").touch()
     own = planted.home / ".config" / "roar" / "global.toml"
     settings = own.read_text(encoding="utf-8")
     with listening() as wire:
         own.write_text(f'{settings}[telemetry]\nendpoint = "{wire.url}"\n', encoding="utf-8")
-        for command in (
-            [*planted.roar_argv, "run", "--", "true", "--password", PLANTED[1]],
-            [sys.executable, "-P", "-m", "roar_core.telemetry.uploader"],
-        ):
-            subprocess.run(command, cwd=planted.root, env=environ, check=True, timeout=60)
+        run = [*planted.roar_argv, "run", "--", "true", "--password", PLANTED[1]]
+        subprocess.run(run, cwd=planted.root, env=environ, check=True, timeout=60)
+        # Nothing leaves before the line about it was seen, so that all of it leaves here.
+        (planted.home / ".cache" / "roar" / "telemetry" / "disclosed").touch()
+        uploader = [sys.executable, "-P", "-m", "roar_core.telemetry.uploader"]
+        subprocess.run(uploader, env=environ, check=True, timeout=60)
     own.write_text(settings, encoding="utf-8")
     assert wire.received
     assert found_in(wire.everything) == []
+
+
+def test_no_label_tells_a_secret(planted: ProjectUnderTest, wire: Wire, ada: Person) -> None:
+    """Those that were set after their job was registered, and those set there."""
+    registered = told_to(wire, planted, "register", "-y", "--private", token=ada.secret)
+    assert found_in(registered) == []
+    later = ("later.api_key=" + PLANTED[0], "later.note=password: " + PLANTED[1], "later.seen=yes")
+    assert planted.roar("label", "set", "@1", *later).exit_code == 0
+    for words in (("sync", "-y"), ("set", "--remote", "@1", *later, "later.x=y")):
+        arrived = told_to(wire, planted, "label", *words, token=ada.secret)
+        assert b"later" in arrived
+        assert found_in(arrived) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +131,6 @@ def test_telemetry_tells_no_secret(planted: ProjectUnderTest) -> None:
         for words in (
             ("register", "-y", "--anonymous"),
             ("register", "-y", "--anonymous", "--absolute-paths", "model.bin"),
-            ("label", "sync"),
             ("put", "-y", "--anonymous", "model.bin", "STORE/"),
         )
         if words[0] in COMMANDS
@@ -117,8 +140,7 @@ def test_no_registry_is_told_a_secret(
     planted: ProjectUnderTest, wire: Wire, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     words = tuple(word.replace("STORE", str(tmp_path)) for word in words)
-    _, arrived = told_to(wire, planted, *words)
-    assert found_in(arrived) == []
+    assert found_in(told_to(wire, planted, *words)) == []
 
 
 def test_a_package_tells_no_secret(planted: ProjectUnderTest, tmp_path: Path) -> None:
