@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from roar_core.lineage.tags import TagGraph
-from roar_core.redaction import mask_in
+from roar_core.redaction import DEFAULT, Redactor, redact
 from roar_core.store.label_documents import flattened, merged, users_own
 from roar_core.store.labels import EntityKind, label_history
 from roar_core.store.tags import tag_events
@@ -79,7 +79,10 @@ class Labelled:
 
 
 def labelled_of(
-    db: sqlite3.Connection, uids: Iterable[str], session: int | None = None
+    db: sqlite3.Connection,
+    uids: Iterable[str],
+    session: int | None = None,
+    redactor: Redactor = DEFAULT,
 ) -> Labelled:
     """The labels and tags of jobs, of all that these read and wrote, and of a session."""
     wanted = json.dumps(list(uids))
@@ -95,11 +98,11 @@ def labelled_of(
     }
     return Labelled(
         session,
-        None if session is None else labels_of(db, "session", session),
-        _some({uid: labels_of(db, "job", job) for uid, job in jobs.items()}),
+        None if session is None else labels_of(db, "session", session, redactor=redactor),
+        _some({uid: labels_of(db, "job", job, redactor=redactor) for uid, job in jobs.items()}),
         _some(
             {
-                name: labels_of(db, "artifact", artifact, tags.get(artifact))
+                name: labels_of(db, "artifact", artifact, tags.get(artifact), redactor=redactor)
                 for artifact, name in named.items()
                 if name is not None
             }
@@ -108,15 +111,20 @@ def labelled_of(
 
 
 def labels_of(
-    db: sqlite3.Connection, kind: EntityKind, entity: int, tags: Document | None = None
+    db: sqlite3.Connection,
+    kind: EntityKind,
+    entity: int,
+    tags: Document | None = None,
+    *,
+    redactor: Redactor = DEFAULT,
 ) -> Labels | None:
     """The newest labels of something, `tags` among them; None: it never had any."""
     versions = label_history(db, kind, entity)
     if not versions and not tags:
         return None
     newest = versions[0].labels if versions else {}
-    masked, what = mask_in(merged(newest, {"tag": tags} if tags else {}))
-    assert isinstance(masked, dict)
+    told = redact(merged(newest, {"tag": tags} if tags else {}), redactor, again=True)
+    masked, what = told.document, tuple(found.name for found in told.masked)
     origins = {key: _origin(key) for key, _ in flattened(masked)}
     # Who wrote a key last: the oldest of the newest versions that have its value of now.
     now = dict(flattened(newest))

@@ -161,7 +161,7 @@ def _compared(
     bases: dict[Target, Agreement] = {}
     for target in targets:
         assert target.entity is not None
-        labels = labels_of(db, target.kind, target.entity)
+        labels = labels_of(db, target.kind, target.entity, redactor=connection.redactor)
         own = dict(flattened(labels.own)) if labels else {}
         ours[target] = (own, labels.masked if labels else ())
         place = (connection.url, target.session_hash)
