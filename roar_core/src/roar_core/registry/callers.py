@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import random
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "ROAR_TOKEN"  # noqa: S105 - the name of the variable
 EARLY_S = 300
 _AGAIN_S = 60
+_AHEAD_S = 60  # registries take what is signed for up to five minutes from now
 CLIENT_ID = "roar-cli"
 LOG_IN = "sign in again: roar login"
 _OR_ANONYMOUS = "or publish without a name: --anonymous"
@@ -185,6 +187,7 @@ class KeyCaller:
     secret: str = ""
     reason: str = ""
     _signed_at: dict[bytes, int] = attrs.field(factory=dict)
+    _ahead_s: int = 0
 
     @property
     def name(self) -> str:
@@ -199,7 +202,7 @@ class KeyCaller:
 
     def header(self, connection: Connection, method: str, target: str, body: bytes) -> str:
         what = hashlib.sha256(f"{method} {target}\n".encode() + body).digest()
-        at_s = max(ssh.now_s(), self._signed_at.get(what, 0) + 1)
+        at_s = max(ssh.now_s() + self._ahead_s, self._signed_at.get(what, 0) + 1)
         self._signed_at[what] = at_s
         message = ssh.message_of(at_s, method, target, body)
         try:
@@ -208,7 +211,8 @@ class KeyCaller:
             raise UnauthorisedError(str(error)) from error
 
     def renew(self, connection: Connection, answer: Answer) -> bool:
-        """When another process signed the same in the same second."""
+        """When another process signed the same for the same second: go to another one."""
+        self._ahead_s = random.randint(1, _AHEAD_S)  # noqa: S311 - nothing secret hangs on it
         return b"used before" in answer.body
 
 

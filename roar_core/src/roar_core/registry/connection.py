@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 CONNECT_S, READ_S = 10.0, 30.0
 LONGEST_WAIT_S = 30.0
+_RENEWALS = 3
 _FIRST_WAIT_S = 0.25
 _SILENT_WAIT_S = 3.0
 _MOST_BYTES = 128 << 20
@@ -178,10 +179,12 @@ class Connection:
         return text.replace(secret, "***") if secret else text
 
     def _answer(self, request: _Request, caller: Caller | None) -> Answer:
-        """The last answer of as many attempts as it takes, a credential being renewed once."""
+        """The last answer of as many attempts as it takes, while a credential can be renewed."""
         answer = self._persist(request, caller)
-        if answer.status == 401 and caller is not None and caller.renew(self, answer):
-            return self._persist(request, caller)
+        for _ in range(_RENEWALS):
+            if answer.status != 401 or caller is None or not caller.renew(self, answer):
+                break
+            answer = self._persist(request, caller)
         return answer
 
     def _persist(self, request: _Request, caller: Caller | None) -> Answer:
