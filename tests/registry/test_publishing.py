@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from machines import CANARY, Machine, edge, new_machine, record, record_work
 from registrants import Person, somebody
-
 from tests.test_json_documents import validate
 
 from roar_core.registry.publishing.job_documents import from_wire
