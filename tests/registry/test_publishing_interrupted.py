@@ -91,7 +91,10 @@ def test_killed_at_any_request(
     sequence = list(between.requests)
     expected = registered(shared, undisturbed)
     assert expected[1] == [(True, 1, {"stage": "raw"})]
-    for number in range(1, len(sequence) + 1):
+    for number, request in enumerate(sequence, start=1):
+        # What follows only asks; and what a plain registry is sent as well was tried with ours.
+        if "GET log" in request or (is_plain and "/jobs/" not in request.replace("/batch", "")):
+            continue
         victim = machine.twin(tmp_path / f"killed-{number}")
         victim.rename_jobs()
         between.requests.clear()
@@ -99,8 +102,8 @@ def test_killed_at_any_request(
         assert clients.roar(victim, "register", "-y").exit_code == -9
         between.kill_at = 0
         again = clients.roar(victim, "register", "-y")
-        assert again.exit_code == 0, (sequence[number - 1], again.stderr)
-        assert registered(shared, victim) == expected, sequence[number - 1]
+        assert again.exit_code == 0, (request, again.stderr)
+        assert registered(shared, victim) == expected, request
         assert victim.rows("SELECT * FROM registration") == []
         assert list((victim.project / ".roar" / "registrations").glob("*")) == []
         assert victim.rows("SELECT count(*) FROM receipt") == [(3,)]
