@@ -15,7 +15,8 @@
     │   ├── UnreachableError  it gave no answer at all, or none that a registry gives
     │   ├── UnauthorisedError it does not know who asks, or does not let them
     │   ├── UnregisteredError it has nothing of this name; a NotFoundError too
-    │   └── ConflictError     it has something else already
+    │   ├── ConflictError     it has something else already
+    │   └── LogError          its log contradicts itself, or what it said before
     ├── TracerError           a tracer cannot be used or failed
     └── PluginError           a plugin could not be loaded, or failed
 
@@ -101,6 +102,17 @@ class UnregisteredError(RegistryError, NotFoundError):
 
 class ConflictError(RegistryError):
     """A registry holds something else than what is asked to be there (409)."""
+
+
+class LogError(RegistryError):
+    """A registry's log is not what it was, or lacks what was registered: `problems`, as sentences.
+
+    Somebody meddled with it, or it is another one.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class TracerError(RoarError):

@@ -11,6 +11,11 @@ import click
 
 from roar_core.cli import output
 from roar_core.cli.opening import open_project
+from roar_core.cli.registration_view import (
+    print_registrations,
+    registration_documents,
+    registrations_about,
+)
 from roar_core.cli.resolving import Opened, answered, remote_option
 from roar_core.errors import NotFoundError, UsageError
 from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session_jobs
@@ -92,16 +97,24 @@ def _told(opened: Opened, found: Found, *, everything: bool, as_json: bool) -> C
         family = family_of(db, told.uid) if told else Family()
         parents = [family.parent] if family.parent else []
         jobs = jobs_by_uid(db, (*uids, *parents, *([told.uid] if told else [])))
+        places = registrations_about(db, found)
+    told_too = {"registrations": registration_documents(places)} if as_json else {}
 
     def tell() -> int:
         if isinstance(found, Job):
-            _show_job(found, project, jobs, family, everything=everything, as_json=as_json)
+            _show_job(
+                found, project, jobs, family, told_too, everything=everything, as_json=as_json
+            )
         elif isinstance(found, ArtifactInfo):
-            _show_artifact(found, project, jobs, everything=everything, as_json=as_json)
+            _show_artifact(found, project, jobs, told_too, everything=everything, as_json=as_json)
         elif isinstance(found, MemberInfo):
             _show_member(found, project, jobs, as_json=as_json)
         else:
-            _show_recipe(found, project, jobs, family, everything=everything, as_json=as_json)
+            _show_recipe(
+                found, project, jobs, family, told_too, everything=everything, as_json=as_json
+            )
+        if not as_json:
+            print_registrations(places)
         return 0
 
     return tell
@@ -229,6 +242,7 @@ def _show_job(
     project: Project,
     jobs: dict[str, JobRow],
     family: Family,
+    told_too: Document,
     *,
     everything: bool,
     as_json: bool,
@@ -236,7 +250,7 @@ def _show_job(
     if as_json:
         from roar_core.cli.documents import job_document
 
-        output.data(job_document(job, project, family, jobs[job.uid].origin))
+        output.data(job_document(job, project, family, jobs[job.uid].origin) | told_too)
         return
     from roar_core.cli.job_view import print_job
 
@@ -248,6 +262,7 @@ def _show_artifact(
     artifact: ArtifactInfo,
     project: Project,
     jobs: dict[str, JobRow],
+    told_too: Document,
     *,
     everything: bool,
     as_json: bool,
@@ -276,6 +291,7 @@ def _show_artifact(
             },
             producers=_places(uses_of(artifact, written=True), project, jobs),
             consumers=_places(uses_of(artifact, written=False), project, jobs),
+            **told_too,
         )
     )
 
@@ -292,6 +308,7 @@ def _show_recipe(
     project: Project,
     jobs: dict[str, JobRow],
     family: Family,
+    told_too: Document,
     *,
     everything: bool,
     as_json: bool,
@@ -314,6 +331,7 @@ def _show_recipe(
             and job_document(recipe.producer, project, family, jobs[recipe.producer.uid].origin),
             producers=_places(recipe.producers, project, jobs),
             consumers=_places(recipe.consumers, project, jobs),
+            **told_too,
         )
     )
 

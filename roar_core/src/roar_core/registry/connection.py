@@ -21,7 +21,9 @@ import attrs
 
 from roar_core import __version__
 from roar_core.config.layers import Config
+from roar_core.config.redacting import redactor_of
 from roar_core.errors import UnauthorisedError, UnreachableError
+from roar_core.redaction import DEFAULT, Redactor, redact
 from roar_core.registry.address import Address, address_of
 from roar_core.registry.answers import Answer, error_of, value_of
 from roar_core.registry.callers import Caller, caller_of
@@ -69,6 +71,7 @@ class Connection:
         attempts: int = ATTEMPTS,
         warn: Callable[[str], None] = _log.warning,
         pause: Callable[[float], None] = time.sleep,
+        redactor: Redactor = DEFAULT,
     ) -> None:
         self.address = address
         self.url = address.url
@@ -76,6 +79,7 @@ class Connection:
         self._attempts = attempts
         self.warn = warn
         self._pause = pause
+        self.redactor = redactor
         self._opened: httpx.Client | None = None
         self._is_refused = False
 
@@ -108,9 +112,15 @@ class Connection:
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> Any:
-        """The value answered to `body`. `token` is an anonymous registration's own secret."""
+        """The value answered to `body`. `token` is an anonymous registration's own secret.
+
+        Nothing secret leaves by this way, whatever `body` was made by: see docs/redaction.md.
+        """
+        told = redact(body, self.redactor)
+        if told.masked:
+            _log.warning("masked in a body for %s: %s", path, told.masked)
         own = "" if token is None else f"RegistrationSession {token}"
-        request = _Request("POST", path, _json(body), authorization=own)
+        request = _Request("POST", path, _json(told.document), authorization=own)
         caller = self.caller if token is None else None
         return self._value(request, self._answer(request, caller), caller)
 
@@ -123,7 +133,13 @@ class Connection:
 
     def as_nobody(self) -> Connection:
         """The same registry, asked without any credential; to be closed on its own."""
-        return Connection(self.address, attempts=self._attempts, warn=self.warn, pause=self._pause)
+        return Connection(
+            self.address,
+            attempts=self._attempts,
+            warn=self.warn,
+            pause=self._pause,
+            redactor=self.redactor,
+        )
 
     def close(self) -> None:
         """Let go of the sockets; the connection opens them again when it is used again."""
@@ -282,7 +298,7 @@ def connect(
     """
     address = address_of(config, environ, url)
     caller = None if anonymous else caller_of(address, config, environ)
-    return Connection(address, caller, attempts=attempts, warn=warn)
+    return Connection(address, caller, attempts=attempts, warn=warn, redactor=redactor_of(config))
 
 
 def _json(body: Mapping[str, Any] | None) -> bytes:

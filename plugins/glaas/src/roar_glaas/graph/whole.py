@@ -113,16 +113,16 @@ def _walk(
             for one in artifacts
             for maker in jobs_using(connection, caller, [one], "out", _MOST_NEAR, as_of + 1)
         ]
+    producers = Producers(connection, caller, as_of)
     if direction == "near":
         for one in artifacts:
             found += jobs_using(connection, caller, [one], "in", _MOST_NEAR, as_of + 1)
-        producers = Producers(connection, caller, as_of)
         for reads in uses_of(connection, own, "in"):
             found += producers.of(reads).values()
     found = list(dict.fromkeys(found))
     yield from found
     if direction == "upstream":
-        yield from (s.job_id for s in walk_up_from(connection, caller, found, as_of))
+        yield from (s.job_id for s in walk_up_from(connection, producers, found))
     elif direction == "downstream":
         yield from (s.job_id for s in walk_down_from(connection, caller, found, as_of))
 
