@@ -73,7 +73,7 @@ class Connection:
         self.url = address.url
         self.caller = caller
         self._attempts = attempts
-        self._warn = warn
+        self.warn = warn
         self._pause = pause
         self._opened: httpx.Client | None = None
         self._is_refused = False
@@ -122,7 +122,7 @@ class Connection:
 
     def as_nobody(self) -> Connection:
         """The same registry, asked without any credential; to be closed on its own."""
-        return Connection(self.address, attempts=self._attempts, warn=self._warn, pause=self._pause)
+        return Connection(self.address, attempts=self._attempts, warn=self.warn, pause=self._pause)
 
     def close(self) -> None:
         """Let go of the sockets; the connection opens them again when it is used again."""
@@ -145,7 +145,7 @@ class Connection:
         if answer.is_success:
             return value_of(self.url, answer)
         remedy = caller.remedy if caller is not None else ""
-        if answer.status == 401 and not (remedy or request.authorization or request.content):
+        if caller is None and request.is_repeatable and not request.authorization:
             remedy = "sign in: roar login"
         error = error_of(self.url, answer, remedy)
         error.args = (self._without_secret(str(error)),)
@@ -154,7 +154,7 @@ class Connection:
     def _read_as_nobody(self, request: _Request, reason: str) -> Any:
         self._is_refused = True
         answer = self._answer(request, None)
-        self._warn(f"{reason}; asked without a name instead, which sees only what is public")
+        self.warn(f"{reason}; asked without a name instead, which sees only what is public")
         return self._value(request, answer)
 
     def _without_secret(self, text: str) -> str:
@@ -250,7 +250,7 @@ class Connection:
         if asked_s is not None:
             wait_s += asked_s
         if wait_s > _SILENT_WAIT_S:
-            self._warn(f"{self.url} asks to wait; going on in {math.ceil(wait_s)} s")
+            self.warn(f"{self.url} asks to wait; going on in {math.ceil(wait_s)} s")
         self._pause(wait_s)
 
     def _silence(self, error: httpx.HTTPError) -> str:
