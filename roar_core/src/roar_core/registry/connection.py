@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 CONNECT_S, READ_S = 10.0, 30.0
 LONGEST_WAIT_S = 30.0
+_RENEWALS = 3
 _FIRST_WAIT_S = 0.25
 _SILENT_WAIT_S = 3.0
 _MOST_BYTES = 128 << 20
@@ -76,7 +77,7 @@ class Connection:
         self.url = address.url
         self.caller = caller
         self._attempts = attempts
-        self._warn = warn
+        self.warn = warn
         self._pause = pause
         self.redactor = redactor
         self._opened: httpx.Client | None = None
@@ -135,7 +136,7 @@ class Connection:
         return Connection(
             self.address,
             attempts=self._attempts,
-            warn=self._warn,
+            warn=self.warn,
             pause=self._pause,
             redactor=self.redactor,
         )
@@ -161,7 +162,7 @@ class Connection:
         if answer.is_success:
             return value_of(self.url, answer)
         remedy = caller.remedy if caller is not None else ""
-        if answer.status == 401 and not (remedy or request.authorization or request.content):
+        if caller is None and request.is_repeatable and not request.authorization:
             remedy = "sign in: roar login"
         error = error_of(self.url, answer, remedy)
         error.args = (self._without_secret(str(error)),)
@@ -170,7 +171,7 @@ class Connection:
     def _read_as_nobody(self, request: _Request, reason: str) -> Any:
         self._is_refused = True
         answer = self._answer(request, None)
-        self._warn(f"{reason}; asked without a name instead, which sees only what is public")
+        self.warn(f"{reason}; asked without a name instead, which sees only what is public")
         return self._value(request, answer)
 
     def _without_secret(self, text: str) -> str:
@@ -178,10 +179,12 @@ class Connection:
         return text.replace(secret, "***") if secret else text
 
     def _answer(self, request: _Request, caller: Caller | None) -> Answer:
-        """The last answer of as many attempts as it takes, a credential being renewed once."""
+        """The last answer of as many attempts as it takes, while a credential can be renewed."""
         answer = self._persist(request, caller)
-        if answer.status == 401 and caller is not None and caller.renew(self, answer):
-            return self._persist(request, caller)
+        for _ in range(_RENEWALS):
+            if answer.status != 401 or caller is None or not caller.renew(self, answer):
+                break
+            answer = self._persist(request, caller)
         return answer
 
     def _persist(self, request: _Request, caller: Caller | None) -> Answer:
@@ -266,7 +269,7 @@ class Connection:
         if asked_s is not None:
             wait_s += asked_s
         if wait_s > _SILENT_WAIT_S:
-            self._warn(f"{self.url} asks to wait; going on in {math.ceil(wait_s)} s")
+            self.warn(f"{self.url} asks to wait; going on in {math.ceil(wait_s)} s")
         self._pause(wait_s)
 
     def _silence(self, error: httpx.HTTPError) -> str:
