@@ -7,7 +7,7 @@ Better one value too many than one too few, but a parameter of a model is no sec
 over single ones. These use the rules that everybody has; a `Redactor` has those of a user as well.
 The rules are told in docs/redaction.md.
 
-Below: `names` (names of secrets), `forms` (tokens of unmistakable form), `contexts` (what stands
+Below: `names` (names of secrets), `forms` (tokens of unmistakable form), `assignments` (values of such names), `contexts` (what else stands
 around a secret), `programs`, `commands` (texts in a row), `entropy`, `custom` (a user's own
 rules), `redactor`, `documents`.
 """
