@@ -198,6 +198,7 @@ def test_what_is_masked_stays_as_it_is(text: str) -> None:
 _ARGUMENTS = st.sampled_from(
     [text.replace("«", "").replace("»", "") for _, text in CASES if not set(text) & {"'", '"'}]
     + [*NOTHING, "--password", "-u", "me:fake", "it's", "a b", "", "--token=it's a", "x=1;y"]
+    + ["cat 'out/token=fake' > out", "run '--password=my fake' --lr 1", 'x "token=fake" y']
 )
 
 

@@ -23,12 +23,14 @@ _QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'"
 _COMMA = r",(?=[^\s\"'{\[,])(?![\w.-]{1,40}[\"']?[=:])"
 _VALUE = re.compile(
     rf"(?:{_QUOTED}|\\\"[^\"\\]*\\\")(?:{_QUOTED}|[^\s&;|,)\]}}'\"\\])*"
-    rf"|(?:\\.|[^\s&;|,'\"\\]|{_COMMA}|'\"'\"'[^']*)+"
+    rf"|(?:\\.|[^\s&;|,'\"\\]|{_COMMA})+"
     r"|[\"'][^\s\"']+",
     re.ASCII,
 )
-# The rest of an argument in quotes, which may have spaces in it.
+# The rest of an argument in quotes, which may have spaces in it: to the next quote, or beyond those
+# that a shell needs to quote a quote.
 _TO_QUOTE = re.compile(r"[^'\"]{1,8192}(?=['\"])")
+_TO_END = re.compile(r"[^'\"]{1,8192}(?:'\"'\"'[^'\"]{0,8192}){0,99}(?=['\"])")
 
 
 class _Patterns(NamedTuple):
@@ -37,6 +39,7 @@ class _Patterns(NamedTuple):
     assigned: re.Pattern[str]
     flag: re.Pattern[str]
     quoted: re.Pattern[str]
+    nested: re.Pattern[str]
 
 
 @functools.cache
@@ -48,7 +51,8 @@ def _patterns(further: tuple[str, ...]) -> _Patterns:
     return _Patterns(
         re.compile(name + sign, _FLAGS),
         re.compile(rf"(?=-){name}(?P<sign>['\"]?\s{{1,16}})(?!-)", _FLAGS),
-        re.compile(rf"(?<=['\"])(?=-){name}(?P<sign>=)", _FLAGS),
+        re.compile(rf"(?<!'\"'\"')(?<=['\"])(?=-){name}(?P<sign>=)", _FLAGS),
+        re.compile(rf"(?<='\"'\"')(?=-){name}(?P<sign>=)", _FLAGS),
     )
 
 
@@ -91,7 +95,8 @@ def named(
         return "".join([*kept, text[end:]]) if kept else text
 
     if "-" in text:
-        text = replaced(text, patterns.quoted, _TO_QUOTE)
+        text = replaced(text, patterns.quoted, _TO_END)
+        text = replaced(text, patterns.nested, _TO_QUOTE)
     text = replaced(text, patterns.assigned, _VALUE)
     return replaced(text, patterns.flag, _VALUE) if "-" in text else text
 
