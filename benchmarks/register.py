@@ -19,7 +19,7 @@ from pathlib import Path
 
 from generate_project import generate
 
-TESTS = Path(__file__).resolve().parents[1] / "plugins" / "glaas" / "tests"
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "registry"
 
 
 def main() -> None:

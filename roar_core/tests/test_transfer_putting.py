@@ -44,9 +44,7 @@ def put(transfers: Transfers, tmp_path: Path) -> Put:
     def carry_out(*sources: str, dest: str, **more: Any) -> Any:
         wishes = PutWishes(sources, dest, str(tmp_path), **more)
         puts, left_out = plan_put(wishes, transfers)
-        plan = look_there(
-            puts, wishes, left_out, Nothing(), Crew(), algorithms=("blake3",)
-        )
+        plan = look_there(puts, wishes, left_out, Nothing(), Crew(), algorithms=("blake3",))
         crew, done = Crew(), list[Done]()
         put_all(
             *(plan, wishes, crew, tmp_path / "states"),
@@ -95,8 +93,11 @@ def test_two_files_of_one_key_are_named_with_it_and_nothing_is_put(
     put: Put, tmp_path: Path
 ) -> None:
     write(tmp_path, "first/model.pt", "second/model.pt")
-    with pytest.raises(RoarError, match=r"first/model\.pt and .*second/model\.pt would both become"
-                       r" file://.*/store/model\.pt in the store"):
+    with pytest.raises(
+        RoarError,
+        match=r"first/model\.pt and .*second/model\.pt would both become"
+        r" file://.*/store/model\.pt in the store",
+    ):
         put("first", "second", dest="store")
     assert not (tmp_path / "store").exists()
 
@@ -131,7 +132,9 @@ def test_the_same_bytes_are_not_uploaded_and_others_not_replaced(put: Put, tmp_p
     assert len(done) == 1
     (tmp_path / "set/a").write_text("changed")
     (tmp_path / "set/new").write_text("new")
-    with pytest.raises(AlreadyThereError, match=r"store/a is there already .* nothing was uploaded"):
+    with pytest.raises(
+        AlreadyThereError, match=r"store/a is there already .* nothing was uploaded"
+    ):
         put("set", dest="store")
     assert below(tmp_path / "store") == {"a", "b"}
     plan, _, _ = put("set", dest="store", force=True)

@@ -269,7 +269,11 @@ def test_the_other_clients_log_in_is_kept_and_understood_where_it_is_from(here: 
         assert here.roar("whoami", status=1).stdout == ""
 
 
-def test_a_log_in_is_renewed_once_by_all_who_need_it(here: Here) -> None:
+def test_a_log_in_is_renewed_once_by_all_who_need_it(
+    project: ProjectUnderTest, shared: Registry
+) -> None:
+    project.environ["ROAR_REGISTRY__URL"] = shared.url
+    here = Here(project, shared)
     here.logged_in(ends_in_s=60)
     before = here.kept["login"]
 
@@ -325,6 +329,14 @@ def test_a_log_in_that_has_ended_reads_what_is_public_and_publishes_nothing(here
     assert "accepted    no" in here.roar("auth", "status", status=1).stdout
 
 
+def test_where_nothing_can_be_written_a_log_in_is_used_as_it_is(here: Here) -> None:
+    person = here.logged_in(ends_in_s=60)
+    here.file.with_name("auth.json.lock").mkdir()
+    with here.connect() as connection:
+        assert account_of(connection).user.name == person.name
+    assert "cannot be written" in here.roar("logout", status=1).stderr
+
+
 @pytest.mark.needs("ssh-keygen")
 def test_a_key_that_the_registry_knows_is_an_account(here: Here) -> None:
     person, key = somebody(here.registry), here.key()
@@ -350,6 +362,9 @@ def test_a_key_that_the_registry_knows_is_an_account(here: Here) -> None:
         opened = [connection.post("registration-sessions", {}) for _ in range(2)]
         assert len({one["registration_session_id"] for one in opened}) == 2
         assert connection.get("sessions", {"limit": "1"}) == {"sessions": []}
+        with here.connect() as another:  # as if of another process
+            connection.post("registration-sessions", {})
+            another.post("registration-sessions", {})
 
 
 @pytest.mark.needs("ssh-keygen")

@@ -15,7 +15,7 @@ from roar_glaas.access.caller import Role
 from roar_glaas.access.passwords import check_password, hash_password
 from roar_glaas.access.people import Person, add_person, find_person, set_disabled
 from roar_glaas.access.projects import add_organization, add_project, grant
-from roar_glaas.access.tokens import hash_of, issue_pair, issue_personal
+from roar_glaas.access.tokens import GRACE_S, hash_of, issue_pair, issue_personal
 from roar_glaas.errors import BadRequest, Conflict
 from roar_glaas.storage.tables import metadata, token
 
@@ -150,6 +150,27 @@ def test_a_refresh_token_works_once_and_twice_ends_the_log_in(shared: Registry) 
     assert (stolen.status_code, stolen.json()["error"]) == (401, "invalid_grant")
     assert ask(shared, PROBE, third["access_token"]).status_code == 401
     assert refresh(third["refresh_token"]).status_code == 401
+
+
+def test_a_refresh_token_is_exchanged_again_for_some_seconds_alone(shared: Registry) -> None:
+    person = somebody(shared)
+    with shared.database() as database, database.write() as connection:
+        first = issue_pair(connection, person.id, "roar")
+
+    def refresh(secret: str) -> httpx.Response:
+        return shared.client.post("/api/v1/auth/refresh", json={"refresh_token": secret})
+
+    lost, kept = (refresh(first.refresh).json() for _ in range(2))
+    for secret in (lost["access_token"], kept["access_token"]):
+        assert ask(shared, PROBE, secret).status_code == 200
+    with shared.database() as database, database.write() as connection:
+        then = token.c.revoked_at_us - (GRACE_S + 1) * 1_000_000
+        spent = token.c.hash == hash_of(first.refresh)
+        connection.execute(sa.update(token).where(spent).values(revoked_at_us=then))
+    assert refresh(first.refresh).status_code == 401
+    for pair in (lost, kept):
+        assert refresh(pair["refresh_token"]).status_code == 401
+        assert ask(shared, PROBE, pair["access_token"]).status_code == 401
 
 
 def test_logging_out_ends_the_log_in_and_no_personal_token(shared: Registry) -> None:

@@ -32,7 +32,9 @@ def new_uid() -> str:
 
 
 def test_health_is_not_wrapped_and_offers_anonymous_registration(refusing: Registry) -> None:
-    features = refusing.client.get("/api/v1/health").json()["features"]["registration_sessions"]
+    told = refusing.client.get("/api/v1/health").json()
+    assert told["limits"]["known_job_uids"] == 5_000
+    features = told["features"]["registration_sessions"]
     assert features == {
         "anonymous_public": True,
         "finalize_server_authoritative_hash": True,

@@ -9,6 +9,7 @@
     ├── DatabaseError         the session database is unreadable, too new or too busy
     ├── JournalError          a trace journal is not one, or of a version we do not speak
     ├── NotFoundError         no job, artifact, path or URL answers to this reference
+    │   └── AmbiguousError    more than one does; the message lists them
     ├── AlreadyThereError     something else is where this should go
     ├── TemporaryError        a store or server may well answer when it is asked again
     ├── UnreproducibleError   what was recorded cannot be run again here; exit code 3
@@ -67,6 +68,10 @@ class JournalError(RoarError):
 
 class NotFoundError(RoarError):
     """A reference (`@N`, uid, hash prefix, path) names nothing recorded here, a URL no object."""
+
+
+class AmbiguousError(NotFoundError):
+    """A reference is the beginning of several names."""
 
 
 class AlreadyThereError(RoarError):

@@ -20,8 +20,8 @@ A request comes in through `serving` (addresses, rates, logs, figures), is answe
 - `storage`: tables, migrations, guards against change, SQLite and PostgreSQL
 
 Beside them: `app` puts the server together and `opening` its database; `settings`; `errors`, the
-refusals; `door`, where everything that comes in is checked and masked; `digests`, `moments` and
-`strict_json`, how these are spelled.
+refusals; `door`, where everything that comes in is checked and masked; `canonical`, `digests`,
+`moments` and `strict_json`, how these are spelled.
 """
 
 from importlib.metadata import version

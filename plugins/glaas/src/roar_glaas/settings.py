@@ -38,6 +38,9 @@ class Settings:
     owner_jobs_per_day: int = 1_000_000
     owner_bytes_per_day: int = 16 * 1024**3
     max_body_bytes: int = 32 * 1024 * 1024
+    # Of one registration, which `finalize` takes into memory whole: about seven times its bytes.
+    registration_jobs: int = 50_000
+    registration_bytes: int = 128 * 1024 * 1024
     registration_ttl_s: int = 24 * 3600
     # Off: clients without an account take the protocol's legacy path (section 5).
     registration_sessions: bool = True

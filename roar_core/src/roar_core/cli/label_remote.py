@@ -49,12 +49,12 @@ def change_remote(
     ref: str, set_: dict[str, Any], deleted: tuple[str, ...], *, as_json: bool
 ) -> list[str]:
     """Set and delete labels of REF at the registry; returns keys that were not there to delete."""
-    from roar_core.redaction import mask_in
+    from roar_core.redaction import redact
     from roar_core.registry.labels.editing import change, read
 
-    masked, what = mask_in(set_)
-    assert isinstance(masked, dict)
     with _reached(ref) as (connection, target):
+        told = redact(set_, connection.redactor, again=True)
+        masked, what = told.document, [found.name for found in told.masked]
         before = read(connection, target)
         there = before.leaves
         missing = [

@@ -29,6 +29,10 @@ COMMANDS = {
     "export": ("roar_core.cli.export:export", "Write lineage in an open format."),
     "import": ("roar_core.cli.importing:import_", "Add lineage that was recorded elsewhere."),
     "register": ("roar_core.cli.register:register", "Publish lineage to a registry."),
+    "registry": (
+        "roar_core.cli.registry:registry",
+        "Check that a registry keeps what it was told.",
+    ),
     "workflow": ("roar_core.cli.workflow:workflow", "Make a workflow file of what was run."),
     "reproduce": (
         "roar_core.cli.reproduce:reproduce",

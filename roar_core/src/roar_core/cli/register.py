@@ -21,11 +21,12 @@ from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
     from roar_core.project import Project
+    from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination, Flags
     from roar_core.registry.publishing.plan import Plan
-    from roar_core.registry.publishing.registering import Registering
     from roar_core.registry.publishing.sending import Published
     from roar_core.registry.publishing.work import Work
+    from roar_core.store.writer import Store
 
 
 @click.command()
@@ -214,24 +215,32 @@ def publish(
                 consent.keep(destination)
         with progress:
             published = registering.carry_out(plan)
-        leaves = _proven(registering, published)
+        leaves = _proven(connection, store, destination, reading.work)
     return Done(plan, warnings, published, leaves)
 
 
-def _proven(registering: Registering, published: Sequence[Published]) -> Mapping[str, int]:
+def _proven(
+    connection: Connection, store: Store, destination: Destination, work: Work
+) -> Mapping[str, int]:
     """The numbers of sessions in the registry's log, by hash; none where it has no log.
 
-    Raises LogError when the log does not hold what was sent.
+    Checks that the log goes on, and that it holds whatever of `work` was not found in it before:
+    what was stays so as long as the log only grows. Raises LogError when it does not.
     """
-    if not published:
-        return {}
+    from roar_core.cli.registration_view import proof_sentence
+    from roar_core.registry.log.keeping import prove_sessions
+    from roar_core.store.logged import unproven
+
+    with store.reading() as db:
+        sessions = unproven(db, destination.registry, destination.owner, work.jobs)
     try:
-        proof = registering.prove(published, os.environ)
+        proof = prove_sessions(connection, store, os.environ, sessions)
     except LogError:
         raise
     except RegistryError as error:
         output.warn(f"it is registered; whether the registry's log holds it is not known: {error}")
         return {}
+    output.note(proof_sentence(connection.url, proof))
     return {} if proof is None else proof.sessions
 
 

@@ -140,8 +140,8 @@ def _show(as_json: bool) -> None:
     chosen = scope_of(config)
     origin = config.origin(_SETTING)
     with reach(config) as connection:
-        is_known = connection.caller is not None
-        url = connection.url
+        caller, url = connection.caller, connection.url
+    is_known = caller is not None
     holds = chosen or ("private" if is_known else "anonymous")
     if as_json:
         told = {"registry": url, "scope": text(chosen) or None, "holds": text(holds)}
@@ -152,5 +152,7 @@ def _show(as_json: bool) -> None:
         origin if chosen else f"none is set, and {'you are' if is_known else 'nobody is'} known"
     )
     output.line(output.printable(f"{holds}: for {for_whom}, at {url} ({because})"))
+    if caller is not None and caller.kind == "withheld":
+        output.warn(f"nothing is published so: {caller.reason}")
     if chosen not in ("", "anonymous") and not is_known:
         output.tell(f"nobody is signed in at {url}; sign in: roar login")

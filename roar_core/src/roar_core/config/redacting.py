@@ -64,7 +64,8 @@ def _allowed(config: Config, warn: Callable[[str], None]) -> Iterator[Rule]:
             )
             continue
         for pattern in stated.value:
-            yield compiled(pattern, pattern, f"{stated.origin}: redaction.allow")
+            where = f"{stated.origin}: redaction.allow"
+            yield compiled(pattern, pattern, where, may_fit_all=True)
 
 
 def _entropy(config: Config) -> bool:

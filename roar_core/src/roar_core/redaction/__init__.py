@@ -7,9 +7,9 @@ Better one value too many than one too few, but a parameter of a model is no sec
 over single ones. These use the rules that everybody has; a `Redactor` has those of a user as well.
 The rules are told in docs/redaction.md.
 
-Below: `names` (names of secrets), `forms` (tokens of unmistakable form), `contexts` (what stands
-around a secret), `programs`, `commands` (texts in a row), `entropy`, `custom` (a user's own
-rules), `redactor`, `documents`.
+Below: `names` (names of secrets), `assignments` (values of such names), `forms` (tokens of
+unmistakable form), `contexts` (logins, headers), `programs`, `commands` (texts in a row),
+`entropy`, `custom` (a user's own rules), `redactor`, `documents`, `catalogue`.
 """
 
 from __future__ import annotations

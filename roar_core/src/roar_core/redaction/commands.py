@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roar_core.redaction import programs
-from roar_core.redaction.contexts import MASK, is_numbers, is_plain
+from roar_core.redaction.assignments import is_plain
+from roar_core.redaction.contexts import MASK, is_numbers
 from roar_core.redaction.found import Finding, Redacted
 from roar_core.redaction.names import rule_of
 
@@ -77,7 +78,8 @@ def _masked(redactor: Redactor, text: str, before: str, program: str, sieve: Sie
         user, _, value = text.partition(":")
         if not is_numbers(user, value):
             told = redactor.whole("generic_password_arg", before, value)
-            return Redacted(f"{user}:{told.text}", told.found)
+            named = redactor.mask_with(sieve, user)
+            return Redacted(f"{named.text}:{told.text}", (*named.found, *told.found))
     if program and (secret := programs.secret_in(program, before, text)) is not None:
         told = redactor.whole("generic_password_arg", programs.flag_of(program), secret)
         return Redacted(text[: len(text) - len(secret)] + told.text, told.found)

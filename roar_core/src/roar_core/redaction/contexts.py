@@ -1,4 +1,4 @@
-"""Secrets that what stands around them gives away: names, headers, logins in URLs, programs.
+"""Secrets that what stands around them gives away: logins in URLs, headers, flags of logins.
 
 Each function takes a text and a `Found` to tell what it masks, and returns the text without. What
 is masked already is found again, so that a document that is exported again says the same.
@@ -7,24 +7,17 @@ is masked already is found again, so that a document that is exported again says
 from __future__ import annotations
 
 import binascii
-import functools
 import re
 from base64 import b64decode
 from collections.abc import Callable
-from typing import NamedTuple
-
-from roar_core.redaction.names import is_secret_name, rule_of
 
 MASK = "***"
 
 # Told of a secret: its rule, its name, and its text. Returns what stands in its place: MASK, or
 # the text itself, when somebody allows it.
 Tell = Callable[[str, str, str], str]
-IsSecret = Callable[[str], bool]
 
 _FLAGS = re.IGNORECASE | re.ASCII
-# No secret: `use_auth_token=True`.
-_PLAIN = frozenset({"true", "false", "none", "null", "yes", "no", "on", "off", "nil"})
 
 # --- logins in URLs ------------------------------------------------------------------------------
 
@@ -142,103 +135,19 @@ def _is_credential(kind: str, value: str) -> bool:
         return False
 
 
-# --- names and values ----------------------------------------------------------------------------
-
-# Only names that may be a secret's, so that `url=https://host?token=…` is not taken for a `url`.
-_PART = r"(?:pass|secret|token|key|auth|cred|sig|bearer|cookie|pw|_pat(?![a-z]))"
-_QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'"
-# A comma ends a value where another name or a list goes on.
-_COMMA = r",(?=[^\s\"'{\[,])(?![\w.-]{1,40}[\"']?[=:])"
-_SHELL = (
-    rf"(?:{_QUOTED}|\\\"[^\"\\]*\\\")(?:{_QUOTED}|[^\s&;|,)\]}}'\"\\])*"
-    rf"|(?:\\.|[^\s&;|,'\"\\]|{_COMMA}|(?<=[^\s=:]){_QUOTED})+"
-    r"|[\"'][^\s\"']+"
-)
-
-
-class Patterns(NamedTuple):
-    """How a name and its value are found: `name=value`, `"name": "value"` and `--name value`."""
-
-    assigned: re.Pattern[str]
-    flag: re.Pattern[str]
-
-
-@functools.cache
-def patterns(further: tuple[str, ...] = ()) -> Patterns:
-    """Those for names that hold one of the known parts, or of `further`, in lower case."""
-    parts = "|".join([_PART, *map(re.escape, further)])
-    name = rf"(?:(?<![\w.-])|(?<=%3f)|(?<=%26))(?P<name>[\w.-]{{0,99}}(?:{parts})[\w.-]{{0,99}})"
-    sign = r"(?P<sign>\\?[\"'`]?\]?\s{0,16}(?:==?>?|:=|:(?![:/]/?)|%3d)\s{0,16})"
-    return Patterns(
-        re.compile(rf"{name}{sign}(?P<value>{_SHELL})", _FLAGS),
-        re.compile(rf"(?=-){name}(?P<sign>\s{{1,16}})(?P<value>{_SHELL})", _FLAGS),
-    )
-
+# --- logins of programs ---------------------------------------------------------------------------
 
 _LOGIN = re.compile(
-    r"(?P<flag>(?<![\w-])(?:-u|-U|--user|--proxy-user)(?:\s{1,16}|=))"
+    r"(?P<flag>(?<![\w-])(?:-u|-U|--user|--proxy-user)(?:\s{1,16}|=)['\"]?)"
     r"(?P<user>[^\s:'\"]{1,256}):(?P<value>\"[^\"]*\"|'[^']*'|[^\s&;|,'\"]+)",
     re.ASCII,
 )
 _PWD = re.compile(r"(?P<before>;\s{0,8}pwd\s{0,8}=\s{0,8})(?P<value>[^\s;'\"]+)", _FLAGS)
 _NETRC = re.compile(
     r"(?P<before>\bmachine\s{1,8}\S{1,256}\s{1,8}login\s{1,8}\S{1,256}\s{1,8}password\s{1,8})"
-    r"(?P<value>\S{1,1024})",
+    r"(?P<value>[^\s'\"]{1,1024})",
     _FLAGS,
 )
-
-
-class Unquoted(NamedTuple):
-    """A value and the quotes around it."""
-
-    before: str
-    value: str
-    after: str
-
-
-def unquoted(value: str) -> Unquoted:
-    for quote in ('\\"', '"', "'"):
-        if len(value) >= 2 * len(quote) and value.startswith(quote) and value.endswith(quote):
-            return Unquoted(quote, value[len(quote) : -len(quote)], quote)
-    return Unquoted("", value, "")
-
-
-def named(
-    text: str, tell: Tell, is_secret: IsSecret = is_secret_name, further: tuple[str, ...] = ()
-) -> str:
-    """Values of assignments, members and flags whose name says that they are secret."""
-
-    def assigned(match: re.Match[str]) -> str:
-        name, sign, value = match["name"], match["sign"], match["value"]
-        if not is_secret(name) or value.startswith("***@"):
-            return match[0]
-        quotes = unquoted(value)
-        if quotes.value.lower() in _PLAIN or not quotes.value:
-            return match[0]
-        # `Authorization: Bearer …` was dealt with, and prose says `token: bearer …`.
-        if quotes.value.lower() in ("bearer", "basic", "digest", "token"):
-            return match[0]
-        if "authorization" in name.lower():
-            return match[0]
-        is_json = sign[0] in "\"'\\" or ":" in sign
-        told = tell(rule_of(name, is_json=sign[0] in "\"'\\"), name, quotes.value)
-        if told == quotes.value:
-            return match[0]
-        if is_json:
-            told = f"{quotes.before}{told}{quotes.after}"
-        return f"{name}{sign}{told}"
-
-    def flag(match: re.Match[str]) -> str:
-        name, value = match["name"], match["value"]
-        bare = unquoted(value).value
-        if not is_secret(name) or value.startswith("-") or bare.lower() in _PLAIN:
-            return match[0]
-        told = tell(rule_of(name), name, bare)
-        return match[0] if told == bare else f"{name}{match['sign']}{told}"
-
-    found = patterns(further)
-    text = found.assigned.sub(assigned, text)
-    return found.flag.sub(flag, text) if "-" in text else text
 
 
 def logins(text: str, tell: Tell) -> str:
@@ -247,7 +156,7 @@ def logins(text: str, tell: Tell) -> str:
     def login(match: re.Match[str]) -> str:
         if is_numbers(match["user"], match["value"]):
             return match[0]
-        told = tell("generic_password_arg", match["flag"].strip(" ="), match["value"])
+        told = tell("generic_password_arg", match["flag"].strip(" ='\""), match["value"])
         return f"{match['flag']}{match['user']}:{told}"
 
     def after(match: re.Match[str]) -> str:
@@ -262,8 +171,3 @@ def logins(text: str, tell: Tell) -> str:
 def is_numbers(user: str, value: str) -> bool:
     """Whether it is the user and group of a container: `-u 1000:1000`."""
     return user.isdecimal() and value.isdecimal()
-
-
-def is_plain(value: str) -> bool:
-    """Whether a value can be no secret: `true`, `none`."""
-    return value.lower() in _PLAIN

@@ -53,8 +53,8 @@ class Allowed:
         )
 
 
-def compiled(name: str, pattern: str, origin: str) -> Rule:
-    """A rule. Raises ConfigError, naming `origin`, for what is no pattern or matches nothing."""
+def compiled(name: str, pattern: str, origin: str, *, may_fit_all: bool = False) -> Rule:
+    """A rule. Raises ConfigError, naming `origin`, for what is no pattern, or fits everywhere."""
     where = f"{origin}: {name}"
     if len(pattern) > LONGEST_PATTERN:
         raise ConfigError(f"{where}: a pattern has at most {LONGEST_PATTERN} characters")
@@ -63,7 +63,7 @@ def compiled(name: str, pattern: str, origin: str) -> Rule:
     except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(f"{where}: {pattern!r} is no regular expression: {error}") from error
     rule = Rule(name, found, origin)
-    if _limited(rule, "", found.fullmatch) is not None:
+    if not may_fit_all and _limited(rule, "", found.fullmatch) is not None:
         raise ConfigError(f"{where}: {pattern!r} fits the empty text, so it would mask everything")
     return rule
 

@@ -83,7 +83,7 @@ def is_secret_name(name: str) -> bool:
 
 def _is_secret_name(name: str) -> bool:
     lower = name.lower()
-    if not any(part in lower for part in PARTS):
+    if "=" in name or not any(part in lower for part in PARTS):
         return False
     spelt = _WORDS.findall(name)
     words = [word.lower() for word in spelt]

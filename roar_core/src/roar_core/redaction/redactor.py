@@ -9,8 +9,9 @@ from typing import NamedTuple
 import attrs
 
 from roar_core.redaction import contexts, entropy, programs
+from roar_core.redaction.assignments import is_plain, named
 from roar_core.redaction.commands import mask_row
-from roar_core.redaction.contexts import MASK, Tell, is_plain
+from roar_core.redaction.contexts import MASK, Tell
 from roar_core.redaction.custom import Allowed, Rule, literal_forms, search
 from roar_core.redaction.forms import FORMS, Form
 from roar_core.redaction.found import Finding, Redacted
@@ -54,13 +55,13 @@ class Redactor:
     def __attrs_post_init__(self) -> None:
         further = tuple(sorted(self.names))
 
-        def named(text: str, tell: Tell) -> str:
-            return contexts.named(text, tell, self.is_secret_name, further)
+        def assignments(text: str, tell: Tell) -> str:
+            return named(text, tell, self.is_secret_name, further)
 
         steps = [
             _Step(("@",), contexts.urls),
             _Step(("bearer", "basic", "authorization", "cookie"), contexts.headers),
-            _Step((*PARTS, *further), named),
+            _Step((*PARTS, *further), assignments),
             _Step(("-u", "--proxy-user", "pwd", "machine"), contexts.logins),
             _Step(programs.HINTS, programs.in_text),
             *(_Step(form.hints, _of_form(form), needs_context=False) for form in FORMS),

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from roar_core.errors import UnauthorisedError, UnreachableError, UnregisteredError
+from roar_core.errors import ConfigError, UnauthorisedError, UnreachableError, UnregisteredError
 from roar_core.registry.callers import KeyCaller
 from roar_core.registry.connection import Connection
 from roar_core.registry.credentials import CredentialFile, KnownKey, User
@@ -69,7 +69,10 @@ def signed_in(connection: Connection) -> User | None:
     user = User.from_document(told.get("user") if isinstance(told, Mapping) else None)
     if not user.words:
         raise UnauthorisedError(f"{connection.url} does not say whose SSH key this is")
-    keep_key(caller, connection.url, user)
+    try:
+        keep_key(caller, connection.url, user)
+    except ConfigError as error:  # a home that cannot be written: it is asked again next time
+        connection.warn(f"whose the SSH key is cannot be kept: {error}")
     return user
 
 

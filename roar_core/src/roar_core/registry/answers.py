@@ -65,7 +65,7 @@ def value_of(url: str, answer: Answer) -> Any:
 
 
 def error_of(url: str, answer: Answer, remedy: str = "") -> RegistryError:
-    """The error for an answer that is no success. `remedy` is what helps against a 401 or 403."""
+    """The error for an answer that is no success. `remedy` is what helps against a 401."""
     status = answer.status
     if 300 <= status < 400:
         to = f" to {_shown(answer.location)}" if answer.location else ""
@@ -83,8 +83,8 @@ def error_of(url: str, answer: Answer, remedy: str = "") -> RegistryError:
         case 401:
             message = f"{url} does not know who asks{because}{helps}"
             return UnauthorisedError(message, status, code)
-        case 403:
-            return UnauthorisedError(f"{url} does not allow this{because}{helps}", status, code)
+        case 403:  # it says itself which right is missing; another credential may not have it
+            return UnauthorisedError(f"{url} does not allow this{because}", status, code)
         case 404:
             return UnregisteredError(f"{url} has no such thing{because}", status, code)
         case 409:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import random
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +20,15 @@ from roar_core.errors import ConfigError, RegistryError, UnauthorisedError
 from roar_core.registry import ssh
 from roar_core.registry.address import Address
 from roar_core.registry.answers import Answer
-from roar_core.registry.credentials import NOBODY, CredentialFile, Login, Record, User, is_token
+from roar_core.registry.credentials import (
+    NOBODY,
+    Change,
+    CredentialFile,
+    Login,
+    Record,
+    User,
+    is_token,
+)
 from roar_core.registry.ssh import SshKey
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "ROAR_TOKEN"  # noqa: S105 - the name of the variable
 EARLY_S = 300
 _AGAIN_S = 60
+_AHEAD_S = 60  # registries take what is signed for up to five minutes from now
 CLIENT_ID = "roar-cli"
 LOG_IN = "sign in again: roar login"
 _OR_ANONYMOUS = "or publish without a name: --anonymous"
@@ -39,7 +49,8 @@ class Caller(Protocol):
     """Who asks. `name` is for sentences, `remedy` what helps when the registry refuses.
 
     `reads`: whether it is shown for reads that anybody may make. `user`: who it is as far as is
-    known without asking. `secret` is never to be shown, even if a registry repeats it.
+    known without asking. `secret` is never to be shown, even if a registry repeats it. `reason`:
+    why it cannot be used, empty when it can.
     """
 
     @property
@@ -54,6 +65,8 @@ class Caller(Protocol):
     def user(self) -> User: ...
     @property
     def secret(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
 
     def header(self, connection: Connection, method: str, target: str, body: bytes) -> str:
         """The value of `Authorization`. Raises UnauthorisedError when there can be none."""
@@ -72,6 +85,7 @@ class TokenCaller:
     remedy: str = f"{TOKEN_VARIABLE} must hold a token that is good there"
     reads: bool = True
     user: User = NOBODY
+    reason: str = ""
 
     def header(self, connection: Connection, method: str, target: str, body: bytes) -> str:
         return f"Bearer {self.secret}"
@@ -93,6 +107,7 @@ class LoginCaller:
     kind: str = "login"
     remedy: str = LOG_IN
     reads: bool = True
+    reason: str = ""
     _tried_at_s: float = 0.0
 
     @property
@@ -123,32 +138,37 @@ class LoginCaller:
         if self.login.is_foreign:
             return False
         before = self.login.access_token
-        with self.file.changing(connection.url, time.time()) as change:
-            stored = change.record.login
-            if stored is None or stored.is_foreign:
-                return False  # signed out meanwhile
-            self.login = stored
-            if stored.access_token != before and not _is_due(stored):
-                return True
-            if not stored.refresh_token:
-                return False
-            self._tried_at_s = time.time()
-            try:
-                asked = {"refresh_token": stored.refresh_token, "client_id": CLIENT_ID}
-                told = connection.exchange("auth/refresh", asked)
-            except RegistryError as error:
-                if error.status in (400, 401, 403):
-                    # It is over: nobody need ask with this refresh token again.
-                    over = attrs.evolve(stored, refresh_token="")
-                    change.keep(attrs.evolve(change.record, login=over))
-                _log.info("the log-in was not renewed: %s", error)
-                return False
-            renewed = renewed_by(stored, told, time.time())
-            if renewed is None:
-                return False
+        try:
+            with self.file.changing(connection.url, time.time()) as change:
+                self._exchange(connection, change)
+        except ConfigError as error:  # a home that cannot be written: the token may still be good
+            connection.warn(f"the log-in cannot be renewed: {error}")
+        return self.login.access_token != before
+
+    def _exchange(self, connection: Connection, change: Change) -> None:
+        """Take the tokens that are kept, or fetch the next and keep them; the file is locked."""
+        stored = change.record.login
+        if stored is None or stored.is_foreign:
+            return  # signed out meanwhile
+        is_new = stored.access_token != self.login.access_token
+        self.login = stored
+        if (is_new and not _is_due(stored)) or not stored.refresh_token:
+            return
+        self._tried_at_s = time.time()
+        try:
+            asked = {"refresh_token": stored.refresh_token, "client_id": CLIENT_ID}
+            told = connection.exchange("auth/refresh", asked)
+        except RegistryError as error:
+            if error.status in (400, 401, 403):
+                # It is over: nobody need ask with this refresh token again.
+                over = attrs.evolve(stored, refresh_token="")
+                change.keep(attrs.evolve(change.record, login=over))
+            _log.info("the log-in was not renewed: %s", error)
+            return
+        renewed = renewed_by(stored, told, time.time())
+        if renewed is not None:
             self.login = renewed
             change.keep(attrs.evolve(change.record, login=renewed))
-        return True
 
 
 @attrs.define
@@ -165,7 +185,9 @@ class KeyCaller:
     reads: bool = True
     kind: str = "ssh"
     secret: str = ""
+    reason: str = ""
     _signed_at: dict[bytes, int] = attrs.field(factory=dict)
+    _ahead_s: int = 0
 
     @property
     def name(self) -> str:
@@ -180,7 +202,7 @@ class KeyCaller:
 
     def header(self, connection: Connection, method: str, target: str, body: bytes) -> str:
         what = hashlib.sha256(f"{method} {target}\n".encode() + body).digest()
-        at_s = max(ssh.now_s(), self._signed_at.get(what, 0) + 1)
+        at_s = max(ssh.now_s() + self._ahead_s, self._signed_at.get(what, 0) + 1)
         self._signed_at[what] = at_s
         message = ssh.message_of(at_s, method, target, body)
         try:
@@ -189,7 +211,8 @@ class KeyCaller:
             raise UnauthorisedError(str(error)) from error
 
     def renew(self, connection: Connection, answer: Answer) -> bool:
-        """When another process signed the same in the same second."""
+        """When another process signed the same for the same second: go to another one."""
+        self._ahead_s = random.randint(1, _AHEAD_S)  # noqa: S311 - nothing secret hangs on it
         return b"used before" in answer.body
 
 
@@ -214,11 +237,11 @@ class Withheld:
 
 def caller_of(address: Address, config: Config, environ: Mapping[str, str]) -> Caller | None:
     """Who the user is at a registry; None: nobody. Nothing is asked of the registry."""
-    file = CredentialFile.of(environ)
-    record = file.record(address.url, time.time())
     token = environ.get(TOKEN_VARIABLE, "").strip()
     if token:
         return _with_token(token, address)
+    file = CredentialFile.of(environ)
+    record = file.record(address.url, time.time())
     if record.login is not None:
         return LoginCaller(record.login, file)
     try:

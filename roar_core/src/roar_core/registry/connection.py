@@ -21,7 +21,9 @@ import attrs
 
 from roar_core import __version__
 from roar_core.config.layers import Config
+from roar_core.config.redacting import redactor_of
 from roar_core.errors import UnauthorisedError, UnreachableError
+from roar_core.redaction import DEFAULT, Redactor, redact
 from roar_core.registry.address import Address, address_of
 from roar_core.registry.answers import Answer, error_of, value_of
 from roar_core.registry.callers import Caller, caller_of
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 CONNECT_S, READ_S = 10.0, 30.0
 LONGEST_WAIT_S = 30.0
+_RENEWALS = 3
 _FIRST_WAIT_S = 0.25
 _SILENT_WAIT_S = 3.0
 _MOST_BYTES = 128 << 20
@@ -68,13 +71,15 @@ class Connection:
         attempts: int = ATTEMPTS,
         warn: Callable[[str], None] = _log.warning,
         pause: Callable[[float], None] = time.sleep,
+        redactor: Redactor = DEFAULT,
     ) -> None:
         self.address = address
         self.url = address.url
         self.caller = caller
         self._attempts = attempts
-        self._warn = warn
+        self.warn = warn
         self._pause = pause
+        self.redactor = redactor
         self._opened: httpx.Client | None = None
         self._is_refused = False
 
@@ -107,9 +112,15 @@ class Connection:
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> Any:
-        """The value answered to `body`. `token` is an anonymous registration's own secret."""
+        """The value answered to `body`. `token` is an anonymous registration's own secret.
+
+        Nothing secret leaves by this way, whatever `body` was made by: see docs/redaction.md.
+        """
+        told = redact(body, self.redactor)
+        if told.masked:
+            _log.warning("masked in a body for %s: %s", path, told.masked)
         own = "" if token is None else f"RegistrationSession {token}"
-        request = _Request("POST", path, _json(body), authorization=own)
+        request = _Request("POST", path, _json(told.document), authorization=own)
         caller = self.caller if token is None else None
         return self._value(request, self._answer(request, caller), caller)
 
@@ -122,7 +133,13 @@ class Connection:
 
     def as_nobody(self) -> Connection:
         """The same registry, asked without any credential; to be closed on its own."""
-        return Connection(self.address, attempts=self._attempts, warn=self._warn, pause=self._pause)
+        return Connection(
+            self.address,
+            attempts=self._attempts,
+            warn=self.warn,
+            pause=self._pause,
+            redactor=self.redactor,
+        )
 
     def close(self) -> None:
         """Let go of the sockets; the connection opens them again when it is used again."""
@@ -145,7 +162,7 @@ class Connection:
         if answer.is_success:
             return value_of(self.url, answer)
         remedy = caller.remedy if caller is not None else ""
-        if answer.status == 401 and not (remedy or request.authorization or request.content):
+        if caller is None and request.is_repeatable and not request.authorization:
             remedy = "sign in: roar login"
         error = error_of(self.url, answer, remedy)
         error.args = (self._without_secret(str(error)),)
@@ -154,7 +171,7 @@ class Connection:
     def _read_as_nobody(self, request: _Request, reason: str) -> Any:
         self._is_refused = True
         answer = self._answer(request, None)
-        self._warn(f"{reason}; asked without a name instead, which sees only what is public")
+        self.warn(f"{reason}; asked without a name instead, which sees only what is public")
         return self._value(request, answer)
 
     def _without_secret(self, text: str) -> str:
@@ -162,10 +179,12 @@ class Connection:
         return text.replace(secret, "***") if secret else text
 
     def _answer(self, request: _Request, caller: Caller | None) -> Answer:
-        """The last answer of as many attempts as it takes, a credential being renewed once."""
+        """The last answer of as many attempts as it takes, while a credential can be renewed."""
         answer = self._persist(request, caller)
-        if answer.status == 401 and caller is not None and caller.renew(self, answer):
-            return self._persist(request, caller)
+        for _ in range(_RENEWALS):
+            if answer.status != 401 or caller is None or not caller.renew(self, answer):
+                break
+            answer = self._persist(request, caller)
         return answer
 
     def _persist(self, request: _Request, caller: Caller | None) -> Answer:
@@ -250,7 +269,7 @@ class Connection:
         if asked_s is not None:
             wait_s += asked_s
         if wait_s > _SILENT_WAIT_S:
-            self._warn(f"{self.url} asks to wait; going on in {math.ceil(wait_s)} s")
+            self.warn(f"{self.url} asks to wait; going on in {math.ceil(wait_s)} s")
         self._pause(wait_s)
 
     def _silence(self, error: httpx.HTTPError) -> str:
@@ -279,7 +298,7 @@ def connect(
     """
     address = address_of(config, environ, url)
     caller = None if anonymous else caller_of(address, config, environ)
-    return Connection(address, caller, attempts=attempts, warn=warn)
+    return Connection(address, caller, attempts=attempts, warn=warn, redactor=redactor_of(config))
 
 
 def _json(body: Mapping[str, Any] | None) -> bytes:

@@ -3,7 +3,8 @@
 It lies beside the user's global.toml, is the user's alone to read, and is only ever replaced whole.
 The client that people used before keeps one log-in in the same file, at its top, and says of it who
 issued it but not which address it is for. Those keys are kept as they are; the log-in is understood
-where the issuer is the registry itself, and never refreshed: the other client would lose it.
+where the issuer is the registry itself, and never refreshed: the other client would lose it. Of
+ours it takes no such care: whenever it writes or removes the file, it forgets them.
 """
 
 from __future__ import annotations

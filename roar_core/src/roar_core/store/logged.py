@@ -43,19 +43,37 @@ def keep_logged(
     )
 
 
-def registrations_of(db: sqlite3.Connection, jobs: Iterable[int]) -> dict[int, list[Registration]]:
-    """Where each of these jobs is registered, what was learnt last first."""
-    found: dict[int, list[Registration]] = {}
-    for job, *row in db.execute(
-        "SELECT receipt.job, receipt.registry, receipt.session_hash, visibility, owner, url, "
-        "learnt_at_ns, leaf, size FROM json_each(?) JOIN receipt ON receipt.job = value "
+def registrations_of(db: sqlite3.Connection, uids: Iterable[str]) -> dict[str, list[Registration]]:
+    """Where each of these jobs is registered, by uid; what was learnt last comes first."""
+    found: dict[str, list[Registration]] = {}
+    for uid, *row in db.execute(
+        "SELECT job.uid, receipt.registry, receipt.session_hash, visibility, owner, url, "
+        "learnt_at_ns, leaf, size FROM json_each(?) JOIN job ON job.uid = value "
+        "JOIN receipt ON receipt.job = job.id "
         "LEFT JOIN logged ON logged.job = receipt.job AND logged.registry = receipt.registry "
         "AND logged.session_hash = receipt.session_hash "
         "ORDER BY learnt_at_ns DESC, receipt.registry, owner",
-        (json.dumps(list(jobs)),),
+        (json.dumps(list(uids)),),
     ):
-        found.setdefault(job, []).append(Registration(*row))
+        found.setdefault(uid, []).append(Registration(*row))
     return found
+
+
+def unproven(
+    db: sqlite3.Connection, registry: str, owner: str, uids: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Of these jobs those whose place in the log is not proven: uids by the session's hash."""
+    found: dict[str, list[str]] = {}
+    for session_hash, uid in db.execute(
+        "SELECT receipt.session_hash, job.uid FROM json_each(?) JOIN job ON job.uid = value "
+        "JOIN receipt ON receipt.job = job.id "
+        "LEFT JOIN logged ON logged.job = receipt.job AND logged.registry = receipt.registry "
+        "AND logged.session_hash = receipt.session_hash "
+        "WHERE receipt.registry = ? AND owner = ? AND leaf IS NULL ORDER BY job.id",
+        (json.dumps(list(uids)), registry, owner),
+    ):
+        found.setdefault(session_hash, []).append(uid)
+    return {name: tuple(jobs) for name, jobs in found.items()}
 
 
 def sessions_at(db: sqlite3.Connection, registry: str) -> dict[str, tuple[str, ...]]:
@@ -80,9 +98,10 @@ def edges_of_jobs(
     wanted = tuple(uids)
     found: dict[str, set[tuple[str, str]]] = {uid: set() for uid in wanted}
     for uid, direction, digest in db.execute(
-        "SELECT job.uid, direction, coalesce(nullif(lower(hex(blake3)), ''), (SELECT value FROM digest "
+        "SELECT job.uid, direction, CASE WHEN blake3 IS NULL THEN (SELECT value FROM digest "
         "WHERE digest.artifact = artifact.id "
-        "ORDER BY algorithm NOT LIKE 'composite%', algorithm LIMIT 1)) "
+        "ORDER BY algorithm NOT LIKE 'composite%', algorithm LIMIT 1) "
+        "ELSE lower(hex(blake3)) END "
         "FROM json_each(?) JOIN job ON job.uid = value JOIN edge ON edge.job = job.id "
         "JOIN artifact ON artifact.id = edge.artifact",
         (json.dumps(wanted),),

@@ -21,25 +21,26 @@ def caller_of(
     With `project_id` they have their role in that project, through whatever way, and nothing else.
     Raises Unauthenticated when there is no such account, or it is disabled.
     """
-    me = connection.execute(
-        sa.select(owner.c.name, account.c.is_operator, account.c.is_disabled)
+    roles = sa.union_all(
+        sa.select(
+            sa.literal(True).label("is_owner"),
+            membership.c.organization_id.label("id"),
+            membership.c.role,
+        ).where(membership.c.user_id == owner_id),
+        sa.select(sa.literal(False), project_member.c.project_id, project_member.c.role).where(
+            project_member.c.user_id == owner_id
+        ),
+    ).subquery("roles")
+    # Whoever has no role anywhere is one row all the same.
+    found = connection.execute(
+        sa.select(owner.c.name, account.c.is_operator, account.c.is_disabled, *roles.c)
         .join(account, account.c.owner_id == owner.c.id)
+        .outerjoin(roles, sa.true())
         .where(owner.c.id == owner_id)
-    ).one_or_none()
-    if me is None or me.is_disabled:
-        raise Unauthenticated("this account is disabled; ask who runs this registry")
-    rows = connection.execute(
-        sa.union_all(
-            sa.select(
-                sa.literal(True).label("is_owner"),
-                membership.c.organization_id.label("id"),
-                membership.c.role,
-            ).where(membership.c.user_id == owner_id),
-            sa.select(sa.literal(False), project_member.c.project_id, project_member.c.role).where(
-                project_member.c.user_id == owner_id
-            ),
-        )
     ).all()
+    if not found or found[0].is_disabled:
+        raise Unauthenticated("this account is disabled; ask who runs this registry")
+    me, rows = found[0], [row for row in found if row.role is not None]
     most = Role.READER if is_read_only else Role.ADMIN
     owners = {row.id: min(Role(row.role), most) for row in rows if row.is_owner}
     owners[owner_id] = most

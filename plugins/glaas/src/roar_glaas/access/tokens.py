@@ -2,6 +2,10 @@
 
 A log-in gives two, a family: one opens everything for an hour, the other is exchanged for the next
 two, once. A personal token is made by hand, for programs.
+
+A client that lost the answer, or asked twice at once, may exchange once more, for some seconds and
+as long as what came of it is not used. Of several that came of one only one goes on: two are two
+hands.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from roar_glaas.storage.tables import account, owner, project, token
 ACCESS, REFRESH, PERSONAL = "access", "refresh", "personal"
 ACCESS_S = 3600
 REFRESH_S = 30 * DAY_S
+GRACE_S = 10
+_MOST_OF_ONE = 8
 # What a secret starts with, so that scanners of secrets and people know it when they see it.
 PREFIX = "glaas_"
 
@@ -52,14 +58,22 @@ def hash_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def issue_pair(connection: sa.Connection, owner_id: int, title: str, family: str = "") -> Pair:
+def issue_pair(
+    connection: sa.Connection,
+    owner_id: int,
+    title: str,
+    family: str = "",
+    came_of: int | None = None,
+) -> Pair:
     """Two new tokens of one family; a new family unless named. What has expired is forgotten."""
     family = family or secrets.token_hex(16)
     connection.execute(
         sa.delete(token).where(token.c.kind != PERSONAL, token.c.expires_at_us < now_us())
     )
-    access = _issue(connection, owner_id, ACCESS, ACCESS_S, title=title, family=family)
-    refresh = _issue(connection, owner_id, REFRESH, REFRESH_S, title=title, family=family)
+    access, refresh = (
+        _issue(connection, owner_id, kind, lasts_s, title=title, family=family, came_of=came_of)
+        for kind, lasts_s in ((ACCESS, ACCESS_S), (REFRESH, REFRESH_S))
+    )
     return Pair(owner_id, access, refresh, now_us() + REFRESH_S * SECOND_US)
 
 
@@ -92,6 +106,7 @@ def _issue(
     *,
     title: str,
     family: str = "",
+    came_of: int | None = None,
     is_read_only: bool = False,
     project_id: int | None = None,
 ) -> str:
@@ -102,6 +117,7 @@ def _issue(
         "owner_id": owner_id,
         "kind": kind,
         "family": family,
+        "came_of": came_of,
         "title": title,
         "is_read_only": is_read_only,
         "project_id": project_id,
@@ -138,15 +154,32 @@ def refresh(connection: sa.Connection, secret: str) -> Pair | None:
     row = _find(connection, secret, (REFRESH,))
     if row is None or row.is_disabled or row.expires_at_us <= now_us():
         return None
-    ended = connection.execute(
+    if not _may_go_on(connection, row):
+        revoke_family(connection, row.family)
+        return None
+    connection.execute(
         sa.update(token)
         .where(token.c.id == row.id, token.c.revoked_at_us.is_(None))
         .values(revoked_at_us=now_us())
     )
-    if ended.rowcount != 1:
-        revoke_family(connection, row.family)
-        return None
-    return issue_pair(connection, row.owner_id, row.title, row.family)
+    return issue_pair(connection, row.owner_id, row.title, row.family, row.id)
+
+
+def _may_go_on(connection: sa.Connection, row: Any) -> bool:
+    """Whether a refresh token is good for another pair, as far as others of its family tell."""
+    family = sa.select(token).where(token.c.family == row.family, token.c.kind == REFRESH)
+    # Whoever exchanges another of the family at the same moment is waited for, then looked at.
+    connection.execute(family.order_by(token.c.id).with_for_update()).all()
+    of_family = connection.execute(family).all()
+    this = next((one for one in of_family if one.id == row.id), None)
+    if this is None:  # it has expired meanwhile
+        return False
+    if this.revoked_at_us is None:
+        beside = [one for one in of_family if one.came_of == row.came_of and one.id != row.id]
+        return row.came_of is None or all(one.revoked_at_us is None for one in beside)
+    came = [one for one in of_family if one.came_of == row.id]
+    is_again = this.revoked_at_us + GRACE_S * SECOND_US > now_us() and 0 < len(came) < _MOST_OF_ONE
+    return is_again and all(one.revoked_at_us is None for one in came)
 
 
 def revoke_family(connection: sa.Connection, family: str) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from litestar import get
 
-from roar_glaas import __version__
+from roar_glaas import __version__, door
+from roar_glaas.api.known_jobs import MOST_UIDS
+from roar_glaas.labels.replacing import MOST_LABELS
+from roar_glaas.registration import intake
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
 
@@ -26,6 +29,17 @@ def health(settings: Settings) -> dict[str, Any]:
                 "links_batch": True,
                 "known_jobs": True,
             }
+        },
+        # Beyond the protocol: how much is taken at once, so that clients can send it in pieces.
+        "limits": {
+            "body_bytes": settings.max_body_bytes,
+            "text_characters": door.MOST_CHARACTERS,
+            "registration_jobs": settings.registration_jobs,
+            "registration_bytes": settings.registration_bytes,
+            "links": intake.MOST_LINKS,
+            "components": intake.MOST_COMPONENTS,
+            "labels": MOST_LABELS,
+            "known_job_uids": MOST_UIDS,
         },
     }
 

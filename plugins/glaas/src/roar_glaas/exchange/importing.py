@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from roar_core.identity import canonical_json
 from roar_glaas.errors import GlaasError
 from roar_glaas.exchange.lines import PEOPLE, RECORD, TABLES, Name, copied, references
 from roar_glaas.exchange.reading import batches
@@ -88,7 +89,7 @@ class _Reader:
                 raise ValueError("a record of another version")
             records.append(Record(kind, document))
         numbers = (line["number"] for line in batch)
-        indexes = append(self._connection, records, now_us())
+        indexes = append(self._connection, records, now_us(), canonical=canonical_json)
         self._leaves |= dict(zip(numbers, indexes, strict=True))
 
     def _insert(self, table: sa.Table, batch: list[Line]) -> None:

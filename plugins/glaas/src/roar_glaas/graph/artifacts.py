@@ -21,6 +21,7 @@ from roar_glaas.storage.tables import (
     job,
     label,
     session,
+    withheld,
 )
 
 SHORTEST_PREFIX = 8
@@ -48,7 +49,7 @@ def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> 
     a prefix, or a digest that several registrations claim for different bytes, names more than one.
     """
     low, high = _range(reference)
-    named = sa.select(artifact.c.id).where(artifact.c.digest.between(low, high))
+    named = artifact.c.digest.between(low, high) if low != high else artifact.c.digest == low
     claimed = (
         sa.select(digest_claim.c.artifact_id)
         .join(session, session.c.id == digest_claim.c.session_id)
@@ -56,9 +57,11 @@ def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> 
     )
     # One condition with OR in it would have PostgreSQL look at every artifact.
     if low == high:  # nobody can claim a name away from what is registered under it
-        rows = _right_one(connection, caller, named) or _first(connection, claimed)
+        rows = _right_one(connection, caller, sa.select(artifact).where(named))
+        rows = rows or _first(connection, claimed)
     else:
-        rows = _first(connection, sa.union(named.where(_is_seen(caller)), claimed))
+        seen = sa.select(artifact.c.id).where(named, _is_seen(caller))
+        rows = _first(connection, sa.union(seen, claimed))
     if not rows:
         raise NotFound(f"no artifact {reference} is registered")
     if len(rows) > 1:
@@ -78,10 +81,11 @@ def _right_one(connection: sa.Connection, caller: Caller, named: sa.Select[Any])
     No file has the hash of a dataset whose members give it. Of others, that one is a dataset is
     somebody's word, which takes no name away from what was registered before.
     """
-    # By their ids: there is one for each algorithm at most, and nothing else is looked at.
-    ids = connection.execute(named).scalars().all()
-    if not ids:
-        return []
+    # There is one for each algorithm at most: mostly one, which then is the right one.
+    found = list(connection.execute(named))
+    if len(found) < 2:
+        return found
+    ids = [row.id for row in found]
     of_it = (composite.c.artifact_id == artifact.c.id, composite.c.is_proven)
     order = (sa.exists().where(*of_it).desc(), artifact.c.id)
     these = sa.select(artifact).where(artifact.c.id.in_(ids))
@@ -111,8 +115,9 @@ def _is_seen(caller: Caller) -> sa.ColumnElement[bool]:
 def describe(connection: sa.Connection, caller: Caller, found: Found) -> dict[str, Any]:
     """What `GET /artifacts/H` answers (protocol, section 6); the first registration comes first."""
     facts = connection.execute(
-        sa.select(artifact_fact, session.c.hash, session.c.registered_at_us)
+        sa.select(artifact_fact, session.c.hash, session.c.registered_at_us, withheld.c.reason)
         .join(session, session.c.id == artifact_fact.c.session_id)
+        .outerjoin(withheld, withheld.c.leaf_index == artifact_fact.c.leaf_index)
         .where(artifact_fact.c.artifact_id == found.id, visible(caller))
         .order_by(artifact_fact.c.id)
         .limit(_MOST_LISTED)
@@ -123,15 +128,17 @@ def describe(connection: sa.Connection, caller: Caller, found: Found) -> dict[st
         .where(digest_claim.c.artifact_id == found.id, visible(caller))
         .distinct()
     ).all()
-    datasets = connection.execute(
-        sa.select(composite, session.c.hash, session.c.registered_at_us)
+    of_sets = (
+        sa.select(composite, session.c.hash, session.c.registered_at_us, withheld.c.reason)
         .join(session, session.c.id == composite.c.session_id)
+        .outerjoin(withheld, withheld.c.leaf_index == composite.c.leaf_index)
         .where(composite.c.artifact_id == found.id, visible(caller))
         .order_by(composite.c.id)
         .limit(_MOST_LISTED)
-    ).all()
+    )
+    datasets = connection.execute(of_sets).all() if found.is_composite else []
     said = [*facts, *datasets]
-    why = reasons(connection, [row.leaf_index for row in said if row.metadata is None])
+    why = {row.leaf_index: row.reason for row in said if row.reason is not None}
     first = said[0] if said else None
     hashes = [{"algorithm": found.algorithm, "digest": found.digest}]
     hashes += [

@@ -57,11 +57,17 @@ def first_jobs(walk: Iterator[Step], most: int) -> tuple[list[int], bool]:
     return ids[:most], len(ids) <= most
 
 
-def walk_up(connection: sa.Connection, caller: Caller, found: Found, as_of: int) -> Iterator[Step]:
+def walk_up(
+    connection: sa.Connection,
+    caller: Caller,
+    found: Found,
+    as_of: int,
+    producers: Producers | None = None,
+) -> Iterator[Step]:
     """The jobs an artifact came from, nearest first, each once; a hop costs at most two queries.
 
     The artifact's own producer is the newest job that wrote it. The order is the same whenever it
-    is asked for with the same `as_of`.
+    is asked for with the same `as_of`. What `producers` learn on the way, they know afterwards.
     """
     first = connection.execute(
         sa.select(edge.c.job_id)
@@ -78,21 +84,20 @@ def walk_up(connection: sa.Connection, caller: Caller, found: Found, as_of: int)
     ).scalar()
     if first is not None:
         yield Step(first, 1, None, None)
-        yield from walk_up_from(connection, caller, [first], as_of)
+        producers = producers or Producers(connection, caller, as_of)
+        yield from walk_up_from(connection, producers, [first])
 
 
 def walk_up_from(
-    connection: sa.Connection, caller: Caller, jobs: list[int], as_of: int
+    connection: sa.Connection, producers: Producers, jobs: list[int]
 ) -> Iterator[Step]:
     """The jobs that these jobs' inputs came from, without these."""
-    sessions = WholeSessions(connection, as_of)
-    producers = Producers(connection, caller, as_of, sessions)
     seen = set(jobs)
     front, hop = list(jobs), 1
     while front:
         hop += 1
         reached: dict[int, tuple[int, int]] = {}
-        for reads in _reads_of(connection, sessions, front):
+        for reads in uses_met(connection, producers.sessions, front, "in"):
             for (reader, read), maker in sorted(producers.of(reads).items()):
                 if maker not in seen:
                     seen.add(maker)
@@ -106,15 +111,23 @@ def walk_down(
     connection: sa.Connection, caller: Caller, found: Found, as_of: int
 ) -> Iterator[Step]:
     """The jobs that read an artifact or what came of it, nearest first, each once."""
-    seen: set[int] = set()
     first = []
-    for read in _readers(connection, caller, [found.id], as_of):
+    for one in first_readers(connection, caller, [found.id], as_of):
+        first.append(one)
+        yield Step(one, 1, None, None)
+    yield from walk_down_from(connection, caller, first, as_of)
+
+
+def first_readers(
+    connection: sa.Connection, caller: Caller, artifacts: list[int], as_of: int
+) -> Iterator[int]:
+    """Ids of the jobs that read any of these artifacts themselves, each once."""
+    seen: set[int] = set()
+    for read in _readers(connection, caller, artifacts, as_of):
         for use in read:
             if use.job_id not in seen:
                 seen.add(use.job_id)
-                first.append(use.job_id)
-                yield Step(use.job_id, 1, None, None)
-    yield from walk_down_from(connection, caller, first, as_of)
+                yield use.job_id
 
 
 def walk_down_from(
@@ -126,7 +139,8 @@ def walk_down_from(
     front, hop = list(jobs), 1
     while front:
         hop += 1
-        outputs = {use.artifact_id for made in uses_of(connection, front, "out") for use in made}
+        written = uses_met(connection, producers.sessions, front, "out")
+        outputs = {use.artifact_id for made in written for use in made}
         front = []
         for read in _readers(connection, caller, sorted(outputs), as_of):
             made_by = producers.of(read)
@@ -146,23 +160,23 @@ def uses_of(connection: sa.Connection, jobs: list[int], direction: str) -> Itera
         yield [Use(*row) for row in connection.execute(query, part)]
 
 
-def _reads_of(
-    connection: sa.Connection, sessions: WholeSessions, jobs: list[int]
+def uses_met(
+    connection: sa.Connection, sessions: WholeSessions, jobs: list[int], direction: str
 ) -> Iterator[list[Use]]:
-    """What jobs read, some hundred jobs at a time, of loaded sessions without asking."""
+    """As `uses_of`, of loaded sessions without asking; the others may become worth loading."""
     for start in range(0, len(jobs), AT_ONCE):
-        reads: list[Use] = []
+        found: list[Use] = []
         unknown = []
         for one in jobs[start : start + AT_ONCE]:
-            known = sessions.reads_of(one)
+            known = sessions.used_by(one, direction)
             if known is None:
                 unknown.append(one)
             else:
-                reads += known
-        for asked in uses_of(connection, unknown, "in"):
+                found += known
+        for asked in uses_of(connection, unknown, direction):
             sessions.meet(asked)
-            reads += asked
-        yield reads
+            found += asked
+        yield found
 
 
 @cache

@@ -22,11 +22,9 @@ _STEPS = 100_000
 def reading(database: Database, longest_s: float = LONGEST_S) -> Iterator[sa.Connection]:
     """As `Database.read`; raises Unprocessable once the block's queries take longer than that."""
     ends_at = time.monotonic() + longest_s
-    with database.read() as connection:
+    with database.read(longest_s) as connection:
         driver = connection.connection.driver_connection
-        if database.is_postgresql:
-            connection.execute(sa.text(f"SET LOCAL statement_timeout = {round(longest_s * 1e3)}"))
-        elif driver is not None:
+        if driver is not None and not database.is_postgresql:
             driver.set_progress_handler(lambda: time.monotonic() > ends_at, _STEPS)
         try:
             yield connection

@@ -28,18 +28,13 @@ class Producers:
     """Answers which job made what was read, in one state of the registry.
 
     Jobs with ids beyond `as_of` do not count: a walk that is gone on with later finds the same.
-    What was asked of the database is kept, so an artifact is looked up once in a walk.
+    What was asked of the database is kept, so an artifact is looked up once in a walk; `sessions`
+    are those that the walk met much of.
     """
 
-    def __init__(
-        self,
-        connection: sa.Connection,
-        caller: Caller,
-        as_of: int,
-        sessions: WholeSessions | None = None,
-    ) -> None:
+    def __init__(self, connection: sa.Connection, caller: Caller, as_of: int) -> None:
         self._connection = connection
-        self._sessions = sessions
+        self.sessions = WholeSessions(connection, as_of)
         self._caller = caller
         self._as_of = as_of
         self._is_postgresql = connection.dialect.name == "postgresql"
@@ -54,8 +49,7 @@ class Producers:
         elsewhere = []
         for read in reads:
             # One of the reader's session comes before all others, so they need not be known.
-            near = self._sessions.writers_near(read) if self._sessions is not None else []
-            best = _best(near, read)
+            best = _best(self.sessions.writers_near(read), read)
             if best is None:
                 elsewhere.append(read)
             else:

@@ -11,7 +11,7 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.digests import COMPOSITE, digest_text, is_composite
 from roar_glaas.graph.artifacts import Found
-from roar_glaas.graph.closure import MOST_JOBS, first_jobs, newest_job, uses_of, walk_up
+from roar_glaas.graph.closure import MOST_JOBS, first_jobs, newest_job, uses_met, walk_up
 from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.graph.producers import Producers
 from roar_glaas.graph.uses import AT_ONCE
@@ -34,8 +34,10 @@ def sources_of(
     question = ("sources", found.id)
     place = place_of(cursor, question, 2)
     as_of, last = place or (newest_job(connection), 0)
-    jobs, is_all = first_jobs(walk_up(connection, caller, found, as_of), MOST_JOBS)
-    leaves, made = leaves_of(connection, caller, jobs, as_of)
+    producers = Producers(connection, caller, as_of)
+    walk = walk_up(connection, caller, found, as_of, producers)
+    jobs, is_all = first_jobs(walk, MOST_JOBS)
+    leaves, made = leaves_of(connection, producers, jobs)
     wanted = sorted(one for one in leaves if one > last)
     page = wanted[:limit]
     sets = _composites(connection, {*leaves, *made})[:_MOST_DATASETS]
@@ -53,12 +55,11 @@ def sources_of(
 
 
 def leaves_of(
-    connection: sa.Connection, caller: Caller, jobs: list[int], as_of: int
+    connection: sa.Connection, producers: Producers, jobs: list[int]
 ) -> tuple[set[int], set[int]]:
     """Ids of the artifacts that these jobs read: those that no job made, and those that one did."""
     leaves, made = set[int](), set[int]()
-    producers = Producers(connection, caller, as_of)
-    for reads in uses_of(connection, jobs, "in"):
+    for reads in uses_met(connection, producers.sessions, jobs, "in"):
         makers = producers.of(reads)
         for read in reads:
             is_made = (read.job_id, read.artifact_id) in makers

@@ -30,6 +30,7 @@ class WholeSessions:
         self._as_of = as_of
         self._met: Counter[int] = Counter()
         self._reads: dict[int, list[Use]] = {}
+        self._writes: dict[int, list[Use]] = {}
         # Session id -> artifact id -> who wrote it.
         self._writers: dict[int, dict[int, list[Use]]] = {}
 
@@ -41,9 +42,9 @@ class WholeSessions:
             if self._met[session_id] >= MANY_JOBS and session_id not in self._writers:
                 self._load(session_id)
 
-    def reads_of(self, job_id: int) -> list[Use] | None:
-        """What a job read; None when its session is not loaded."""
-        return self._reads.get(job_id)
+    def used_by(self, job_id: int, direction: str) -> list[Use] | None:
+        """What a job read ("in") or wrote ("out"); None when its session is not loaded."""
+        return (self._reads if direction == "in" else self._writes).get(job_id)
 
     def writers_near(self, read: Use) -> list[Use]:
         """The jobs of the reader's session that wrote what it read; none when it is not loaded."""
@@ -64,8 +65,12 @@ class WholeSessions:
         if len(rows) > _MOST_EDGES:
             return
         for job_id, artifact_id, direction, started_at_us in rows:
-            reads = self._reads.setdefault(job_id, [])
+            reads, writes = self._reads.setdefault(job_id, []), self._writes.setdefault(job_id, [])
             if artifact_id is None:
                 continue
             use = Use(job_id, artifact_id, session_id, started_at_us)
-            (reads if direction == "in" else writers[artifact_id]).append(use)
+            if direction == "in":
+                reads.append(use)
+            else:
+                writes.append(use)
+                writers[artifact_id].append(use)

@@ -142,7 +142,10 @@ def _waiting(connection: sa.Connection, found: Any) -> Registration | None:
     ).one_or_none()
     if row is None:
         return None
-    return Registration(row.id, row.owner_id, True, row.session_id, row.client_version, row.address)
+    return Registration(
+        *(row.id, row.owner_id, True, row.session_id, row.client_version, row.address),
+        *(row.staged_jobs, row.staged_bytes),
+    )
 
 
 def _place(connection: sa.Connection, number: int) -> Place:

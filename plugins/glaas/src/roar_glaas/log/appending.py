@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from roar_core.identity import canonical_json
 from roar_core.transparency.merkle import leaf_hash, node_hash
+from roar_glaas.canonical import canonical_bytes
 from roar_glaas.log.proofs import log_size
 from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import leaf, node, record_bytes
@@ -24,8 +24,16 @@ class Record(NamedTuple):
     document: dict[str, Any]
 
 
-def append(connection: sa.Connection, records: Sequence[Record], now_us: int) -> range:
+def append(
+    connection: sa.Connection,
+    records: Sequence[Record],
+    now_us: int,
+    *,
+    canonical: Callable[[Any], bytes] = canonical_bytes,
+) -> range:
     """Append `records` in order; return their leaf indexes.
+
+    Records that somebody else put together need a `canonical` that checks what it writes.
 
     Call it in `Database.append`: two writers at once would give one number twice. Memory and time
     grow with the records, and with the logarithm of the log.
@@ -34,7 +42,7 @@ def append(connection: sa.Connection, records: Sequence[Record], now_us: int) ->
     leaves, kept, complete = [], [], {}
     for index, record in enumerate(records, first):
         salt = os.urandom(_SALT_BYTES)
-        content = canonical_json({"kind": record.kind, "v": 1, **record.document})
+        content = canonical({"kind": record.kind, "v": 1, **record.document})
         digest = leaf_hash(salt, content)
         leaves.append((index, digest, record.kind, now_us))
         kept.append((index, salt, content))

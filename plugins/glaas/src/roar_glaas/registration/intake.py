@@ -33,6 +33,7 @@ class Git(NamedTuple):
 
 
 MOST_LINKS = 10_000
+MOST_COMPONENTS = 100_000
 _SOURCES = ("s3", "gs", "https", "hf", "http", "file")
 _KINDS = ("file", "symlink", "composite")
 _MOST = 2**53 - 1
@@ -144,6 +145,11 @@ def composite_piece(entry: Door, body: wire.Composite) -> Piece:
     where = f"composite {digests[0][1][:12]}"
     if body.hash != digests[0][1] or not is_composite(digests[0][0]):
         raise BadRequest(f"{where}: hash must be the first of hashes, of a composite algorithm")
+    if len(body.components) > MOST_COMPONENTS:
+        raise BadRequest(
+            f"{where}: at most {MOST_COMPONENTS} components in one request; send the first, and a "
+            "filter of all"
+        )
     members = [_member(entry, member, where) for member in body.components]
     total = _count(body.component_count_total, f"{where}: component_count_total")
     if len(members) > total:

@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roar_core.identity import canonical_json
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.scopes import Scope
 from roar_glaas.access.visibility import visible
+from roar_glaas.canonical import canonical_bytes
 from roar_glaas.digests import is_composite
 from roar_glaas.errors import Unprocessable
 from roar_glaas.registration.intake import Git
@@ -141,7 +141,7 @@ class Pieces:
             "jobs": jobs,
             "edges": edges,
         }
-        return hashlib.sha256(canonical_json(content)).digest()
+        return hashlib.sha256(canonical_bytes(content)).digest()
 
     def parents_first(self) -> list[Body]:
         """The jobs, each behind its parent, otherwise as they came; raises Unprocessable."""

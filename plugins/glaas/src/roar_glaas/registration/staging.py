@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import NOBODY, Caller
 from roar_glaas.door import storable
-from roar_glaas.errors import Conflict, NotFound, Unauthenticated
+from roar_glaas.errors import Conflict, NotFound, TooLarge, Unauthenticated
 from roar_glaas.moments import SECOND_US, now_us
 from roar_glaas.registration.quota import User, use
 from roar_glaas.settings import Settings
@@ -48,6 +48,8 @@ class Registration(NamedTuple):
     session_id: int | None
     client_version: str
     address: str
+    staged_jobs: int = 0
+    staged_bytes: int = 0
 
     @property
     def user(self) -> User:
@@ -141,6 +143,8 @@ def find_registration(
         row.session_id,
         row.client_version,
         row.address,
+        row.staged_jobs,
+        row.staged_bytes,
     )
 
 
@@ -153,14 +157,17 @@ def stage(
 ) -> int:
     """Keep (key, body) pieces until `finalize`; of those with one key, the last is what counts.
 
-    Returns how many were new, for links without looking: 0. Raises TooMany when the address, or
-    the account, has used up its day.
+    `found` is as this transaction read it. Returns how many were new, for links without looking: 0.
+    Raises TooLarge when one registration takes no more, TooMany when the address, or the account,
+    has used up its day.
     """
     if not pieces:
         return 0
     unique = dict(pieces)
     new = 0 if kind == "edge" else len(unique.keys() - _staged_keys(connection, found, kind))
     body = msgspec.json.encode(unique).decode()
+    jobs = new if kind == "job" else 0
+    _grow(connection, settings, found, jobs, len(body))
     connection.execute(
         sa.insert(staged),
         {
@@ -170,9 +177,24 @@ def stage(
             "body": body,
         },
     )
-    jobs = new if kind == "job" else 0
     use(connection, settings, found.user, jobs=jobs, size=len(body))
     return new
+
+
+def _grow(
+    connection: sa.Connection, settings: Settings, found: Registration, jobs: int, size: int
+) -> None:
+    jobs, size = found.staged_jobs + jobs, found.staged_bytes + size
+    if jobs > settings.registration_jobs or size > settings.registration_bytes:
+        raise TooLarge(
+            f"one registration takes at most {settings.registration_jobs} jobs and "
+            f"{settings.registration_bytes} bytes; finalize it, and register the rest as another"
+        )
+    connection.execute(
+        sa.update(registration)
+        .where(registration.c.id == found.id)
+        .values(staged_jobs=jobs, staged_bytes=size)
+    )
 
 
 def staged_pieces(

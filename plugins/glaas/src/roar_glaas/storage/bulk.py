@@ -8,10 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
 
 # Statements with many more parameters than this are refused by SQLite before 3.32, and are slower
 # to plan than several.
 _AT_ONCE = 500
+_IN_ARRAY = 10_000
 
 
 def insert_rows(
@@ -64,6 +66,13 @@ def rows_with(
 ) -> Iterator[sa.Row[Any]]:
     """The rows of `query` whose `column` is one of `values`, in several statements for many."""
     wanted = sorted(values)
+    if connection.dialect.name == "postgresql":
+        # An array makes the same statement of any number, which is then planned once.
+        asked = query.where(column == sa.any_(sa.bindparam("wanted", type_=ARRAY(column.type))))
+        for start in range(0, len(wanted), _IN_ARRAY):
+            part = {"wanted": wanted[start : start + _IN_ARRAY]}
+            yield from connection.execute(asked, part)
+        return
     for start in range(0, len(wanted), _AT_ONCE):
         yield from connection.execute(query.where(column.in_(wanted[start : start + _AT_ONCE])))
 

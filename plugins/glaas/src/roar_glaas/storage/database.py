@@ -35,6 +35,8 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.is_postgresql = engine.dialect.name == "postgresql"
+        # The driver says BEGIN and COMMIT by itself otherwise, each at the cost of a round trip.
+        self._explicit = engine.execution_options(isolation_level="AUTOCOMMIT")
         # SQLite has one writer, the log has one: whoever waits here holds no connection meanwhile.
         # And waiting for SQLite's file lock is not fair.
         self._writer = threading.Lock()
@@ -42,15 +44,20 @@ class Database:
         self.seal: Callable[[sa.Connection], None] | None = None
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A connection whose statements all see the same state, and that cannot write."""
+    def read(self, longest_s: float | None = None) -> Iterator[sa.Connection]:
+        """A connection whose statements all see the same state, and that cannot write.
+
+        PostgreSQL stops a statement that takes longer than `longest_s`; of SQLite see `limits`.
+        """
+        if self.is_postgresql:
+            begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            if longest_s is not None:
+                begin += f"; SET LOCAL statement_timeout = {round(longest_s * 1e3)}"
+            with self._begun(begin) as connection:
+                yield connection
+            return
         with self.engine.connect() as connection:
-            if self.is_postgresql:
-                connection.execute(
-                    sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                )
-            else:
-                connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql("BEGIN")
             yield connection
             connection.rollback()
 
@@ -58,8 +65,9 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that may change anything but the log and what is registered."""
         if self.is_postgresql:
-            with self.engine.begin() as connection:
+            with self._begun("BEGIN") as connection:
                 yield connection
+                connection.exec_driver_sql("COMMIT")
             return
         with self._writer, self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -72,12 +80,32 @@ class Database:
         # Of SQLite `write` takes the lock itself.
         with self._writer if self.is_postgresql else nullcontext(), self.write() as connection:
             if self.is_postgresql:
-                connection.execute(
-                    sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK}
-                )
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_APPEND_LOCK})")
             yield connection
             if self.seal is not None:
                 self.seal(connection)
+
+    @contextmanager
+    def _begun(self, begin: str) -> Iterator[sa.Connection]:
+        """A connection of PostgreSQL on which `begin` was said; rolled back unless committed.
+
+        What begins a transaction also finds out that the server went away and came back, and is
+        then said once more on a new connection: no question of its own is spent on that.
+        """
+        connection = self._explicit.connect()
+        try:
+            try:
+                connection.exec_driver_sql(begin)
+            except sa.exc.DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                connection.close()
+                connection = self._explicit.connect()
+                connection.exec_driver_sql(begin)
+            yield connection
+        finally:
+            # Given back to the pool, it is rolled back when a transaction is left open.
+            connection.close()
 
     def dispose(self) -> None:
         """Close every connection; so does the end of a `with` block of the database."""
@@ -152,7 +180,7 @@ def _postgresql(url: URL) -> sa.Engine:
         pool_size=_CONNECTIONS,
         max_overflow=0,
         hide_parameters=True,
-        # A server that went away and came back costs a reconnect, no failed request.
-        pool_pre_ping=True,
+        # What a connection has prepared, only that connection has.
+        pool_use_lifo=True,
         connect_args={"connect_timeout": 10, "options": "-c jit=off"},
     )

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from roar_core.lineage.tags import TagGraph
-from roar_core.redaction import mask_in
+from roar_core.redaction import DEFAULT, Redactor, redact
 from roar_core.store.label_documents import flattened, merged, users_own
 from roar_core.store.labels import EntityKind, label_history
 from roar_core.store.tags import tag_events
@@ -47,8 +47,10 @@ class Labelled:
     """What is labelled of some work: a session as a whole, jobs by uid, artifacts by name.
 
     The name of an artifact is `algorithm:digest`. Nothing is here that has neither label nor tag.
+    `number` is the session's, here.
     """
 
+    number: int | None
     session: Labels | None
     jobs: Mapping[str, Labels]
     artifacts: Mapping[str, Labels]
@@ -77,7 +79,10 @@ class Labelled:
 
 
 def labelled_of(
-    db: sqlite3.Connection, uids: Iterable[str], session: int | None = None
+    db: sqlite3.Connection,
+    uids: Iterable[str],
+    session: int | None = None,
+    redactor: Redactor = DEFAULT,
 ) -> Labelled:
     """The labels and tags of jobs, of all that these read and wrote, and of a session."""
     wanted = json.dumps(list(uids))
@@ -86,25 +91,18 @@ def labelled_of(
             "SELECT uid, id FROM job WHERE uid IN (SELECT value FROM json_each(?))", (wanted,)
         )
     )
-    read = json.dumps(list(jobs.values()))
-    artifacts = [
-        row[0]
-        for row in db.execute(
-            "SELECT DISTINCT artifact FROM json_each(?) CROSS JOIN edge ON edge.job = value "
-            "WHERE artifact IS NOT NULL ORDER BY artifact",
-            (read,),
-        )
-    ]
+    artifacts = artifacts_of(db, list(jobs.values()))
     tags = _tags(db, artifacts)
     named = {
         artifact: artifact_name(db, artifact) for artifact in _labelled(db, artifacts) | set(tags)
     }
     return Labelled(
-        None if session is None else labels_of(db, "session", session),
-        _some({uid: labels_of(db, "job", job) for uid, job in jobs.items()}),
+        session,
+        None if session is None else labels_of(db, "session", session, redactor=redactor),
+        _some({uid: labels_of(db, "job", job, redactor=redactor) for uid, job in jobs.items()}),
         _some(
             {
-                name: labels_of(db, "artifact", artifact, tags.get(artifact))
+                name: labels_of(db, "artifact", artifact, tags.get(artifact), redactor=redactor)
                 for artifact, name in named.items()
                 if name is not None
             }
@@ -113,22 +111,27 @@ def labelled_of(
 
 
 def labels_of(
-    db: sqlite3.Connection, kind: EntityKind, entity: int, tags: Document | None = None
+    db: sqlite3.Connection,
+    kind: EntityKind,
+    entity: int,
+    tags: Document | None = None,
+    *,
+    redactor: Redactor = DEFAULT,
 ) -> Labels | None:
     """The newest labels of something, `tags` among them; None: it never had any."""
     versions = label_history(db, kind, entity)
     if not versions and not tags:
         return None
     newest = versions[0].labels if versions else {}
-    masked, what = mask_in(merged(newest, {"tag": tags} if tags else {}))
-    assert isinstance(masked, dict)
+    told = redact(merged(newest, {"tag": tags} if tags else {}), redactor, again=True)
+    masked, what = told.document, tuple(found.name for found in told.masked)
     origins = {key: _origin(key) for key, _ in flattened(masked)}
     # Who wrote a key last: the oldest of the newest versions that have its value of now.
     now = dict(flattened(newest))
-    for before, version in zip([*versions[1:], None], versions, strict=True):
-        was = dict(flattened(before.labels)) if before else {}
+    for number, version in enumerate(versions, 1):
+        was = dict(flattened(versions[number].labels)) if number < len(versions) else {}
         for key in [key for key, value in now.items() if key not in was or was[key] != value]:
-            if key in origins and origins[key] == USER:
+            if origins.get(key) == USER:
                 origins[key] = version.origin
             del now[key]
     return Labels(masked, origins, what)
@@ -137,6 +140,16 @@ def labels_of(
 def tags_of(db: sqlite3.Connection, artifact: int) -> Document | None:
     """The `tag` part of an artifact's document; None: it has no tags and never had any."""
     return _tags(db, [artifact]).get(artifact)
+
+
+def artifacts_of(db: sqlite3.Connection, jobs: Sequence[int]) -> list[int]:
+    """All that these jobs read and wrote."""
+    rows = db.execute(
+        "SELECT DISTINCT artifact FROM json_each(?) CROSS JOIN edge ON edge.job = value "
+        "WHERE artifact IS NOT NULL ORDER BY artifact",
+        (json.dumps(jobs),),
+    )
+    return [row[0] for row in rows]
 
 
 def artifact_name(db: sqlite3.Connection, artifact: int) -> str | None:

@@ -84,6 +84,16 @@ def merge(
                 pull[key] = its
             else:
                 conflicts.append(conflict)
+    # One made a value of what the other made a table of.
+    for key in [key for key in push if any(_overlap(key, other) for other in pull)]:
+        conflict = Conflict(key, push[key], theirs.get(key, ABSENT))
+        chosen = decide(conflict)
+        if chosen != "theirs":
+            pull = {other: value for other, value in pull.items() if not _overlap(key, other)}
+        if chosen != "ours":
+            del push[key]
+        if not chosen:
+            conflicts.append(conflict)
     return Merge(*_split(push), *_split(pull), tuple(conflicts))
 
 

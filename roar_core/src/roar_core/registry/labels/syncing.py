@@ -8,20 +8,26 @@ is compared, so that what was masked there never comes back in place of what is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from roar_core.errors import ConflictError, UnreachableError
-from roar_core.registry.labels.documents import labels_of
+from roar_core.registry.labels.documents import (
+    Labelled,
+    Labels,
+    artifact_name,
+    artifacts_of,
+    labels_of,
+)
 from roar_core.registry.labels.editing import read, reconciling
 from roar_core.registry.labels.merging import Conflict, Merge, applied, merge, nested
-from roar_core.registry.labels.targets import Target
+from roar_core.registry.labels.targets import Target, jobs_of
 from roar_core.store.label_agreements import Agreement, keep_agreement, read_agreement
 from roar_core.store.label_documents import flattened, merged, users_own, without
-from roar_core.store.labels import change_labels
+from roar_core.store.labels import EntityKind, change_labels
 
 if TYPE_CHECKING:
     import sqlite3
@@ -122,15 +128,30 @@ def synchronise(
 
 
 def note_sent(
-    db: sqlite3.Connection, registry: str, targets: Iterable[Target], now_ns: int
+    db: sqlite3.Connection,
+    registry: str,
+    session_hash: str,
+    labelled: Labelled,
+    uids: Collection[str],
+    now_ns: int,
 ) -> None:
-    """Remember that a registry was just sent the labels that these have; inside a transaction."""
-    for target in targets:
-        if target.entity is not None and (found := labels_of(db, target.kind, target.entity)):
-            # A session that was there before may have more versions: then it is asked for them.
-            agreement = Agreement(1, found.own)
-            place = (registry, target.session_hash)
-            keep_agreement(db, target.kind, target.entity, *place, agreement, now_ns)
+    """Remember that a registry was just sent these labels of these jobs and of all that these read
+    and wrote; inside a transaction."""
+    jobs = jobs_of(db, uids)
+    sent: list[tuple[EntityKind, int, Labels]] = [
+        ("job", jobs[uid], labels) for uid, labels in labelled.jobs.items() if uid in jobs
+    ]
+    near = artifacts_of(db, list(jobs.values())) if labelled.artifacts else []
+    for artifact in near:
+        labels = labelled.artifacts.get(artifact_name(db, artifact) or "")
+        if labels is not None:
+            sent.append(("artifact", artifact, labels))
+    if labelled.session is not None and labelled.number is not None:
+        sent.append(("session", labelled.number, labelled.session))
+    for kind, entity, labels in sent:
+        # A session that was there before may have more versions: then they are asked for.
+        agreement = Agreement(1, labels.own)
+        keep_agreement(db, kind, entity, registry, session_hash, agreement, now_ns)
 
 
 def _compared(
@@ -140,7 +161,7 @@ def _compared(
     bases: dict[Target, Agreement] = {}
     for target in targets:
         assert target.entity is not None
-        labels = labels_of(db, target.kind, target.entity)
+        labels = labels_of(db, target.kind, target.entity, redactor=connection.redactor)
         own = dict(flattened(labels.own)) if labels else {}
         ours[target] = (own, labels.masked if labels else ())
         place = (connection.url, target.session_hash)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -67,7 +67,8 @@ def targets_of(
         )
     rows = db.execute(
         # What made an artifact says more of it than what read it.
-        f"SELECT session_hash, job.uid FROM ({query}) AS near (job, direction) "  # noqa: S608
+        f"WITH near (job, direction) AS ({query}) "  # noqa: S608 - one of three above
+        "SELECT session_hash, job.uid FROM near "
         "JOIN receipt ON receipt.job = near.job JOIN job ON job.id = near.job "
         "WHERE registry = ? AND owner <> ? "
         "GROUP BY session_hash ORDER BY max(direction) DESC, max(learnt_at_ns) DESC, session_hash",
@@ -102,7 +103,7 @@ def is_registered(db: sqlite3.Connection, registry: str) -> bool:
     return bool(db.execute(query, (registry, _ANONYMOUS)).fetchone()[0])
 
 
-def jobs_of(db: sqlite3.Connection, uids: list[str]) -> dict[str, int]:
+def jobs_of(db: sqlite3.Connection, uids: Iterable[str]) -> dict[str, int]:
     """The ids of jobs, by uid."""
     query = "SELECT uid, id FROM job WHERE uid IN (SELECT value FROM json_each(?))"
-    return dict(db.execute(query, (json.dumps(uids),)))
+    return dict(db.execute(query, (json.dumps(list(uids)),)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import attrs
 
 from roar_core.errors import ConflictError, RegistryError, UnauthorisedError, UnregisteredError
+from roar_core.registry.labels.syncing import note_sent
 from roar_core.registry.publishing.pieces import (
     Ability,
     Request,
@@ -130,6 +131,10 @@ class Sender:
                 error.status,
                 error.code,
             ) from error
+        if not self.destination.is_anonymous:
+            place = (self.destination.registry, begun.session_hash)
+            with self.database.writing() as db:
+                note_sent(db, *place, work.labelled, begun.uids, time.time_ns())
         self._forget(begun)
         return Published(begun.session_hash, begun.url or "", begun.uids, leaf)
 

@@ -112,7 +112,7 @@ def work_of(
         if job["step"] is None and parent is not None:
             wire["step_number"] = parent.wire["step_number"]
         jobs[job["uid"]] = PublishedJob(job, wire, **sides, views=views_of(job, artifacts))
-    labelled = labelled_of(db, jobs, _session(db, target))
+    labelled = labelled_of(db, jobs, _session(db, target), options.redactor)
     return Work(target.name, graph["root"], jobs, artifacts, labelled, options.redactor)
 
 

@@ -58,6 +58,8 @@ token = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),  # "access" | "refresh" | "personal"
     # One log-in: its access and refresh tokens, and those that replaced them. Empty: personal.
     sa.Column("family", sa.String(32), nullable=False),
+    # The id of the refresh token that was exchanged for it, which may be forgotten already.
+    sa.Column("came_of", sa.BigInteger, nullable=True),
     sa.Column("title", sa.String(200), nullable=False),
     sa.Column("is_read_only", sa.Boolean, nullable=False),
     # It opens this project and nothing else.

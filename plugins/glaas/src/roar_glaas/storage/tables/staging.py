@@ -25,6 +25,9 @@ registration = sa.Table(
     sa.Column("address", sa.String(64), nullable=False),
     # What a delegated client calls it: opened again, it is the same one.
     sa.Column("client_session_id", sa.String(128), nullable=True),
+    # How much waits: jobs, and bytes of all pieces.
+    sa.Column("staged_jobs", sa.BigInteger, nullable=False, default=0),
+    sa.Column("staged_bytes", sa.BigInteger, nullable=False, default=0),
     time_us("created_at_us"),
     time_us("expires_at_us"),
     sa.Index(None, "session_id"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from machines import CANARY, Machine, edge, new_machine, record, record_work
 from registrants import Person, somebody
+from tests.test_json_documents import validate
 
 from roar_core.registry.publishing.job_documents import from_wire
 
@@ -59,6 +60,7 @@ def test_all_of_a_session_is_registered_and_read_back(shared: Registry, machine:
     (session,) = document["sessions"]
     assert session["jobs"] == uids
     assert CANARY not in json.dumps(document)
+    validate(document, "registration")
     graph = json.loads(machine.roar("export", "--format", "json").stdout)
     for expected in graph["jobs"]:
         found = from_wire(told(shared, expected["uid"]))

@@ -24,13 +24,17 @@ from machines import Ended, Machine
 
 @attrs.define
 class Between:
-    """A proxy. Before request number `kill_at` (from 1) is answered, `victim` is killed: the
-    registry has it then, and the client does not know. `requests` are the calls that came by."""
+    """A proxy: `requests` are the calls that came by.
+
+    Before request number `kill_at` (from 1) is answered, `victim` is killed: the registry has it
+    then, and the client does not know. Bodies of more than `most_bytes` are refused.
+    """
 
     url: str = ""
     kill_at: int = 0
     victim: Callable[[], None] = lambda: None
     hidden: frozenset[str] = frozenset()
+    most_bytes: int = 1 << 30
     requests: list[str] = attrs.field(factory=list)
 
 
@@ -53,6 +57,9 @@ def standing_between(registry_url: str) -> Iterator[Between]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             between.requests.append(f"{self.command} {self.path.removeprefix('/api/v1/')}")
             number = len(between.requests)
+            if len(body) > between.most_bytes:
+                self._answer(413, "application/json", b'{"detail": "too large"}')
+                return
             connection = http.client.HTTPConnection(host, timeout=30)
             try:
                 headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
@@ -70,8 +77,11 @@ def standing_between(registry_url: str) -> Iterator[Between]:
                 for name in between.hidden:
                     told["features"]["registration_sessions"].pop(name)
                 content = json.dumps(told).encode()
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+            self._answer(answer.status, answer.headers.get("Content-Type", ""), content)
+
+        def _answer(self, status: int, kind: str, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
