@@ -30,7 +30,7 @@ from roar_core.testing.composite import CompositeContract
 from roar_core.testing.exporter import ExporterContract
 from roar_core.testing.storage_proxy import StorageProxyContract
 from roar_core.testing.tracer import TracerContract
-from roar_core.testing.transfer import TransferContract
+from roar_core.testing.transfer import ReadingContract, TransferContract
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "plugins" / "_template"
@@ -142,6 +142,7 @@ def test_the_promises_listed_are_those_of_the_kits() -> None:
         StorageProxyContract,
         CompositeContract,
         ExporterContract,
+        ReadingContract,
         TransferContract,
     )
     promises = [name for kit in kits for name in vars(kit) if name.startswith("test_")]

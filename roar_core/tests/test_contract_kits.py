@@ -13,7 +13,6 @@ from roar_core.scaffold.packages import package_files
 
 pytest_plugins = ["pytester"]
 
-WHOLE = "shutil.copyfileobj(stream, target, CHUNK)\n            found"
 # kind -> what its module has, what stands there instead, and a word of the test that must fail.
 WRONG = {
     "analyzer": [
@@ -49,13 +48,17 @@ WRONG = {
         ("found = shutil", "os.system('true'); found = shutil", "starts_no_process"),
     ],
     "transfer": [
-        ("in sorted(found.items())", "in sorted(found.items())[::-1]", "order_of_urls"),
-        (WHOLE, "target.write(stream.read())\n            found", "does_not_grow"),
-        ("if found.version != source.version", "if False", "another_version"),
+        ("key=lambda each: each.url)", "key=lambda each: each.url)[::-1]", "order_of_urls"),
+        ("CHUNK = 1 << 20", "CHUNK = 1 << 24", "pieces_are_small"),
+        ("if source.version not in", "if False and source.version in", "another_version"),
         ("if not found:", "if False:", "what_is_not_there"),
-        ("draft.replace(path)", "path.write_bytes(b'')", "what_was_put"),
-        ("draft.unlink(missing_ok=True)", "path.unlink()", "what_was_put"),
-        ("with stream:", "with stream, target:", "stays_open"),
+        ("stream.seek(start)", "pass", "ranges_can"),
+        ("draft.replace(path)", "path.write_bytes(b'')", "what_is_there_is_what"),
+        ("draft.unlink(missing_ok=True)", "path.unlink()", "what_is_there_is_what"),
+        ("if upload.replace", "if True", "not_replaced_unasked"),
+        ("upload.advance(len(piece))", "pass", "adds_up"),
+        ("if target.tell() != upload.size", "if False", "cannot_be_put"),
+        ("quote(str(path))", "str(path)", "names_survive"),
     ],
 }
 

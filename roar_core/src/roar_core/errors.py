@@ -10,6 +10,8 @@
     ├── JournalError          a trace journal is not one, or of a version we do not speak
     ├── NotFoundError         no job, artifact, path or URL answers to this reference
     │   └── AmbiguousError    more than one does; the message lists them
+    ├── AlreadyThereError     something else is where this should go
+    ├── TemporaryError        a store or server may well answer when it is asked again
     ├── UnreproducibleError   what was recorded cannot be run again here; exit code 3
     ├── RegistryError         a registry refused, failed or could not be asked
     │   ├── UnreachableError  it gave no answer at all, or none that a registry gives
@@ -70,6 +72,18 @@ class NotFoundError(RoarError):
 
 class AmbiguousError(NotFoundError):
     """A reference is the beginning of several names."""
+
+
+class AlreadyThereError(RoarError):
+    """Something is at the place where a file or an object should go, and may not be replaced."""
+
+
+class TemporaryError(RoarError):
+    """A store or server did not answer, or not now; `after_s` says how long it asks to be left."""
+
+    def __init__(self, message: str, after_s: float | None = None) -> None:
+        self.after_s = after_s
+        super().__init__(message)
 
 
 class UnreproducibleError(RoarError):

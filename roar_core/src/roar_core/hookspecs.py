@@ -8,9 +8,9 @@ entry-point group of its kind; a command loads only the groups it needs.
     roar.analyzers          roar_analyzers(config)      Analyzer
     roar.storage_proxies    roar_storage_proxies(config)  StorageProxy
     roar.backends           roar_backends(config)       ExecutionBackend
-    roar.transfers          roar_transfers(config)      Transfer           provisional
+    roar.transfers          roar_transfers(config)      Transfer
     roar.composites         roar_composite_formats()    CompositeFormat
-    roar.exporters          roar_exporters()            Exporter           provisional
+    roar.exporters          roar_exporters()            Exporter
     roar.commands           (none)                      the entry point's value is `module:command`
     any of them             roar_config_sections()      ConfigSection
     any of them             roar_capabilities()         booleans
@@ -18,8 +18,7 @@ entry-point group of its kind; a command loads only the groups it needs.
 *Hooks offer objects; the core calls each object itself.* pluggy stops at the first exception, so no
 work is done inside a hook. What an object raises is reported under its distribution's name and the
 run goes on without it; only the failure of the tracer that was chosen stops a command, and only
-before it started. *Provisional* kinds have no implementer in this repository yet: their shapes may
-still change in a minor version.
+before it started.
 
 A plugin may set `roar_api_version = 1` in its module; one that asks for a newer version than
 `API_VERSION` is not loaded and `roar plugins` says so.
@@ -27,7 +26,7 @@ A plugin may set `roar_api_version = 1` in its module; one that asks for a newer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
@@ -450,25 +449,55 @@ def roar_backends(config: PluginConfig) -> Iterable[ExecutionBackend]:  # type: 
     """Offer execution backends. Called once per run, before planning, and per recovery."""
 
 
-# --- transfers (provisional), exporters ----------------------------------------------------------
+# --- transfers -----------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class RemoteObject:
-    """One object behind a URL, as the store describes it."""
+    """One object behind a URL, as the store describes it.
+
+    `version` and `etag` name its bytes: when neither differs, nor the size, the bytes are the same.
+    `digests` are what the store itself knows of the content, by algorithm (`sha256`, `md5`) and in
+    lower-case hex. `ranges`: parts of it can be read alone. `name` is what a file of it is called
+    below the URL that was listed, its parts between slashes: `a/deep.txt`, and its own last part
+    where the URL is the object's own. Bytes that are no UTF-8 are as `os.fsdecode` gives them.
+    """
 
     url: str
     size: int | None
     version: str | None = None
     etag: str | None = None
+    digests: Mapping[str, str] = attrs.field(factory=dict)
+    ranges: bool = True
+    name: str = ""
+
+
+@attrs.frozen
+class Upload:
+    """One file to put.
+
+    `source` has `size` bytes. `state` is a folder of this upload's own: kept when it fails, given
+    again for the same bytes and URL, for what is needed to go on, and deleted when it is done.
+    `replace`: what is at `url` may be replaced. `advance` is told of bytes that have arrived, from
+    any thread, fewer than none when they turn out to be lost; what it raises ends the upload.
+    """
+
+    source: Path
+    url: str
+    size: int
+    state: Path
+    replace: bool
+    advance: Callable[[int], None]
 
 
 @runtime_checkable
 class Transfer(Protocol):
     """Moves bytes for the URL schemes it names, in pieces: memory does not grow with an object.
 
-    No URL holds a secret: credentials are found where the store's own tools look for them. What
-    cannot be done is a `RoarError` with a remedy, `NotFoundError` where nothing is at a URL.
+    roar calls it from several threads at once. No URL holds a secret: credentials are found where
+    the store's own tools look for them. What cannot be done is a `RoarError` with a remedy,
+    `NotFoundError` where nothing is at a URL, and `TemporaryError` where trying again may help:
+    roar does so, after a while.
     """
 
     @property
@@ -478,23 +507,34 @@ class Transfer(Protocol):
     def list(self, url: str) -> Iterator[RemoteObject]:
         """Every object at `url`, or below it as a folder, once and in the order of their URLs."""
 
-    def get(self, source: RemoteObject, target: IO[bytes]) -> None:
-        """Write the object's bytes to `target`, in order, and leave it open.
+    def read(self, source: RemoteObject, start: int, length: int | None) -> Iterator[bytes]:
+        """Give `length` bytes from `start` on, in pieces of at most a mebibyte; None: to the end.
 
         Bytes of the version or etag that `source` names, and of no other: when they are gone, raise
-        `RoarError`. What was written before an error is thrown away.
+        `RoarError`. Called for several ranges of one object at once, for objects with `ranges`.
+        Closing the iterator early lets go of everything.
         """
 
-    def put(self, source: Path, url: str) -> RemoteObject:
-        """Upload one file, in the place of what is at `url`; return what the store now holds.
+    def below(self, url: str, name: str) -> str:
+        """The URL of what is called `name` below the folder `url`, as `list` would give it.
 
-        Whole or not at all. The same file put again adds nothing.
+        Called before anything is put, so a store that takes nothing, or not this name, raises.
+        """
+
+    def put(self, upload: Upload) -> RemoteObject:
+        """Upload one file, whole or not at all; return what the store now holds.
+
+        Without `replace`, `AlreadyThereError` when something is there, whenever it came. Raise
+        `RoarError` also when the file's size has changed.
         """
 
 
 @hookspec
 def roar_transfers(config: PluginConfig) -> Iterable[Transfer]:  # type: ignore[empty-body]
     """Offer transfers. Called once per `get` or `put`."""
+
+
+# --- exporters -----------------------------------------------------------------------------------
 
 
 @runtime_checkable

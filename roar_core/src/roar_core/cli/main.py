@@ -13,6 +13,8 @@ from roar_core.errors import UsageError
 COMMANDS = {
     "run": ("roar_core.cli.run:run", "Run a command and record what it really read and wrote."),
     "build": ("roar_core.cli.run:build", "Like run, for set-up steps: numbered @B1, @B2 …"),
+    "get": ("roar_core.cli.get:get", "Fetch files, and record where they came from."),
+    "put": ("roar_core.cli.put:put", "Upload files, and publish what they came from."),
     "rerun": ("roar_core.cli.rerun:rerun", "Run steps again, and all that read their results."),
     "init": ("roar_core.cli.init:init", "Make the current directory a project."),
     "status": ("roar_core.cli.status:status", "Summarise the current session."),

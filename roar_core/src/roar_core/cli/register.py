@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination, Flags
     from roar_core.registry.publishing.plan import Plan
+    from roar_core.registry.publishing.sending import Published
     from roar_core.registry.publishing.work import Work
     from roar_core.store.writer import Store
 
@@ -138,7 +139,50 @@ def _show(
 def _publish(
     reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
 ) -> int:
-    from roar_core.cli.register_view import preview_document, preview_lines, summary_lines
+    from roar_core.cli.register_view import summary_lines
+
+    done = publish(reading, config, flags, yes=yes, show_masked=show_masked)
+    if done is None:
+        output.note("nothing was sent")
+        return 1
+    if as_json:
+        output.data(done.document)
+        return 0
+    for line in summary_lines(done.plan, done.published, done.leaves):
+        output.line(line)
+    return 0
+
+
+class Done(NamedTuple):
+    """What came of publishing; `leaves` are places in the registry's log, by session hash."""
+
+    plan: Plan
+    warnings: Sequence[str]
+    published: Sequence[Published]
+    leaves: Mapping[str, int]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """docs/json.md, "registration"."""
+        from roar_core.cli.register_view import preview_document
+
+        return preview_document(
+            self.plan,
+            self.warnings,
+            is_dry_run=False,
+            published=self.published,
+            leaves=self.leaves,
+        )
+
+
+def publish(
+    reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool = False
+) -> Done | None:
+    """Show what will be sent, ask if need be, and send it; None when the user says no.
+
+    Raises RegistryError: what was sent until then counts, and the next time goes on there.
+    """
+    from roar_core.cli.register_view import preview_lines
     from roar_core.cli.sending_progress import SendingProgress
     from roar_core.registry.publishing.consent import Consent
     from roar_core.registry.publishing.destination import destination_of
@@ -167,20 +211,12 @@ def _publish(
             consent = Consent.of(os.environ)
             if not (yes or has_begun or consent.is_given(destination)):
                 if not _is_agreed(plan, destination):
-                    output.note("nothing was sent")
-                    return 1
+                    return None
                 consent.keep(destination)
         with progress:
             published = registering.carry_out(plan)
         leaves = _proven(connection, store, destination, reading.work)
-    if as_json:
-        output.data(
-            preview_document(plan, warnings, is_dry_run=False, published=published, leaves=leaves)
-        )
-        return 0
-    for line in summary_lines(plan, published, leaves):
-        output.line(line)
-    return 0
+    return Done(plan, warnings, published, leaves)
 
 
 def _proven(

@@ -204,6 +204,9 @@ def _edge(
             "whole": edge.composite.is_whole,
             "bits": None if touched is None else b64encode(touched).decode(),
         }
+    for field, value in (("version", edge.version), ("etag", edge.etag)):
+        if value is not None:
+            document[field] = teller.masked(value, "paths")
     if not is_text(path):
         document["raw"] = base64_of(path)
     return document

@@ -135,6 +135,14 @@ def logs_and_labels_of_registries(db: sqlite3.Connection) -> None:
     )
 
 
+def versions_of_objects(db: sqlite3.Connection) -> None:
+    """What was got and put is remembered in the version that a store gave it."""
+    db.execute(
+        "CREATE TABLE object_version (edge INTEGER PRIMARY KEY REFERENCES edge (id), "
+        "version TEXT, etag TEXT)"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -145,6 +153,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     tags_of_jobs,
     registrations,
     logs_and_labels_of_registries,
+    versions_of_objects,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

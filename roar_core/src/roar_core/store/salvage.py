@@ -17,7 +17,7 @@ from roar_core.store.sources import sources_from_blob
 _BY_ROWID = (
     "session", "imported_session", "package_set", "environment", "source_set", "job", "job_source",
     "artifact", "edge",
-    "composite", "composite_use", "tag_event", "tracker_reference", "task",
+    "composite", "composite_use", "object_version", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
 _BY_KEY = (
     *("digest", "composite_source", "label", "task_part", "job_tag"),
@@ -161,6 +161,7 @@ _REPAIRS = (
     ("", "DELETE FROM digest WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "DELETE FROM composite WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "DELETE FROM composite_use WHERE edge NOT IN (SELECT id FROM edge)"),
+    ("", "DELETE FROM object_version WHERE edge NOT IN (SELECT id FROM edge)"),
     (
         "",
         "DELETE FROM composite_source WHERE edge NOT IN (SELECT id FROM edge) "

@@ -169,6 +169,13 @@ CREATE TABLE composite_use (
     bitmap   BLOB                         -- zlib: a bit for each member of the composite; NULL: all
 );
 
+-- How a store calls the bytes of an object: `edge` is its edge of kind object.
+CREATE TABLE object_version (
+    edge    INTEGER PRIMARY KEY REFERENCES edge (id),
+    version TEXT,
+    etag    TEXT
+);
+
 -- Jobs that wrote some members of a dataset that was read, besides the edge's producer.
 CREATE TABLE composite_source (
     edge INTEGER NOT NULL REFERENCES edge (id),
