@@ -14,7 +14,7 @@ import pytest
 
 from roar_core.testing.projects import ProjectUnderTest
 
-HEAVY = {"httpx", "cattrs", "tomlkit", "boto3", "importlib.metadata", "asyncio"}
+HEAVY = {"httpx", "cattrs", "tomlkit", "boto3", "importlib.metadata", "asyncio", "cryptography"}
 PROBE = """
 import sys
 report, sys.argv[1:] = sys.argv[1], sys.argv[2:]

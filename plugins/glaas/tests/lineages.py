@@ -34,6 +34,7 @@ PARTS = [digest("part-0"), digest("part-1")]
 DATASET = tree_hash(Leaf(f"part-{n}", "blake3", one) for n, one in enumerate(PARTS)).root
 VAST_PARTS = [digest(f"vast-{n}") for n in range(50)]
 VAST = digest("vast")  # a dataset of which only the filter is known
+TRAINED = digest("what was done as train")  # by hidden, too
 COMMIT, OTHER_COMMIT = "c" * 40, "d" * 40
 
 
@@ -129,7 +130,7 @@ def register_all(registry: Registry) -> dict[str, str]:
         registry,
         [
             job("prepare", "python prepare.py raw.csv", 1, 0),
-            job("train", "python train.py --lr=3e-4", 2, 10),
+            job("train", "python train.py --lr=3e-4", 2, 10, job_hash=TRAINED),
             job("evaluate", "python evaluate.py model.pt", 3, 20),
         ],
         {
@@ -173,6 +174,7 @@ def register_all(registry: Registry) -> dict[str, str]:
                 *("again", "python train.py --lr=1e-3", 1, 30),
                 packages={"torch": "2.5.1", "six": "1"},
                 git_commit=OTHER_COMMIT,
+                job_hash=f"blake3:{digest('what was done again')}",
             )
         ],
         {"again": [(PARTS[0], "/q/part-0"), (digest("config"), "/q/config.yaml")]},
@@ -181,7 +183,7 @@ def register_all(registry: Registry) -> dict[str, str]:
     )
     hidden = register(
         registry,
-        [job("hidden", "python steal.py hush", 1, 40)],
+        [job("hidden", "python steal.py hush", 1, 40, job_hash=TRAINED)],
         {"hidden": [(MODEL, "/h/model.pt"), (SCORE, "/h/score.json")]},
         {"hidden": [(SECRET, "/h/secret.bin"), (CLEAN, "/h/clean.csv")]},
         labels=[

@@ -22,6 +22,7 @@ def fill(registry: Registry) -> tuple[str, str]:
     opened = registry.open()
     uids = ["1" * 32, "2" * 32]
     first = job_body(uids[0], command=f"train {MARK}", git_commit="c" * 40, git_branch="main")
+    first["job_hash"] = "b3" * 32
     second = job_body(uids[1], command="train more", parent_job_uid=uids[0], step_number=2)
     opened.post("jobs/batch", {"jobs": [first, second]})
     ranges = [[0, 9], [20, 29]]

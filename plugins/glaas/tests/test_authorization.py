@@ -53,6 +53,10 @@ TELLING = (
     "/api/v1/graph/path?start={input}&end={output}",
     "/api/v1/graph/jobs?command={word}",
     "/api/v1/graph/jobs/{uid}",
+    "/api/v1/graph/jobs/{uid:.9}",
+    "/api/v1/graph/jobs/{done}",
+    "/api/v1/graph/jobs/{done:.9}",
+    "/api/v1/graph/jobs?job_hash={done}",
     "/api/v1/graph/labels?key=note&value={word}",
     "/api/v1/graph/files?path=out-{word}",
     "/artifacts/{output}",
@@ -63,6 +67,7 @@ TELLING = (
     "/dag/{session}",
     "/dag/{session}/graph",
     "/jobs/{uid}",
+    "/jobs/{done}",
     "/search?q=marked",
 )
 # These name the work by a hash of its own: known to who may see it, unknown to all others.
@@ -71,6 +76,7 @@ NAMING = (
     "/api/v1/graph/compare/sessions?left={session}&right={session}",
     "/api/v1/graph/datasets?member={member}",
     "/api/v1/graph/sessions?commit={commit}",
+    "/search?q={done}",
     "/api/v1/sessions?limit=100",
     "/projects/{lab}/cats",
     "/organizations/{lab}",
@@ -102,6 +108,7 @@ class Work:
 
     word: str = attrs.field(factory=lambda: f"w{uuid4().hex}")
     uid: str = attrs.field(factory=lambda: uuid4().hex)
+    done: str = attrs.field(factory=lambda: uuid4().hex * 2)
     input: str = attrs.field(factory=lambda: uuid4().hex * 2)
     output: str = attrs.field(factory=lambda: uuid4().hex * 2)
     member: str = attrs.field(factory=lambda: uuid4().hex * 2)
@@ -124,7 +131,7 @@ class Work:
         dataset = {"hash": self.dataset, "component_count_total": 1, "components": [member]}
         dataset |= {"hashes": [{"algorithm": "composite-blake3", "digest": self.dataset}]}
         job = {"command": f"python marked {self.word}", "timestamp": 1.0, "job_uid": self.uid}
-        job |= {"step_number": 1, "git_commit": self.commit}
+        job |= {"step_number": 1, "git_commit": self.commit, "job_hash": self.done}
         said = {"hashes": [{"algorithm": "blake3", "digest": self.output}]}
         said |= {"metadata": {"note": self.word}}
         read = {"hash": self.input, "path": f"/data/in-{self.word}"}
@@ -223,9 +230,24 @@ def test_nobody_reads_what_they_may_not_see(matrix: Matrix, template: str, scope
             assert not is_told, f"{who} at {path}"
         if not sees:
             # Nor is there any name of it that was not in the question.
-            names = {work.session, work.uid, work.output, work.dataset, work.word}
+            names = {work.session, work.uid, work.done, work.output, work.dataset, work.word}
             told = {name for name in names if name not in path and name in answer.text}
             assert told == set(), f"{who} at {path}: {answer.text[:500]}"
+
+
+@pytest.mark.parametrize("scope", SEES)
+def test_who_asks_what_is_registered_is_told_of_what_they_may_see(
+    matrix: Matrix, scope: str
+) -> None:
+    work = matrix.works[scope]
+    body = {"job_uids": [work.uid, NOWHERE[:32]]}
+    for who in WHO:
+        known = matrix.ask(who, "/api/v1/jobs/known", "POST", body).json()["known"]
+        told = [(one["job_uid"], one["job_hash"], one["session_hash"]) for one in known]
+        sees = [(work.uid, work.done, work.session)] if who in SEES[scope] else []
+        assert told == sees, who
+        is_own = who == "author" and scope != "cats"
+        assert all(one["is_own"] == is_own for one in known)
 
 
 @pytest.mark.parametrize("scope", ["private", "cats"])
@@ -284,6 +306,7 @@ WRITING: dict[str, tuple[Any, tuple[int, int, int, int]]] = {
     "/api/v1/sessions/{session}/jobs/{uid}/outputs": ({"artifacts": [READ]}, (404, 404, 404, 404)),
     # There is no session in its address, and none is open any more when a client asks.
     "/api/v1/jobs/{uid}/artifacts": ({"view_edges": [VIEW]}, (409, 409, 409, 409)),
+    "/api/v1/jobs/known": ({"job_uids": ["{uid}"]}, (200, 200, 200, 200)),
     "/api/v1/artifacts": (SAID | OF_SESSION, (404, 404, 404, 404)),
     "/api/v1/artifacts/batch": ({"artifacts": [SAID | OF_SESSION]}, (404, 404, 404, 404)),
     "/api/v1/artifacts/composites": (DATASET | OF_SESSION, (404, 404, 404, 404)),

@@ -17,6 +17,7 @@ from lineages import (
     SCORE,
     SECOND,
     SECRET,
+    TRAINED,
     VAST,
     VAST_PARTS,
     digest,
@@ -216,9 +217,39 @@ def test_jobs_are_found_by_words_time_and_commit(graph: Graph) -> None:
         "evaluate"
     ]
     assert graph.ask("jobs", kind="build")["jobs"] == []
+    assert names(graph.ask("jobs", job_hash=TRAINED)["jobs"]) == ["train"]
     whole = graph.ask(f"jobs/{uid('train')}", session=graph.sessions["first"])
     assert {one["hash"] for one in whole["inputs"]} == {CLEAN, DATASET}
     assert whole["edgesAreWhole"]
+    assert whole["jobHash"] == TRAINED
+
+
+@pytest.mark.parametrize("digits", [8, 9, 31, 64])
+def test_a_job_is_found_by_the_beginning_of_its_hash_and_of_its_uid(
+    graph: Graph, digits: int
+) -> None:
+    # The job that is hidden did the same, and nothing tells of it.
+    assert graph.ask(f"jobs/{TRAINED[:digits]}")["jobUid"] == uid("train")
+    assert graph.ask(f"jobs/blake3:{TRAINED[:digits].upper()}")["jobUid"] == uid("train")
+    assert graph.ask(f"jobs/{uid('again')[:digits]}")["jobHash"] == digest("what was done again")
+
+
+def test_a_hash_of_work_that_was_done_twice_names_no_job_alone(graph: Graph) -> None:
+    name, uids = digest("done twice"), [uid("once"), uid("twice")]
+    sessions = [
+        register(graph.registry, [job(one, "make", 1, 0, job_hash=name)], {}, {})
+        for one in ("once", "twice")
+    ]
+    refused = graph.answer(f"jobs/{name}")
+    assert refused.status_code == 409
+    assert "more than one job" in refused.json()["detail"]
+    assert graph.ask(f"jobs/{name}", session=sessions[0])["jobUid"] == uids[0]
+    found = graph.pages("jobs", "jobs", job_hash=f"blake3:{name}")
+    assert {one["jobUid"] for one in found} == set(uids)
+    page = graph.registry.client.get(f"/search?q=blake3:{name}").text
+    assert all(f"/jobs/{one}" in page for one in uids)
+    page = graph.registry.client.get(f"/jobs/{name}?session={sessions[1]}").text
+    assert (name in page, uids[1] in page) == (True, True)
 
 
 def test_labels_are_found_by_their_newest_documents(graph: Graph) -> None:
@@ -339,6 +370,9 @@ def test_a_cursor_survives_new_registrations(registry: Registry) -> None:
         ("jobs?until=" + "9" * 20, "until"),
         ("jobs?kind=%00", "kind"),
         ("jobs/zz", "uid"),
+        ("jobs/" + "a" * 7, "uid"),
+        ("jobs/" + "a" * 65, "uid"),
+        ("jobs?job_hash=" + "a" * 63, "job_hash"),
         (f"jobs/{uid('train')}?session=zz", "session"),
         ("labels", "key"),
         ("labels?key=%00", "key"),
@@ -376,7 +410,7 @@ def test_the_syntax_of_databases_means_nothing_in_a_search(graph: Graph, text: s
         ("sessions", {"owner": text, "project": text}),
     ):
         assert graph.answer(path, **parameters).status_code == 200, path
-    assert len(graph.ask("jobs")["jobs"]) == 4
+    assert len(graph.ask("jobs", command="python")["jobs"]) == 4
 
 
 def test_the_graph_is_described_with_examples(graph: Graph) -> None:

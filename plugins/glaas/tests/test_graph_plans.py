@@ -35,8 +35,9 @@ def looked_for(connection: sa.Connection, caller: Caller) -> None:
 
 
 def one_job(connection: sa.Connection, caller: Caller) -> None:
-    with pytest.raises(NotFound):
-        jobs.job_by_uid(connection, caller, "a" * 32)
+    for reference in ("a" * 32, "a" * 64, "a" * 8):
+        with pytest.raises(NotFound):
+            jobs.find_job(connection, caller, reference)
 
 
 ASKED: dict[str, Callable[[sa.Connection, Caller], Any]] = {
@@ -51,6 +52,7 @@ ASKED: dict[str, Callable[[sa.Connection, Caller], Any]] = {
     "newest jobs": lambda c, who: jobs.find_jobs(c, who, jobs.Wanted(since_us=1), 100, None),
     "commit": lambda c, who: jobs.find_jobs(c, who, jobs.Wanted(commit="c" * 40), 100, None),
     "job": one_job,
+    "job's hash": lambda c, who: jobs.find_jobs(c, who, jobs.Wanted(job_hash="a" * 64), 9, None),
     "sessions": lambda c, who: sessions.find_sessions(c, who, sessions.Wanted(), 100, None),
     "labels": lambda c, who: labelled.find_labels(c, who, "a", "b", None, 100, None),
     "label keys": lambda c, who: labelled.find_labels(c, who, "a", None, None, 100, None),

@@ -14,15 +14,20 @@ import sqlalchemy as sa
 from logged import DIGESTS, MARK, fill
 
 from roar_core.identity import canonical_json
+from roar_core.transparency.merkle import leaf_hash, node_hash
+from roar_core.transparency.statements import TreeHead, head_bytes
+from roar_core.transparency.verifying import (
+    verify_consistency,
+    verify_head,
+    verify_inclusion,
+    verify_keys,
+)
 from roar_glaas.access.caller import ANYBODY, Caller, Role
 from roar_glaas.audit.inside import Report, audit_database
 from roar_glaas.errors import GlaasError
 from roar_glaas.log.entries import entries
 from roar_glaas.log.keyfile import make_key
-from roar_glaas.log.merkle import leaf_hash, node_hash
 from roar_glaas.log.signing import Signer
-from roar_glaas.log.statements import TreeHead, head_bytes
-from roar_glaas.log.verifying import verify_consistency, verify_head, verify_inclusion, verify_keys
 from roar_glaas.log.withholding import withhold
 from roar_glaas.storage.database import Database, open_database
 
@@ -113,6 +118,10 @@ CASES: dict[str, tuple[str | list[str], str]] = {
     "command": (
         "UPDATE job SET command = 'rm -rf /' WHERE command LIKE 'train more'",
         "job 22222222: command is 'rm -rf /' in its row, and 'train more' in its record",
+    ),
+    "job hash": (
+        "UPDATE job SET job_hash = NULL WHERE job_hash IS NOT NULL",
+        "job 11111111: job_hash is None in its row, and b3b3",
     ),
     "uid": ("UPDATE job SET parent_id = NULL", "job 22222222: parent_uid is None in its row"),
     "edge removed": (

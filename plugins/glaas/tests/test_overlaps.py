@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import httpx
 import pytest
-
-from roar_glaas.access.people import add_person
-from roar_glaas.access.tokens import issue_personal
+from registrants import Person, job, somebody
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Opened, Registry
-
-
-def job(uid: str, **more: Any) -> dict[str, Any]:
-    return {"command": "x", "timestamp": 1.0, "job_uid": uid, "step_number": 1} | more
 
 
 @pytest.fixture
@@ -116,40 +110,9 @@ def test_a_put_of_known_work_is_a_session_of_its_own(shared: Registry, uids: lis
     assert len(shared.client.get(f"/api/v1/sessions/{first}").json()["jobs"]) == 2
 
 
-@attrs.frozen
-class Person:
-    """Somebody with an account."""
-
-    registry: Registry
-    secret: str
-
-    def answer(self, path: str, body: Any) -> httpx.Response:
-        return self.registry.client.post(
-            f"/api/v1/{path}", json=body, headers={"Authorization": f"Bearer {self.secret}"}
-        )
-
-    def post(self, path: str, body: Any) -> dict[str, Any]:
-        answer = self.answer(path, body)
-        assert answer.is_success, answer.text
-        return dict(answer.json())
-
-    def register(self, *jobs: dict[str, Any], reads: str, private: bool = True) -> httpx.Response:
-        """Register jobs that read the same artifact each."""
-        place = "registration-sessions"
-        place += "/" + self.post(place, {})["registration_session_id"]
-        self.post(f"{place}/jobs/batch", {"jobs": list(jobs)})
-        for one in jobs:
-            link = {"hash": reads, "path": "/in"}
-            self.post(f"{place}/jobs/{one['job_uid']}/inputs", {"artifacts": [link]})
-        scope = {"owner_resolution": "current_user", "visibility": "private"}
-        return self.answer(f"{place}/finalize", {"scope_request": scope} if private else {})
-
-
 @pytest.fixture
 def person(shared: Registry) -> Person:
-    with shared.database() as database, database.write() as connection:
-        found = add_person(connection, f"p{uuid.uuid4().hex[:12]}")
-        return Person(shared, issue_personal(connection, found.id, "for a test", days=1))
+    return somebody(shared)
 
 
 def test_somebody_puts_known_work(shared: Registry, person: Person, uids: list[str]) -> None:
@@ -183,9 +146,7 @@ def test_labels_are_synced_by_whose_session_it_is(
     label = {"entity_type": "dag", "session_hash": told["session_hash"], "metadata": {"a": 1}}
     counts = [person.post("labels/sync", {"labels": [label]}) for _ in range(2)]
     assert [(one["created"], one["unchanged"]) for one in counts] == [(1, 0), (0, 1)]
-    with shared.database() as database, database.write() as connection:
-        other = add_person(connection, f"p{uuid.uuid4().hex[:12]}")
-        stranger = Person(shared, issue_personal(connection, other.id, "for a test", days=1))
+    stranger = somebody(shared)
     for path in ("labels/sync", "labels/reconcile"):
         assert stranger.answer(path, {"labels": [label]}).status_code == 404
     person.register(job(uids[0]), reads=uids[0] * 2, private=False)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from roar_core.identity import Leaf, tree_hash
-from roar_glaas.log.merkle import leaf_hash, node_hash
+from roar_core.transparency.merkle import leaf_hash, node_hash
 from roar_glaas.log.proofs import root_of
 from roar_glaas.storage.database import open_database
 from roar_glaas.storage.tables import edge, leaf, metadata, record_bytes, session, staged
@@ -37,6 +37,7 @@ def test_health_is_not_wrapped_and_offers_anonymous_registration(refusing: Regis
         "anonymous_public": True,
         "finalize_server_authoritative_hash": True,
         "links_batch": True,
+        "known_jobs": True,
     }
     assert refusing.client.get("/ready").json() == {"ready": True}
 

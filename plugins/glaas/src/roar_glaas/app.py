@@ -21,6 +21,7 @@ from roar_glaas.api.finding import finding_routes
 from roar_glaas.api.fragments import fragment_routes
 from roar_glaas.api.graph import graph_routes
 from roar_glaas.api.health import health, ready
+from roar_glaas.api.known_jobs import known_jobs
 from roar_glaas.api.labels import label_routes
 from roar_glaas.api.legacy import legacy_routes
 from roar_glaas.api.log import log_routes
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> Litestar:
             export_routes,
             graph_routes,
             finding_routes,
+            known_jobs,
             Router(
                 path="/",
                 route_handlers=[page_routes, account_page_routes],

@@ -17,6 +17,9 @@ GlaasError                 at the command line: one sentence, exit status 1
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from roar_core.errors import RoarError
 
 
@@ -29,14 +32,18 @@ class Refusal(GlaasError):
 
     `code` is what a program may look at; the protocol names some (`authorization_pending`).
     `retry_after_s` is how many seconds are to pass before asking again, None: it will not help.
+    `facts` go beside the sentence, for a program that can act on them.
     """
 
     status = 400
     code = "bad_request"
     retry_after_s: int | None = None
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, facts: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
+        self.facts = dict(facts or {})
         if code is not None:
             self.code = code
 

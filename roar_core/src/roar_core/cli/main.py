@@ -26,6 +26,7 @@ COMMANDS = {
     "why": ("roar_core.cli.lineage:why", "Show a way from one thing to another."),
     "export": ("roar_core.cli.export:export", "Write lineage in an open format."),
     "import": ("roar_core.cli.importing:import_", "Add lineage that was recorded elsewhere."),
+    "register": ("roar_core.cli.register:register", "Publish lineage to a registry."),
     "workflow": ("roar_core.cli.workflow:workflow", "Make a workflow file of what was run."),
     "reproduce": (
         "roar_core.cli.reproduce:reproduce",

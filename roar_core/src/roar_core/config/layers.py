@@ -34,6 +34,8 @@ _SWITCHES = frozenset(
 )
 # A checkout must not be able to turn somebody's statistics on, or send them elsewhere.
 _USERS_ALONE = "telemetry."
+# Nor to choose the key that somebody signs with.
+_NO_CHECKOUTS = frozenset({"registry.ssh_key"})
 
 
 class Setting(NamedTuple):
@@ -189,6 +191,11 @@ class _Layers:
         key = self.known[name]
         if name.startswith(_USERS_ALONE) and label != self._users_own:
             raise ConfigError(f"{label}: {name} is for you alone to set: roar telemetry --disable")
+        is_own = label in ("flag", self._users_own) or label.startswith("environment ")
+        if name in _NO_CHECKOUTS and not is_own:
+            raise ConfigError(
+                f"{label}: {name} is for you alone to set: roar config set --global {name} FILE"
+            )
         try:
             found = checked(key, value)
             if kind_of(key) == "table of text":

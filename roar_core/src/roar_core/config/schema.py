@@ -9,7 +9,7 @@ Where a key says none, the type of its default decides.
 from __future__ import annotations
 
 from roar_core.hookspecs import ConfigKey, ConfigSection
-from roar_core.telemetry.endpoint import DEFAULT_ENDPOINT
+from roar_core.telemetry.endpoint import DEFAULT_ENDPOINT, DEFAULT_REGISTRY
 
 MIB = 1 << 20
 
@@ -170,6 +170,28 @@ SECTIONS = (
             ),
         ),
         "What a run gets of surroundings, and what is recorded of them.",
+    ),
+    ConfigSection(
+        "registry",
+        (
+            ConfigKey("url", DEFAULT_REGISTRY, "The registry that is published to and asked."),
+            ConfigKey(
+                "lookup", False, "Whether what is not recorded here is looked up at the registry."
+            ),
+            ConfigKey(
+                "scope",
+                "",
+                "What is published as: anonymous, private, public or a project, OWNER/PROJECT; "
+                "empty: private when signed in, else anonymous.",
+            ),
+            ConfigKey(
+                "ssh_key",
+                "",
+                "The SSH key that signs requests; empty: the first of ~/.ssh. "
+                "Yours alone to set; a project's files cannot.",
+            ),
+        ),
+        "Where lineage is published and looked up.",
     ),
     ConfigSection(
         "telemetry",

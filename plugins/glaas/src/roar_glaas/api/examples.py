@@ -13,6 +13,7 @@ _NEXT = "WyI4ZjM0YzBhMTkyZDMiLDQyXQ"
 
 _JOB = {
     "jobUid": _UID,
+    "jobHash": "7e" * 32,
     "command": "python train.py --epochs 3",
     "jobType": "run",
     "stepNumber": 2,
@@ -161,6 +162,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "job": _JOB
     | {
         "id": 7,
+        "parentJobUid": None,
         "gitRepo": "https://example.org/team/model.git",
         "gitBranch": "main",
         "metadata": "{}",
@@ -168,6 +170,21 @@ _ANSWERS: dict[str, dict[str, Any]] = {
         "outputs": [],
         "edgesAreWhole": True,
         "logIndex": 13,
+    },
+    "known jobs": {
+        "known": [
+            {
+                "job_uid": _UID,
+                "job_hash": "7e" * 32,
+                "session_hash": _SESSION,
+                "visibility": "private",
+                "owner_id": "0d" * 16,
+                "owner_name": "lab",
+                "project_id": "9c" * 16,
+                "project_name": "cats",
+                "is_own": False,
+            }
+        ]
     },
     "labels": {
         "labels": [

@@ -58,6 +58,9 @@ def find_jobs(
     ] = None,
     commit: Commit = None,
     kind: Annotated[str | None, Parameter(description="run, build, get, put …")] = None,
+    job_hash: Annotated[
+        str | None, Parameter(description="A job's hash: every time that this was done.")
+    ] = None,
     since: Moment = None,
     until: Moment = None,
     limit: Limit = USUAL,
@@ -68,6 +71,7 @@ def find_jobs(
         command=command,
         commit=commit,
         kind=plain(kind, "kind"),
+        job_hash=job_hash,
         since_us=moment_us(since, "since"),
         until_us=moment_us(until, "until"),
     )
@@ -75,18 +79,20 @@ def find_jobs(
         return jobs.find_jobs(connection, caller, wanted, limit, cursor)
 
 
-@get("/jobs/{uid:str}", sync_to_thread=True, responses=told("job"))
+@get("/jobs/{reference:str}", sync_to_thread=True, responses=told("job"))
 def job(
     database: Database,
     caller: Caller,
-    uid: str,
+    reference: Annotated[
+        str, Parameter(description="A job's uid or its hash, or 8 digits of either.")
+    ],
     session: Annotated[
-        str | None, Parameter(description="The hash of its session, where several have the uid.")
+        str | None, Parameter(description="The hash of its session, where several are named so.")
     ] = None,
 ) -> Answer:
     """One job, whole: its command, its surroundings, what it read and wrote."""
     with reading(database) as connection:
-        return jobs.job_by_uid(connection, caller, uid, session)
+        return jobs.find_job(connection, caller, reference, session)
 
 
 @get("/labels", sync_to_thread=True, responses=told("labels"))

@@ -24,6 +24,7 @@ def health(settings: Settings) -> dict[str, Any]:
                 "anonymous_public": settings.registration_sessions and settings.takes_anonymous,
                 "finalize_server_authoritative_hash": settings.registration_sessions,
                 "links_batch": True,
+                "known_jobs": True,
             }
         },
     }

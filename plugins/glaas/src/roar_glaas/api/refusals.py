@@ -18,12 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 def refusal(_: Request[Any, Any, Any], error: Refusal) -> Response[dict[str, Any]]:
-    """`{"detail", "error"}` with the refusal's status."""
+    """`{"detail", "error"}`, and the refusal's facts, with its status."""
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
-        {"detail": str(error), "error": error.code}, status_code=error.status, headers=headers
+        {"detail": str(error), "error": error.code} | error.facts,
+        status_code=error.status,
+        headers=headers,
     )
 
 

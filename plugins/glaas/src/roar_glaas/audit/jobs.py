@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from roar_glaas.audit.comparing import Comparing
 from roar_glaas.audit.records import Kept
 from roar_glaas.digests import digest_bytes
-from roar_glaas.registration.pieces import EDGE_COLUMNS, JOB_COLUMNS
+from roar_glaas.registration.pieces import EDGE_COLUMNS, JOB_COLUMNS, job_hash_of
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 _EDGE = ("byte_ranges", *EDGE_COLUMNS)
@@ -34,6 +34,7 @@ class Jobs(Comparing):
         )
         rows = self._of(query, job, records)
         edges = self._edges([row.id for found in rows.values() for row in found])
+        parents = self._parents(records)
         for record in records:
             row = self._the_row(record, rows, "job")
             if row is None:
@@ -49,8 +50,9 @@ class Jobs(Comparing):
             wanted = {column: said[column] for column in JOB_COLUMNS}
             wanted |= {
                 "uid": bytes.fromhex(said["uid"]),
+                "job_hash": job_hash_of(said),
                 "session_hash": bytes.fromhex(record.document["session"]),
-                "parent_uid": bytes.fromhex(said["parent"]) if said["parent"] else None,
+                "parent_uid": parents.get((row.session_owner, said["parent"])),
                 "owner_id": row.session_owner,
             }
             self._compare(record, name, wanted, row)
@@ -70,6 +72,16 @@ class Jobs(Comparing):
                     for row in found
                 },
             )
+
+    def _parents(self, records: list[Kept]) -> dict[tuple[int, str], bytes]:
+        """(owner, uid) -> uid of the jobs that records name as parents and that are here.
+
+        One that whoever exported this registry might not see did not come along.
+        """
+        named = {record.document["job"]["parent"] for record in records if record.document}
+        uids = [bytes.fromhex(uid) for uid in sorted(named - {None})]
+        rows = self._select(sa.select(job.c.owner_id, job.c.uid), job.c.uid, uids)
+        return {(row.owner_id, bytes(row.uid).hex()): bytes(row.uid) for row in rows}
 
     def _edges(self, ids: list[int]) -> dict[int, list[Any]]:
         query = sa.select(edge, artifact.c.algorithm, artifact.c.digest).join(

@@ -77,7 +77,7 @@ def _lines(connection: sa.Connection, caller: Caller) -> Iterator[bytes]:
             break
         last = rows[-1].id
         yield from people.of(rows)
-        yield from _sessions(connection, people, rows, later)
+        yield from _sessions(connection, caller, people, rows, later)
     yield from _labels(connection, caller)
 
 
@@ -111,6 +111,7 @@ class _People:
 
 def _sessions(
     connection: sa.Connection,
+    caller: Caller,
     people: _People,
     sessions: Sequence[Any],
     later: Mapping[str, Sequence[int]],
@@ -137,7 +138,8 @@ def _sessions(
     named = list(rows_with(connection, sa.select(artifact), artifact.c.id, artifacts))
     names = people.names | {
         "session": hashes,
-        "job": {row.id: [hashes[row.session_id], bytes(row.uid).hex()] for row in found["job"]},
+        "job": _parents(connection, caller, found["job"])
+        | {row.id: [hashes[row.session_id], bytes(row.uid).hex()] for row in found["job"]},
         "artifact": {row.id: [row.algorithm, bytes(row.digest).hex()] for row in named},
         "composite": _numbered(found["composite"], hashes),
     }
@@ -149,6 +151,19 @@ def _sessions(
     for table in (session, *OF_SESSION):
         for row in found[table.name]:
             yield _row(table, row, names)
+
+
+def _parents(connection: sa.Connection, caller: Caller, jobs: Iterable[Any]) -> dict[int, Name]:
+    """How the jobs that started some are called; None: the caller may not see that one."""
+    ids = {row.parent_id for row in jobs} - {None}
+    query = (
+        sa.select(job.c.id, job.c.uid, session.c.hash)
+        .join(session, session.c.id == job.c.session_id)
+        .where(visible(caller))
+    )
+    seen = rows_with(connection, query, job.c.id, ids)
+    names = {row.id: [bytes(row.hash).hex(), bytes(row.uid).hex()] for row in seen}
+    return dict.fromkeys(ids) | names
 
 
 def _numbered(rows: Iterable[Any], hashes: dict[int, str]) -> dict[int, Name]:

@@ -22,7 +22,7 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
     Of all of them together 100,000 inputs and outputs are told; `edgesAreWhole` is false for a job
     of which some are left out.
     """
-    wanted = sorted(ids)
+    wanted, parent = sorted(ids), job.alias("parent")
     left = MOST_EDGES
     found: list[dict[str, Any]] = []
     for start in range(0, len(wanted), AT_ONCE):
@@ -31,9 +31,13 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
         left -= sum(map(len, edges.values()))
         rows = connection.execute(
             sa.select(
-                job, session.c.hash.label("session_hash"), session.c.git_repo.label("git_repo")
+                job,
+                session.c.hash.label("session_hash"),
+                session.c.git_repo.label("git_repo"),
+                parent.c.uid.label("parent_uid"),
             )
             .join(session, session.c.id == job.c.session_id)
+            .outerjoin(parent, parent.c.id == job.c.parent_id)
             .where(job.c.id.in_(part))
         ).all()
         why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
@@ -41,6 +45,8 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
             {
                 "id": row.id,
                 "jobUid": bytes(row.uid).hex(),
+                "parentJobUid": row.parent_uid and bytes(row.parent_uid).hex(),
+                "jobHash": row.job_hash and bytes(row.job_hash).hex(),
                 "command": told(row.command, why.get(row.leaf_index)),
                 "withheld": why.get(row.leaf_index),
                 "jobType": row.kind,

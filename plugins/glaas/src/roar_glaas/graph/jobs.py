@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from roar_glaas import door
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.errors import Conflict, NotFound
+from roar_glaas.digests import is_hexadecimal
+from roar_glaas.errors import BadRequest, Conflict, NotFound
+from roar_glaas.graph.artifacts import SHORTEST_PREFIX
 from roar_glaas.graph.commits import commit_is
 from roar_glaas.graph.descriptions import describe_jobs
 from roar_glaas.graph.paging import cursor_at, place_of
@@ -21,6 +23,7 @@ from roar_glaas.storage.searching import with_words, words_in
 from roar_glaas.storage.tables import job, session
 
 _MOST_OF_COMMAND = 2_000
+_BLAKE3 = "blake3:"
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +33,7 @@ class Wanted:
     command: str | None = None
     commit: str | None = None
     kind: str | None = None
+    job_hash: str | None = None
     since_us: int | None = None
     until_us: int | None = None
 
@@ -44,7 +48,7 @@ def brief_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, 
     for start in range(0, len(wanted), AT_ONCE):
         rows = connection.execute(
             sa.select(
-                *(job.c.id, job.c.uid, job.c.kind, job.c.step, job.c.started_at_us),
+                *(job.c.id, job.c.uid, job.c.job_hash, job.c.kind, job.c.step, job.c.started_at_us),
                 *(job.c.duration_us, job.c.exit_code, job.c.git_commit, job.c.leaf_index),
                 sa.func.substr(job.c.command, 1, _MOST_OF_COMMAND).label("command"),
                 session.c.hash,
@@ -58,6 +62,7 @@ def brief_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, 
             duration = row.duration_us
             found[row.id] = {
                 "jobUid": bytes(row.uid).hex(),
+                "jobHash": row.job_hash and bytes(row.job_hash).hex(),
                 "command": told(row.command, why.get(row.leaf_index)),
                 "withheld": why.get(row.leaf_index),
                 "jobType": row.kind,
@@ -90,6 +95,9 @@ def find_jobs(
         conditions.append(commit_is(job.c.git_commit, wanted.commit))
     if wanted.kind is not None:
         conditions.append(job.c.kind == wanted.kind)
+    if wanted.job_hash is not None:
+        name = wanted.job_hash.lower().removeprefix(_BLAKE3)
+        conditions.append(job.c.job_hash == door.digest("blake3", name, "job_hash"))
     if wanted.since_us is not None:
         conditions.append(job.c.started_at_us >= wanted.since_us)
     if wanted.until_us is not None:
@@ -108,24 +116,48 @@ def find_jobs(
     }
 
 
-def job_by_uid(
-    connection: sa.Connection, caller: Caller, uid: str, session_hash: str | None = None
+def find_job(
+    connection: sa.Connection, caller: Caller, reference: str, session_hash: str | None = None
 ) -> dict[str, Any]:
-    """One job, whole. Several owners may have given one uid: `session_hash` then tells which.
+    """One job, whole; see `job_id_of`."""
+    return describe_jobs(connection, [job_id_of(connection, caller, reference, session_hash)])[0]
 
-    Raises NotFound, and Conflict when the uid names more than one that the caller may see.
+
+def job_id_of(
+    connection: sa.Connection, caller: Caller, reference: str, session_hash: str | None = None
+) -> int:
+    """The id of the job with this uid or hash, or of which either begins with 8 digits or more.
+
+    Several owners may have given one uid, and equal work has one hash: `session_hash` then tells
+    which. Raises BadRequest for what is neither, NotFound, and Conflict when more than one that
+    the caller may see is named.
     """
-    query = (
-        sa.select(job.c.id)
-        .join(session, session.c.id == job.c.session_id)
-        .where(job.c.uid == door.uid(uid, "uid"), visible(caller))
-        .limit(2)
-    )
+    name, text = reference.lower(), reference.lower().removeprefix(_BLAKE3)
+    if not SHORTEST_PREFIX <= len(text) <= 64 or not is_hexadecimal(text):
+        raise BadRequest(
+            f"{reference[:80]!r} is no job's uid or hash; give {SHORTEST_PREFIX} digits or more of "
+            "one, in hexadecimal"
+        )
+    query = sa.select(job.c.id).join(session, session.c.id == job.c.session_id)
+    query = query.where(visible(caller)).limit(2)
     if session_hash is not None:
         query = query.where(session.c.hash == door.digest("sha256", session_hash, "session"))
-    ids = connection.execute(query).scalars().all()
-    if not ids:
-        raise NotFound(f"no job {uid} is registered")
-    if len(ids) > 1:
-        raise Conflict(f"job {uid} is in more than one session; say which, with session")
-    return describe_jobs(connection, ids)[0]
+    found: set[int] = set()
+    if name == text and len(text) <= 32:
+        found |= set(connection.execute(query.where(_begins(job.c.uid, text, 32))).scalars())
+    # What is a whole uid is not taken for the beginning of a hash.
+    if not (found and len(text) == 32):
+        found |= set(connection.execute(query.where(_begins(job.c.job_hash, text, 64))).scalars())
+    if not found:
+        raise NotFound(f"no job {reference} is registered")
+    if len(found) > 1:
+        raise Conflict(
+            f"{reference} names more than one job; give the whole uid of one, and its session"
+        )
+    return found.pop()
+
+
+def _begins(column: sa.Column[Any], text: str, digits: int) -> sa.ColumnElement[bool]:
+    """Whether a name of so many hexadecimal digits begins with these."""
+    low, high = (bytes.fromhex(text.ljust(digits, digit)) for digit in "0f")
+    return column.between(low, high) if low != high else column == low

@@ -139,6 +139,7 @@ def jobs_at(
     return [
         {
             "jobUid": bytes(row.uid).hex(),
+            "jobHash": row.job_hash and bytes(row.job_hash).hex(),
             "command": told(row.command, why.get(row.leaf_index)),
             "withheld": why.get(row.leaf_index),
             "jobType": row.kind,

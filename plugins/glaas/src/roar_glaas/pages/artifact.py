@@ -15,7 +15,7 @@ from roar_glaas.errors import BadRequest
 from roar_glaas.graph.artifacts import Found, describe, find_artifact
 from roar_glaas.graph.closure import upstream
 from roar_glaas.graph.descriptions import describe_jobs
-from roar_glaas.graph.jobs import job_by_uid
+from roar_glaas.graph.jobs import find_job
 from roar_glaas.graph.membership import datasets_with, is_member, members
 from roar_glaas.graph.neighbours import consumers, producers
 from roar_glaas.graph.results import results_of
@@ -182,7 +182,7 @@ def _recipe(
     if not made:
         return None
     last = max(made, key=lambda one: float(one["startedAt"]))
-    return job_by_uid(connection, caller, last["jobUid"], last["sessionHash"])
+    return find_job(connection, caller, last["jobUid"], last["sessionHash"])
 
 
 def _is_same(one: dict[str, Any], other: dict[str, Any] | None) -> bool:

@@ -16,7 +16,7 @@ from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Conflict, NotFound
 from roar_glaas.graph.artifacts import SHORTEST_PREFIX, find_artifact
 from roar_glaas.graph.files import find_files
-from roar_glaas.graph.jobs import Wanted, find_jobs
+from roar_glaas.graph.jobs import Wanted, brief_jobs, find_jobs, job_id_of
 from roar_glaas.graph.labelled import find_labels
 from roar_glaas.graph.sessions import Wanted as WantedSessions
 from roar_glaas.graph.sessions import find_sessions
@@ -24,7 +24,7 @@ from roar_glaas.labels.values import MOST_CHARACTERS
 from roar_glaas.pages.rendering import page
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import job, session
+from roar_glaas.storage.tables import session
 
 _LISTED = 20
 _MOST_TYPED = 4_000
@@ -98,18 +98,13 @@ def _session_place(connection: sa.Connection, caller: Caller, text: str) -> str 
 
 
 def _job_place(connection: sa.Connection, caller: Caller, text: str) -> str | None:
-    if len(text) > 32:
+    if len(text) > 64:
         return None
-    low, high = (bytes.fromhex(text.ljust(32, digit)) for digit in "0f")
-    rows = connection.execute(
-        sa.select(job.c.uid, session.c.hash)
-        .join(session, session.c.id == job.c.session_id)
-        .where(job.c.uid.between(low, high), visible(caller))
-        .limit(2)
-    ).all()
-    if len(rows) != 1:
+    try:
+        (found,) = brief_jobs(connection, [job_id_of(connection, caller, text)])
+    except (Conflict, NotFound):
         return None
-    return f"/jobs/{bytes(rows[0].uid).hex()}?session={bytes(rows[0].hash).hex()}"
+    return f"/jobs/{found['jobUid']}?session={found['sessionHash']}"
 
 
 def _files(
@@ -149,8 +144,10 @@ def _labels(
 def _jobs(
     connection: sa.Connection, caller: Caller, typed: str, after: str | None
 ) -> dict[str, Any]:
+    name = _hash_in(typed)
+    wanted = Wanted(job_hash=name) if name and len(name) == 64 else Wanted(command=typed)
     try:
-        found = find_jobs(connection, caller, Wanted(command=typed), _LISTED, after)
+        found = find_jobs(connection, caller, wanted, _LISTED, after)
     except BadRequest:  # not a word in it
         return {"jobs": [], "next": None}
     return {"jobs": found["jobs"], "next": _next("jobs", typed, found)}

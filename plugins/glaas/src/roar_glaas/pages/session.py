@@ -11,7 +11,7 @@ from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import PUBLIC, visible
-from roar_glaas.graph.jobs import job_by_uid
+from roar_glaas.graph.jobs import find_job
 from roar_glaas.graph.sessions import session_document
 from roar_glaas.log.withheld import reasons
 from roar_glaas.log.withheld import told as text_or_reason
@@ -79,17 +79,17 @@ def session_graph(database: Database, caller: Caller, reference: str) -> dict[st
         return drawing(session_document(connection, caller, reference)["jobs"])
 
 
-@get("/jobs/{uid:str}", sync_to_thread=True)
+@get("/jobs/{reference:str}", sync_to_thread=True)
 def job_page(
     settings: Settings,
     database: Database,
     caller: Caller,
-    uid: str,
+    reference: str,
     session_hash: Annotated[str | None, Parameter(query="session", max_length=64)] = None,
 ) -> Response[str]:
     """One job: its command, what it read and wrote, where it ran."""
     with database.read() as connection:
-        told = job_by_uid(connection, caller, uid, session_hash)
+        told = find_job(connection, caller, reference, session_hash)
         labels = session_labels(connection, caller, told["sessionHash"], told["id"])
         parent = _parent(connection, caller, told["id"])
     metadata = metadata_of(told)

@@ -61,6 +61,9 @@ def job_piece(entry: Door, body: wire.Job) -> Piece:
         "git_branch": entry.text(body.git_branch or "", f"{where}: git_branch"),
         "metadata": entry.document(body.metadata, f"{where}: metadata"),
     }
+    if body.job_hash is not None:  # records of jobs without one have no word for it
+        name = body.job_hash.removeprefix("blake3:")
+        piece["job_hash"] = door.digest("blake3", name, f"{where}: job_hash").hex()
     return uid, piece
 
 

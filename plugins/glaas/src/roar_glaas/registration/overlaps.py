@@ -13,10 +13,12 @@ from roar_glaas.access.visibility import PUBLIC, visible
 from roar_glaas.digests import digest_text
 from roar_glaas.errors import Conflict
 from roar_glaas.registration.intake import Git
-from roar_glaas.registration.pieces import JOB_COLUMNS, Pieces
+from roar_glaas.registration.pieces import JOB_COLUMNS, Body, Pieces, job_hash_of
 from roar_glaas.registration.widening import agree
 from roar_glaas.storage.bulk import rows_with
 from roar_glaas.storage.tables import artifact, edge, job, session
+
+_MOST_NAMED = 5
 
 
 class Registered(NamedTuple):
@@ -60,13 +62,30 @@ def registered_before(
     if overlaps and _leave_known_work(connection, caller, scope, pieces):
         return registered_before(connection, caller, scope, pieces, git)
     if overlaps:
-        seen = connection.execute(
-            sa.select(session.c.hash).where(session.c.id.in_(overlaps), visible(caller))
-        ).scalars()
-        names = ", ".join(sorted(bytes(known).hex()[:12] for known in seen))
-        place = f", in session {names}" if names else ""
-        raise Conflict(f"some of these jobs are registered already{place}")
+        raise _overlap(connection, caller, scope, uids)
     return None
+
+
+def _overlap(
+    connection: sa.Connection, caller: Caller, scope: Scope, uids: Collection[bytes]
+) -> Conflict:
+    """The refusal of work of which some is registered: what is, as far as the caller may see it."""
+    query = (
+        sa.select(job.c.uid, session.c.hash)
+        .join(session, session.c.id == job.c.session_id)
+        .where(job.c.owner_id == scope.owner_id, visible(caller))
+    )
+    seen = sorted(
+        (bytes(row.uid).hex(), bytes(row.hash).hex())
+        for row in rows_with(connection, query, job.c.uid, uids)
+    )
+    names = ", ".join(sorted({name[:12] for _, name in seen})[:_MOST_NAMED])
+    place = f", in session {names}; register the others alone" if names else ""
+    return Conflict(
+        f"some of these jobs are registered already{place}",
+        code="overlap",
+        facts={"overlaps": [{"job_uid": uid, "session_hash": name} for uid, name in seen]},
+    )
 
 
 def _leave_known_work(
@@ -89,9 +108,7 @@ def _leave_known_work(
             [bytes.fromhex(uid) for uid in work],
         )
     }
-    if work != jobs.keys() or any(
-        getattr(jobs[uid], name) != pieces.jobs[uid][name] for uid in work for name in JOB_COLUMNS
-    ):
+    if work != jobs.keys() or not all(_is_equal(jobs[uid], pieces.jobs[uid]) for uid in work):
         return False
     query = sa.select(
         *(edge.c.job_id, edge.c.direction, edge.c.path, artifact.c.algorithm, artifact.c.digest)
@@ -111,3 +128,9 @@ def _leave_known_work(
             agree(connection, caller, row, scope)
     pieces.keep_only(puts)
     return True
+
+
+def _is_equal(row: Any, body: Body) -> bool:
+    """Whether a job is registered as it was sent."""
+    is_told_so = all(getattr(row, name) == body[name] for name in JOB_COLUMNS)
+    return is_told_so and (row.job_hash and bytes(row.job_hash)) == job_hash_of(body)

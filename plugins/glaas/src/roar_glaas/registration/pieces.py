@@ -29,6 +29,7 @@ JOB_COLUMNS = (
     *("kind", "step", "command", "started_at_us", "duration_us", "exit_code"),
     *("git_commit", "git_branch", "metadata"),
 )
+# Beside them `job_hash`, which a piece and its record have only when the client gave one.
 FACT_COLUMNS = ("size_bytes", "source_type", "source_url", "metadata")
 COMPOSITE_COLUMNS = (
     *("size_bytes", "total", "is_proven", "metadata"),
@@ -38,8 +39,16 @@ COMPONENT_COLUMNS = ("path", "leaf_kind", "algorithm", "size_bytes", "type")
 EDGE_COLUMNS = ("path", "size_bytes", "selected", "total", "bloom")
 
 
+def job_hash_of(body: Body) -> bytes | None:
+    """What a job's piece or record says that was done; None when it does not."""
+    return bytes.fromhex(body["job_hash"]) if "job_hash" in body else None
+
+
 class Pieces:
-    """What was staged, by kind: each piece as `registration.intake` made it."""
+    """What was staged, by kind: each piece as `registration.intake` made it.
+
+    `parents` are the ids of jobs that are registered already and started some of these.
+    """
 
     def __init__(self, connection: sa.Connection, caller: Caller, found: Registration) -> None:
         staged = staged_pieces(connection, found)
@@ -48,6 +57,7 @@ class Pieces:
         self.artifacts = list(staged["artifact"].values())
         self.composites = list(staged["composite"].values())
         self.known = [bytes.fromhex(uid) for uid in staged["known"]]
+        self.parents: dict[str, int] = {}
         self._registered = _counted(connection, found.owner_id, self.known)
         # Links name a digest alone; what kind it is was said where the artifact was described.
         kinds = {
@@ -62,13 +72,27 @@ class Pieces:
             unless_said = "blake3" if body["total"] is None else "composite-blake3"
             body["algorithm"] = kinds.get(body["digest"], unless_said)
 
+    def find_parents(self, connection: sa.Connection, caller: Caller, owner_id: int) -> None:
+        """Look up the parents that were not sent, among those of the owner that the caller sees."""
+        named = {body["parent"] for body in self.jobs.values()} - self.jobs.keys() - {None}
+        query = (
+            sa.select(job.c.id, job.c.uid)
+            .join(session, session.c.id == job.c.session_id)
+            .where(job.c.owner_id == owner_id, visible(caller))
+        )
+        rows = rows_with(connection, query, job.c.uid, set(map(bytes.fromhex, named)))
+        self.parents |= {bytes(row.uid).hex(): row.id for row in rows}
+
     def check(self, expected: Expected | None) -> None:
         """Refuse what does not hold together, or is not what was announced."""
         if not self.jobs:
             raise Unprocessable("there is no job to register; send jobs/batch first")
         for body in self.jobs.values():
-            if body["parent"] and body["parent"] not in self.jobs:
-                raise Unprocessable(f"job {body['uid']} names a parent that was not sent")
+            parent = body["parent"]
+            if parent and parent not in self.jobs and parent not in self.parents:
+                raise Unprocessable(
+                    f"job {body['uid']} names a parent that was not sent, nor is registered"
+                )
         for body in self.edges:
             if body["job"] not in self.jobs:
                 raise Unprocessable(f"job {body['job']} has links, but was not sent itself")
@@ -123,7 +147,8 @@ class Pieces:
         """The jobs, each behind its parent, otherwise as they came; raises Unprocessable."""
         children: dict[str | None, list[Body]] = {}
         for body in self.jobs.values():
-            children.setdefault(body["parent"] or None, []).append(body)
+            parent = body["parent"] if body["parent"] in self.jobs else None
+            children.setdefault(parent, []).append(body)
         ordered = children.pop(None, [])
         # The list grows while it is walked: the jobs without a parent, their children, and so on.
         for body in ordered:

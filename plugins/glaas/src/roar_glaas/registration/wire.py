@@ -42,7 +42,10 @@ class Artifacts:
 
 @attrs.frozen(kw_only=True)
 class Job:
-    """One job; `timestamp` and `duration_seconds` are in seconds."""
+    """One job; `timestamp` and `duration_seconds` are in seconds.
+
+    `job_hash` is what the client calls what was done (docs/identity.md, Job): a claim.
+    """
 
     command: str
     timestamp: float
@@ -55,6 +58,7 @@ class Job:
     exit_code: int | None = None
     metadata: Metadata = None
     parent_job_uid: str | None = None
+    job_hash: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +66,13 @@ class Jobs:
     """The body of `jobs/batch`."""
 
     jobs: list[Job]
+
+
+@attrs.frozen(kw_only=True)
+class JobUids:
+    """The body of `jobs/known`: beyond the protocol, for clients that send only what is new."""
+
+    job_uids: list[str]
 
 
 @attrs.frozen(kw_only=True)

@@ -26,6 +26,7 @@ from roar_glaas.registration.pieces import (
     JOB_COLUMNS,
     Body,
     Pieces,
+    job_hash_of,
 )
 from roar_glaas.registration.staging import Registration
 from roar_glaas.storage.bulk import insert_rows, reserve_ids, rows_with
@@ -87,7 +88,7 @@ def write_session(
             "leaf_index": next(indexes),
         },
     )
-    job_ids = _write_jobs(connection, jobs, scope.owner_id, session_id, indexes)
+    job_ids = _write_jobs(connection, jobs, pieces.parents, (scope.owner_id, session_id), indexes)
     ids = _artifact_ids(connection, pieces.named_artifacts())
     _write_facts(connection, pieces.artifacts, ids, session_id, indexes)
     _write_composites(connection, pieces.composites, ids, session_id, indexes)
@@ -113,11 +114,11 @@ def _records(pieces: Pieces, jobs: list[Body], head: Body) -> Iterator[Record]:
 def _write_jobs(
     connection: sa.Connection,
     jobs: list[Body],
-    owner_id: int,
-    session_id: int,
+    registered: dict[str, int],
+    place: tuple[int, int],
     indexes: Iterator[int],
 ) -> dict[str, int]:
-    """Job uid -> id."""
+    """Job uid -> id. `place` is the owner's and the session's."""
     ids = dict(
         zip(
             (body["uid"] for body in jobs),
@@ -125,14 +126,19 @@ def _write_jobs(
             strict=True,
         )
     )
+    parents = registered | ids
     insert_rows(
         connection,
         job,
-        ("id", "uid", "owner_id", "session_id", "parent_id", "leaf_index", *JOB_COLUMNS),
+        (
+            *("id", "uid", "job_hash", "owner_id", "session_id", "parent_id", "leaf_index"),
+            *JOB_COLUMNS,
+        ),
         [
             (
-                *(ids[body["uid"]], bytes.fromhex(body["uid"]), owner_id, session_id),
-                *(ids[body["parent"]] if body["parent"] else None, next(indexes)),
+                *(ids[body["uid"]], bytes.fromhex(body["uid"]), job_hash_of(body)),
+                *place,
+                *(parents[body["parent"]] if body["parent"] else None, next(indexes)),
                 *(body[name] for name in JOB_COLUMNS),
             )
             for body in jobs

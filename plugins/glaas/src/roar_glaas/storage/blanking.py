@@ -13,7 +13,8 @@ from roar_glaas.storage.tables import label, label_value, metadata
 
 BLANKED: dict[str, tuple[str, ...]] = {
     "session": ("git_repo", "git_branch"),
-    "job": ("command", "git_branch", "metadata"),
+    # The job's hash has no salt: with it one could go on guessing at what is gone.
+    "job": ("job_hash", "command", "git_branch", "metadata"),
     "edge": ("path", "bloom"),
     "artifact_fact": ("size_bytes", "source_type", "source_url", "metadata"),
     "composite": ("size_bytes", "bloom", "bloom_bits", "bloom_hashes", "metadata"),

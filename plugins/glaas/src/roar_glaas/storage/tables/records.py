@@ -43,6 +43,8 @@ job = sa.Table(
     surrogate(),
     # Which execution: 128 bits as the client gave them. One owner registers it once.
     sa.Column("uid", sa.LargeBinary(16), nullable=False),
+    # What was done, as the client names it (docs/identity.md, Job): equal for equal work.
+    sa.Column("job_hash", sa.LargeBinary(32), nullable=True),
     refers("owner_id", "owner.id"),
     refers("session_id", "session.id"),
     refers("parent_id", "job.id", optional=True),
@@ -57,6 +59,7 @@ job = sa.Table(
     sa.Column("metadata", sa.Text, nullable=True),  # a JSON object
     sa.Column("leaf_index", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("uid", "owner_id"),
+    sa.Index(None, "job_hash", "started_at_us"),
     sa.Index(None, "session_id", "step"),
     sa.Index(None, "git_commit", "started_at_us"),
     sa.Index(None, "started_at_us"),

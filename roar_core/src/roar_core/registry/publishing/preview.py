@@ -1,0 +1,80 @@
+"""Exactly what will leave the machine: counts, paths, and what was masked by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from roar_core.registry.publishing.checkout import Git
+from roar_core.registry.publishing.plan import Plan
+from roar_core.registry.publishing.work import Work
+
+Document = dict[str, Any]
+
+
+@attrs.frozen
+class Masked:
+    """A place where a secret stood: in which job, in which part of it, by which rule."""
+
+    job: str
+    where: str
+    argument: int | None
+    what: str
+
+
+@attrs.frozen
+class Preview:
+    """What is sent of the jobs that are new; `members` is the number of files in its datasets."""
+
+    jobs: int
+    artifacts: int
+    datasets: int
+    members: int
+    labels: int
+    paths: tuple[str, ...]
+    masked: tuple[Masked, ...]
+    git: Git
+
+
+def preview_of(plan: Plan) -> Preview:
+    """What carrying out a plan sends."""
+    work = plan.work
+    artifacts = work.artifacts_of(plan.new) if plan.new else []
+    datasets = [artifact for artifact in artifacts if artifact["composite"] is not None]
+    labelled = [
+        bool(work.labels and plan.new),
+        *(bool(work.jobs[uid].told["labels"]) for uid in plan.new),
+        *(bool(artifact["labels"]) for artifact in artifacts),
+    ]
+    return Preview(
+        jobs=len(plan.new),
+        artifacts=len(artifacts) - len(datasets),
+        datasets=len(datasets),
+        members=sum(dataset["composite"]["members"] for dataset in datasets),
+        labels=sum(labelled),
+        paths=tuple(sorted(_paths(work, plan.new))),
+        masked=tuple(_masked(work, plan.new)),
+        git=work.git_of(plan.new),
+    )
+
+
+def _paths(work: Work, uids: Iterable[str]) -> set[str]:
+    return {
+        edge["path"]
+        for uid in uids
+        for side in ("inputs", "outputs")
+        for edge in work.jobs[uid].told[side]
+    }
+
+
+def _masked(work: Work, uids: Iterable[str]) -> Iterable[Masked]:
+    for uid in uids:
+        job = work.jobs[uid]
+        for note in job.told["masked"]:
+            yield _note(job.place, note)
+
+
+def _note(place: str, note: Mapping[str, Any]) -> Masked:
+    return Masked(place, note["where"], note.get("argument"), note["what"])
