@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 import s3_servers
-from s3_servers import S3Server
+from s3_servers import S3Server, new_bucket
 
 from roar_proxy_s3.transfer.s3 import S3Transfer
 
@@ -55,13 +53,14 @@ def bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     return new_bucket(server, monkeypatch)
 
 
-def new_bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket of a name that no test had before."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in server.variables.items():
-        monkeypatch.setenv(name, value)
-    name = f"bucket-{uuid.uuid4().hex[:12]}"
-    with server.client() as client:
-        client.create_bucket(Bucket=name)
-    return name
+@pytest.fixture
+def bucket_on_moto(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket on the server that knows conditions and versions."""
+    return new_bucket(moto, monkeypatch)
+
+
+@pytest.fixture
+def transfer_to_moto(bucket_on_moto: str) -> Iterator[S3Transfer]:
+    """A transfer to it, which holds no connection afterwards."""
+    with closing(S3Transfer()) as transfer:
+        yield transfer

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 
 KEY, SECRET = "AKIDNOTREALATALL", "not-a-real-secret-of-anyone"
 REGION = "us-east-1"
@@ -112,6 +113,18 @@ def new_user(server: S3Server, may: list[str]) -> S3Server:
         iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy)
     variables = variables_for(server.url, key["AccessKeyId"], key["SecretAccessKey"])
     return S3Server(server.url, variables)
+
+
+def new_bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of a name that no test had before."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in server.variables.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    with server.client() as client:
+        client.create_bucket(Bucket=name)
+    return name
 
 
 @contextmanager

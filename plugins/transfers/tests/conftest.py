@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from google_server import google_server
+from google_server import emulator, google_server
 from hub_server import TOKEN, Hub, hub_server
 
 from roar_transfers.google_storage.transfer import GoogleStorageTransfer
@@ -22,14 +22,31 @@ def google() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def google_that_resumes() -> Iterator[str]:
+    """The URL of another, which can be asked how far an upload has come."""
+    with emulator() as url:
+        yield url
+
+
 @pytest.fixture
 def bucket(google: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty bucket, which the environment leads to, of a name that no test had before."""
+    return new_bucket(google, monkeypatch)
+
+
+@pytest.fixture
+def bucket_that_resumes(google_that_resumes: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket on the other server."""
+    return new_bucket(google_that_resumes, monkeypatch)
+
+
+def new_bucket(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     from google.cloud.storage import Client
 
     for name in [name for name in os.environ if name.startswith(("GOOGLE_", "GCLOUD_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     with closing(Client(project="tests")) as client:
         client.create_bucket(name)
@@ -37,7 +54,7 @@ def bucket(google: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def transfer(bucket: str) -> Iterator[GoogleStorageTransfer]:
+def transfer() -> Iterator[GoogleStorageTransfer]:
     """The transfer to prove, which holds no connection afterwards."""
     with closing(GoogleStorageTransfer()) as transfer:
         yield transfer

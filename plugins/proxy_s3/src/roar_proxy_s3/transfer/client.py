@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-CONNECTIONS = 32
+# Above what roar uses at once: further ones botocore throws away after use, and says so.
+_CONNECTIONS = 64
 
 
 def connect() -> Any:
@@ -20,7 +21,7 @@ def connect() -> Any:
     from botocore.session import get_session  # type: ignore[import-untyped]
 
     config = Config(
-        max_pool_connections=CONNECTIONS,
+        max_pool_connections=_CONNECTIONS,
         user_agent_extra="roar",
         # Checksums are sent with every upload, as headers, which every store takes. What botocore
         # would add by itself over https is a trailer, which many stores refuse.

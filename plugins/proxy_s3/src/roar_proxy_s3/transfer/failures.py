@@ -43,6 +43,7 @@ _TEMPORARY = {
 def explaining(doing: str, url: str) -> Iterator[None]:
     """Turn what botocore raises in the block into RoarErrors; `doing` completes "cannot"."""
     from botocore import exceptions as botocore  # type: ignore[import-untyped]
+    from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
     try:
         yield
@@ -50,6 +51,21 @@ def explaining(doing: str, url: str) -> Iterator[None]:
         raise _of_answer(error, doing, url) from error
     except botocore.BotoCoreError as error:
         raise _of_request(error, doing, url) from error
+    except ResponseParserError as error:
+        raise not_s3(doing, url) from error
+    except RecursionError as error:  # botocore follows where it is sent to, however often
+        raise RoarError(
+            f"cannot {doing} {url}: S3 sends from region to region in circles; set AWS_REGION to "
+            "the bucket's"
+        ) from error
+
+
+def not_s3(doing: str, url: str) -> RoarError:
+    """The error for an answer that no S3 gives: a sign-in page, another service."""
+    return RoarError(
+        f"cannot {doing} {url}: what answers does not speak S3; is AWS_ENDPOINT_URL_S3 right, and "
+        "no proxy in between"
+    )
 
 
 def changed(url: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from roar_core.errors import NotFoundError
 from roar_core.hookspecs import RemoteObject
 from roar_proxy_s3.transfer.addresses import Address, address_of
-from roar_proxy_s3.transfer.failures import code_of, explaining, status_of
+from roar_proxy_s3.transfer.failures import code_of, explaining, not_s3, status_of
 
 
 def listed(client: Any, url: str) -> Iterator[RemoteObject]:
@@ -31,11 +31,10 @@ def listed(client: Any, url: str) -> Iterator[RemoteObject]:
             if key.endswith("/") and entry["Size"] == 0:
                 continue
             found = True
-            version = entry.get("VersionId")
             yield RemoteObject(
                 str(Address(address.bucket, key)),
                 entry["Size"],
-                None if version == "null" else version,
+                version_of(entry),
                 entry["ETag"].strip('"'),
                 name=key[len(address.key) :],
             )
@@ -57,15 +56,28 @@ def described(client: Any, address: Address, version: str | None = None) -> Remo
         if status_of(error) == 404:
             return None
         raise
-    found = head.get("VersionId")
     return RemoteObject(
         str(address),
         head["ContentLength"],
-        None if found == "null" else found,
-        head["ETag"].strip('"'),
+        version_of(head),
+        etag_of(head, str(address)),
         digests_of(head),
         name=address.key.rpartition("/")[2],
     )
+
+
+def version_of(answer: Mapping[str, Any]) -> str | None:
+    """The version of an object, None where its bucket keeps none."""
+    version: str | None = answer.get("VersionId")
+    return None if version == "null" else version
+
+
+def etag_of(answer: Mapping[str, Any], url: str) -> str:
+    """The ETag, which every S3 gives. Raises RoarError when this one does not."""
+    etag: str = answer.get("ETag", "").strip('"')
+    if not etag:
+        raise not_s3("look at", url)
+    return etag
 
 
 def digests_of(answer: Mapping[str, Any]) -> dict[str, str]:
@@ -88,6 +100,8 @@ def _entries(client: Any, address: Address) -> Iterator[Mapping[str, Any]]:
             yield from (entry for entry in page.get("Versions", ()) if entry["IsLatest"])
         return
     for page in client.get_paginator("list_objects_v2").paginate(**where):
+        if "IsTruncated" not in page:  # which every listing says
+            raise not_s3("list", str(address))
         yield from page.get("Contents", ())
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import threading
 from collections.abc import Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
@@ -11,7 +14,7 @@ from roar_core.hookspecs import RemoteObject, Upload
 from roar_proxy_s3.transfer.addresses import Address
 from roar_proxy_s3.transfer.failures import code_of, explaining
 from roar_proxy_s3.transfer.file_parts import FilePart
-from roar_proxy_s3.transfer.listing import described
+from roar_proxy_s3.transfer.listing import described, etag_of, version_of
 from roar_proxy_s3.transfer.resuming import (
     Kept,
     Part,
@@ -26,7 +29,9 @@ from roar_proxy_s3.transfer.simple import already_there, conditionally
 MIB = 1 << 20
 PART_SIZE = 8 * MIB
 MOST_PARTS = 10_000
-AT_ONCE = 8
+_AT_ONCE = 8
+# Of all uploads together: more connections make none of them quicker.
+_ANYWHERE = threading.BoundedSemaphore(2 * _AT_ONCE)
 
 
 def put_in_parts(client: Any, upload: Upload, address: Address, descriptor: int) -> RemoteObject:
@@ -43,7 +48,7 @@ def put_in_parts(client: Any, upload: Upload, address: Address, descriptor: int)
         if kept is not None and kept._replace(upload_id="") == wanted:
             remembered = state.parts()
             done = parts_there(client, kept, remembered)
-            if done is None and (found := _finished(client, address, remembered, size)):
+            if done is None and (found := _finished(client, address, remembered, descriptor)):
                 upload.advance(size)
                 return found
         elif kept is not None:
@@ -95,15 +100,16 @@ def _send(
         start = starts[number - 1]
         body = FilePart(descriptor, start, min(kept.part_size, upload.size - start))
         checksum = body.crc32()
-        answer = client.upload_part(
-            Bucket=kept.bucket,
-            Key=kept.key,
-            UploadId=kept.upload_id,
-            PartNumber=number,
-            Body=body,
-            ContentLength=len(body),
-            ChecksumCRC32=checksum,
-        )
+        with _ANYWHERE:
+            answer = client.upload_part(
+                Bucket=kept.bucket,
+                Key=kept.key,
+                UploadId=kept.upload_id,
+                PartNumber=number,
+                Body=body,
+                ContentLength=len(body),
+                ChecksumCRC32=checksum,
+            )
         parts[number] = Part(number, answer["ETag"], checksum)
         state.add(parts[number])
         upload.advance(len(body))
@@ -115,7 +121,7 @@ def _send(
 
 def _at_once(send: Any, numbers: Iterable[int]) -> None:
     """Call `send` for each number, some at a time; the first failure ends what is not begun."""
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="roar-s3")
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="roar-s3")
     try:
         sent = [pool.submit(send, number) for number in numbers]
         for future in wait(sent, return_when=FIRST_EXCEPTION).done:
@@ -146,8 +152,7 @@ def _complete(
         abort(client, kept)
         State(upload.state).forget()
         raise
-    version = answer.get("VersionId")
-    version = None if version == "null" else version
+    version = version_of(answer)
     # Some stores answer with another ETag than they have afterwards, so the object is asked for.
     try:
         found = described(client, address, version)
@@ -156,16 +161,21 @@ def _complete(
             raise
         found = None  # these credentials may write and not read
     if found is None:
-        return RemoteObject(upload.url, upload.size, version, answer["ETag"].strip('"'))
+        return RemoteObject(upload.url, upload.size, version, etag_of(answer, upload.url))
     return found
 
 
 def _finished(
-    client: Any, address: Address, parts: dict[int, Part], size: int
+    client: Any, address: Address, parts: dict[int, Part], descriptor: int
 ) -> RemoteObject | None:
     """The object, when an upload that is over has made it: roar was killed before it heard so."""
     found = described(client, address)
-    made = [parts[number] for number in sorted(parts)]
-    if found is not None and found.size == size and is_result(found.etag or "", made):
+    if found is None or found.size != os.fstat(descriptor).st_size:
+        return None
+    if is_result(found.etag or "", [parts[number] for number in sorted(parts)]):
         return found
-    return None
+    # Some stores make the ETag of the whole content, however it came.
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return found if found.etag == digest.hexdigest() else None

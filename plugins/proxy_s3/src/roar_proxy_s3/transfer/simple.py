@@ -12,7 +12,7 @@ from roar_proxy_s3.transfer.addresses import Address
 from roar_proxy_s3.transfer.client import is_amazon
 from roar_proxy_s3.transfer.failures import explaining, status_of
 from roar_proxy_s3.transfer.file_parts import sha256
-from roar_proxy_s3.transfer.listing import described
+from roar_proxy_s3.transfer.listing import described, etag_of, version_of
 
 
 def put_whole(client: Any, upload: Upload, address: Address, descriptor: int) -> RemoteObject:
@@ -50,8 +50,8 @@ def put_whole(client: Any, upload: Upload, address: Address, descriptor: int) ->
     return RemoteObject(
         upload.url,
         len(content),
-        None if answer.get("VersionId") == "null" else answer.get("VersionId"),
-        answer["ETag"].strip('"'),
+        version_of(answer),
+        etag_of(answer, upload.url),
         {"sha256": hashlib.sha256(content).hexdigest()},
         name=address.key.rpartition("/")[2],
     )

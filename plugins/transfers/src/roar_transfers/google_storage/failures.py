@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from roar_core.errors import AlreadyThereError, NotFoundError, RoarError, TemporaryError
 
 _SIGN_IN = (
     "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key"
 )
+
+
+# So long the library goes on trying by itself; then roar does.
+PATIENCE_S = 5.0
+
+
+def patience() -> Any:
+    """How the library tries again what it may."""
+    from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-untyped]
+
+    return DEFAULT_RETRY.with_timeout(PATIENCE_S)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from roar_core.errors import NotFoundError, TemporaryError
 from roar_core.hookspecs import RemoteObject
 from roar_transfers.google_storage.addresses import Address, address_of, object_of
-from roar_transfers.google_storage.failures import explaining
+from roar_transfers.google_storage.failures import explaining, patience
 
 _PIECE = 1 << 20
 _AT_ONCE = 4 * _PIECE
@@ -22,13 +22,13 @@ def listed(client: Any, url: str) -> Iterator[RemoteObject]:
     found = False
     if address.key and not address.key.endswith("/"):
         with explaining("look at", url):
-            blob = client.bucket(address.bucket).get_blob(address.key)
+            blob = client.bucket(address.bucket).get_blob(address.key, retry=patience())
         if blob is not None:
             found = True
             yield described(blob, address.key.rpartition("/")[2])
         address = Address(address.bucket, f"{address.key}/")
     with explaining("list", url):
-        for blob in client.list_blobs(address.bucket, prefix=address.key):
+        for blob in client.list_blobs(address.bucket, prefix=address.key, retry=patience()):
             # The marks by which some tools keep an empty folder are no files.
             if blob.name.endswith("/") and blob.size == 0:
                 continue
@@ -64,7 +64,9 @@ def pieces(client: Any, source: RemoteObject, start: int, length: int | None) ->
     address = object_of(source.url)
     generation = None if source.version is None else int(source.version)
     with explaining("read", source.url):
-        blob = client.bucket(address.bucket).get_blob(address.key, generation=generation)
+        blob = client.bucket(address.bucket).get_blob(
+            address.key, generation=generation, retry=patience()
+        )
         if blob is None:
             raise NotFoundError(f"there is nothing at {source.url}, or not of this version")
         end = blob.size if length is None else min(start + length, blob.size)
@@ -75,6 +77,7 @@ def pieces(client: Any, source: RemoteObject, start: int, length: int | None) ->
                 end=min(start + _AT_ONCE, end) - 1,
                 raw_download=True,
                 checksum=None,
+                retry=patience(),
                 if_generation_match=blob.generation,
             )
             if not some:

@@ -15,7 +15,7 @@ from typing import Any
 from roar_core.errors import RoarError
 from roar_core.hookspecs import RemoteObject, Upload
 from roar_transfers.google_storage.addresses import Address
-from roar_transfers.google_storage.failures import answered, explaining
+from roar_transfers.google_storage.failures import answered, explaining, patience
 from roar_transfers.google_storage.objects import digests_of
 
 _CHUNK = 4 << 20  # a multiple of 256 KiB, as sessions want it
@@ -38,8 +38,9 @@ def put(client: Any, upload: Upload, address: Address, descriptor: int) -> Remot
             _keep(kept, session, facts)
             arrived = 0
         if not isinstance(arrived, int):
+            found = _described(arrived, upload, address)
             upload.advance(upload.size)
-            return _described(arrived, upload, address)
+            return found
         upload.advance(arrived)
         while True:
             size = min(_CHUNK, upload.size - arrived)
@@ -64,13 +65,14 @@ def put(client: Any, upload: Upload, address: Address, descriptor: int) -> Remot
 def _begin(client: Any, upload: Upload, address: Address, descriptor: int) -> str:
     """A new session; the store refuses other bytes than those of this checksum."""
     blob = client.bucket(address.bucket).blob(address.key)
-    if not upload.replace and blob.exists():
+    if not upload.replace and blob.exists(retry=patience()):
         raise answered(412, "", "write", upload.url)
     blob.crc32c = _crc32c(descriptor)
     session: str = blob.create_resumable_upload_session(
         content_type="application/octet-stream",
         size=upload.size,
         checksum=None,
+        retry=patience(),
         if_generation_match=None if upload.replace else 0,
     )
     return session
@@ -101,6 +103,11 @@ def _so_far(answer: Any) -> int:
 
 
 def _described(resource: dict[str, Any], upload: Upload, address: Address) -> RemoteObject:
+    if int(resource.get("size", -1)) != upload.size:
+        raise RoarError(
+            f"{upload.url} has become an object of {resource.get('size')} bytes, not of "
+            f"{upload.size}; delete it, and put it again"
+        )
     return RemoteObject(
         upload.url,
         int(resource["size"]),
