@@ -71,6 +71,11 @@ def test_reading_commands_load_no_plugin_and_nothing_heavy(
     assert not loaded & (HEAVY | {"pluggy", "roar_tracer_preload", "roar_core.run", "subprocess"})
 
 
+@pytest.mark.parametrize("command", ["whoami", "scope"])
+def test_who_one_is_is_told_without_a_library_for_asking(empty: Path, command: str) -> None:
+    assert not modules_after([command], empty) & (HEAVY | {"pluggy", "cryptography"})
+
+
 def test_run_loads_only_the_tracers(project: ProjectUnderTest) -> None:
     loaded = modules_after(["run", "-q", "true"], project.root)
     assert "roar_tracer_preload" in loaded

@@ -192,7 +192,14 @@ def edge_document(edge: Edge, project: Project) -> Document:
         "further_producers": list(edge.further_producers),
         "hash_state": edge.hash_state,
         "composite": None if edge.composite is None else _composite(edge.composite),
+        **version_fields(edge),
     }
+
+
+def version_fields(edge: Edge) -> Document:
+    """How a store calls the bytes of an object, as far as it was told."""
+    told = {"version": edge.version, "etag": edge.etag}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _composite(use: CompositeUse) -> Document:

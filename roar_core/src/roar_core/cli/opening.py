@@ -64,7 +64,9 @@ def _recover(project: Project) -> None:
 
     with Store.open(project.roar_dir) as store:
         for job in recover_interrupted(project, store, output.warn):
-            output.note(
-                f"{job.step or job.uid[:8]} is completed from its journal:"
-                " its roar ended without recording it"
+            how = (
+                "recorded as interrupted"
+                if job.kind in ("get", "put")
+                else "completed from its journal"
             )
+            output.note(f"{job.step or job.uid[:8]} is {how}: its roar ended without recording it")

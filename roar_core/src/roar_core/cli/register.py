@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,17 @@ from roar_core.cli import output, wording
 from roar_core.cli.asking import agreed
 from roar_core.cli.opening import open_project
 from roar_core.cli.reaching import json_option, reach, registry_config
-from roar_core.errors import RefusedError, UsageError
+from roar_core.config.layers import Config
+from roar_core.config.redacting import redactor_of
+from roar_core.errors import LogError, RefusedError, RegistryError, UsageError
+from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
     from roar_core.project import Project
     from roar_core.registry.publishing.destination import Destination, Flags
     from roar_core.registry.publishing.plan import Plan
+    from roar_core.registry.publishing.registering import Registering
+    from roar_core.registry.publishing.sending import Published
     from roar_core.registry.publishing.work import Work
 
 
@@ -60,13 +65,14 @@ def register(
 
     if package is not None and (dry_run or public or private or anonymous):
         raise UsageError("--package sends nothing: it goes with none of the options about whom")
-    reading = Reading(ref or "session:current", absolute_paths)
+    config = registry_config()
+    reading = Reading(ref or "session:current", absolute_paths, config)
     if package is not None:
         return _write_package(reading.work, package, as_json=as_json)
     flags = Flags(public=public, private=private, anonymous=anonymous)
     if dry_run:
-        return _show(reading, flags, show_masked=show_masked, as_json=as_json)
-    return _publish(reading, flags, yes=yes, show_masked=show_masked, as_json=as_json)
+        return _show(reading, config, flags, show_masked=show_masked, as_json=as_json)
+    return _publish(reading, config, flags, yes=yes, show_masked=show_masked, as_json=as_json)
 
 
 class Reading:
@@ -75,9 +81,10 @@ class Reading:
     project: Project
     work: Work
 
-    def __init__(self, ref: str, absolute_paths: bool) -> None:
+    def __init__(self, ref: str, absolute_paths: bool, config: Config) -> None:
         self._ref = ref
         self._absolute_paths = absolute_paths
+        self._redactor = redactor_of(config, output.warn)
         self.work = self.read(())
 
     def read(self, uids: Collection[str]) -> Work:
@@ -90,22 +97,28 @@ class Reading:
         from roar_core.registry.publishing.work import work_of
         from roar_core.store.writer import Store
 
-        with open_project(Store) as (self.project, store), store.snapshot() as db:
+        with (
+            collection_paused(),
+            open_project(Store) as (self.project, store),
+            store.snapshot() as db,
+        ):
             target = find_target(store, self._ref, self.project)
             query = "SELECT id FROM job WHERE uid IN (SELECT value FROM json_each(?))"
             more = [row[0] for row in db.execute(query, (json.dumps(list(uids)),))]
             target = target._replace(jobs=(*target.jobs, *more))
-            return work_of(db, store, target, Options(self._absolute_paths), __version__)
+            options = Options(self._absolute_paths, redactor=self._redactor)
+            return work_of(db, store, target, options, __version__)
 
 
-def _show(reading: Reading, flags: Flags, *, show_masked: bool, as_json: bool) -> int:
+def _show(
+    reading: Reading, config: Config, flags: Flags, *, show_masked: bool, as_json: bool
+) -> int:
     """The preview, from what this machine knows: the registry is not asked anything."""
     from roar_core.cli.register_view import preview_document, preview_lines
     from roar_core.registry.publishing.destination import planned_destination
     from roar_core.registry.publishing.registering import remembered_plan
     from roar_core.store.database import Database
 
-    config = registry_config()
     with reach(config, anonymous=flags.anonymous) as connection:
         destination = planned_destination(connection, config, flags)
     with Database.open(reading.project.roar_dir, read_only=True) as database:
@@ -122,7 +135,9 @@ def _show(reading: Reading, flags: Flags, *, show_masked: bool, as_json: bool) -
     return 0
 
 
-def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool) -> int:
+def _publish(
+    reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
+) -> int:
     from roar_core.cli.register_view import preview_document, preview_lines, summary_lines
     from roar_core.cli.sending_progress import SendingProgress
     from roar_core.registry.publishing.consent import Consent
@@ -130,7 +145,6 @@ def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as
     from roar_core.registry.publishing.registering import Registering
     from roar_core.store.writer import Store
 
-    config = registry_config()
     with ExitStack() as stack:
         connection = stack.enter_context(reach(config, anonymous=flags.anonymous))
         destination = destination_of(connection, config, flags)
@@ -158,12 +172,32 @@ def _publish(reading: Reading, flags: Flags, *, yes: bool, show_masked: bool, as
                 consent.keep(destination)
         with progress:
             published = registering.carry_out(plan)
+        leaves = _proven(registering, published)
     if as_json:
-        output.data(preview_document(plan, warnings, is_dry_run=False, published=published))
+        output.data(
+            preview_document(plan, warnings, is_dry_run=False, published=published, leaves=leaves)
+        )
         return 0
-    for line in summary_lines(plan, published):
+    for line in summary_lines(plan, published, leaves):
         output.line(line)
     return 0
+
+
+def _proven(registering: Registering, published: Sequence[Published]) -> Mapping[str, int]:
+    """The numbers of sessions in the registry's log, by hash; none where it has no log.
+
+    Raises LogError when the log does not hold what was sent.
+    """
+    if not published:
+        return {}
+    try:
+        proof = registering.prove(published, os.environ)
+    except LogError:
+        raise
+    except RegistryError as error:
+        output.warn(f"it is registered; whether the registry's log holds it is not known: {error}")
+        return {}
+    return {} if proof is None else proof.sessions
 
 
 def _is_agreed(plan: Plan, destination: Destination) -> bool:

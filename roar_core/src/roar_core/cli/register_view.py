@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roar_core.cli import output, wording
@@ -68,22 +68,29 @@ def _masked_lines(masked: Sequence[Masked], *, show_masked: bool) -> Iterator[st
     label = "masked"
     for one in masked:
         argument = "" if one.argument is None else f" {one.argument}"
-        yield _fact(label, f"{one.job} {one.where}{argument}: {one.what}")
+        yield _fact(label, f"{one.place} {one.where}{argument}: {one.what}  ({one.rule})")
         label = ""
 
 
-def summary_lines(plan: Plan, published: Sequence[Published]) -> Iterator[str]:
-    """What is registered now: each session on a line of its own."""
+def summary_lines(
+    plan: Plan, published: Sequence[Published], leaves: Mapping[str, int]
+) -> Iterator[str]:
+    """What is registered now: each session on a line of its own, `leaves` its place in the log."""
     for session in published:
         jobs = wording.count(len(session.uids), "job")
-        url = f"  {session.url}" if session.url else ""
-        yield output.printable(f"registered {jobs}: session {session.session_hash}{url}")
+        leaf = leaves.get(session.session_hash)
+        place = "" if leaf is None else f", #{leaf} in the log"
+        yield _session(f"registered {jobs}{place}", session.session_hash, session.url)
     if published:
         return
     sessions = {r.session_hash: r.url for r in plan.there.values()}
-    for session_hash, known in sessions.items():
-        url = f"  {known}" if known else ""
-        yield output.printable(f"registered already: session {session_hash}{url}")
+    for session_hash, url in sessions.items():
+        url = url or f"{plan.destination.registry}/dag/{session_hash}"
+        yield _session("registered already", session_hash, url)
+
+
+def _session(what: str, session_hash: str, url: str) -> str:
+    return output.printable(f"{what}: session {session_hash}{f'  {url}' if url else ''}")
 
 
 def preview_document(
@@ -92,8 +99,11 @@ def preview_document(
     *,
     is_dry_run: bool,
     published: Sequence[Published] = (),
+    leaves: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """docs/json.md, "registration"."""
+    import attrs
+
     from roar_core.registry.publishing.preview import preview_of
 
     preview = preview_of(plan)
@@ -110,10 +120,7 @@ def preview_document(
         members=preview.members,
         labels=preview.labels,
         paths=list(preview.paths),
-        masked=[
-            {"job": one.job, "where": one.where, "argument": one.argument, "what": one.what}
-            for one in preview.masked
-        ],
+        masked=[attrs.asdict(one) for one in preview.masked],
         git={
             "repository": preview.git.repo or None,
             "commit": preview.git.commit or None,
@@ -126,7 +133,12 @@ def preview_document(
         widened=list(plan.widened),
         warnings=list(warnings),
         sessions=[
-            {"hash": one.session_hash, "url": one.url or None, "jobs": list(one.uids)}
+            {
+                "hash": one.session_hash,
+                "url": one.url or None,
+                "jobs": list(one.uids),
+                "log_index": (leaves or {}).get(one.session_hash),
+            }
             for one in published
         ],
     )

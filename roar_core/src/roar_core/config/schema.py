@@ -194,6 +194,37 @@ SECTIONS = (
         "Where lineage is published and looked up.",
     ),
     ConfigSection(
+        "redaction",
+        (
+            ConfigKey(
+                "values", (), "Secrets themselves, which are masked inside of longer texts, too."
+            ),
+            ConfigKey(
+                "names",
+                (),
+                "Further names of flags, variables and labels that have secrets as values.",
+            ),
+            ConfigKey(
+                "rules",
+                {},
+                "Regular expressions of further secrets, by a name of your choice.",
+                "table of text",
+            ),
+            ConfigKey(
+                "allow",
+                (),
+                "Regular expressions of what is no secret: of a whole value, or of NAME=VALUE.",
+            ),
+            ConfigKey(
+                "trust_project",
+                False,
+                "Whether allow counts in a project's files, too. Yours alone to set.",
+            ),
+            ConfigKey("entropy", False, "Whether words that look drawn at random are masked."),
+        ),
+        "What is masked in whatever leaves the machine. Layers add up: none takes from another.",
+    ),
+    ConfigSection(
         "telemetry",
         (
             ConfigKey("enabled", True, "Whether anonymous usage statistics are kept and sent."),

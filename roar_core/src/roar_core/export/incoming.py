@@ -80,6 +80,8 @@ class IncomingEdge:
     producer: str | None = attrs.field(default=None, validator=matches(_UID))
     further_producers: tuple[str, ...] = ()
     composite: IncomingUse | None = None
+    version: str | None = None
+    etag: str | None = None
     raw: str | None = None
 
 
@@ -357,6 +359,8 @@ def _edge(edge: IncomingEdge, project: str, digests: Mapping[str, Mapping[str, s
         composite=None
         if use is None
         else CompositeUse(use.layout, use.touched, use.members, use.whole),
+        version=edge.version,
+        etag=edge.etag,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 _QUIET_S = 1.0
@@ -15,13 +15,18 @@ _EVERY_S = 0.1
 class HashProgress:
     """What to give `hash_files` as `on_progress`; use it in a `with`, which clears the line.
 
+    `words` makes the line of (bytes done, bytes in all, files done, seconds).
     Nothing is written unless `stream` is a terminal that can clear a line, and hashing has lasted
     for more than a second. With NO_COLOR (no-color.org) the line is not dimmed.
     """
 
     def __init__(
-        self, stream: TextIO | None = None, environ: Mapping[str, str] | None = None
+        self,
+        stream: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
+        words: Callable[[int, int, int, float], str] | None = None,
     ) -> None:
+        self._words = progress_line if words is None else words
         environ = os.environ if environ is None else environ
         stream = sys.stderr if stream is None else stream
         is_terminal = stream is not None and stream.isatty()  # None: closed (`2>&-`)
@@ -44,7 +49,7 @@ class HashProgress:
         if self._terminal is None or now < self._next_at:
             return
         self._next_at = now + _EVERY_S
-        line = progress_line(done_bytes, total_bytes, files_done, now - self._started)
+        line = self._words(done_bytes, total_bytes, files_done, now - self._started)
         # One column is left free: a full line makes some terminals wrap.
         width = max(0, os.get_terminal_size(self._terminal.fileno()).columns - 1)
         self._shown = True
@@ -66,12 +71,13 @@ def progress_line(done_bytes: int, total_bytes: int, files_done: int, seconds: f
     rate = done_bytes / seconds if seconds > 0 else 0
     files = "1 file" if files_done == 1 else f"{files_done} files"
     return (
-        f"roar: hashing {_readable(done_bytes)} of {_readable(total_bytes)}, "
-        f"{files} done, {_readable(rate)}/s"
+        f"roar: hashing {readable(done_bytes)} of {readable(total_bytes)}, "
+        f"{files} done, {readable(rate)}/s"
     )
 
 
-def _readable(size_bytes: float) -> str:
+def readable(size_bytes: float) -> str:
+    """`1.5 GiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size_bytes < 1024:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"

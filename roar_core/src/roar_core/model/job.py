@@ -26,6 +26,7 @@ class Edge:
     `unknown`. `before_change`: the digest is of the bytes read, which the run itself later changed.
     `producer` is the uid of the job that made these bytes, None when no recorded job did; members
     of a composite may have `further_producers`. `composite` is there exactly for composites.
+    `version` and `etag` are how an object's store calls these bytes, where it told `get` or `put`.
     """
 
     path: str
@@ -36,6 +37,8 @@ class Edge:
     producer: str | None = None
     further_producers: tuple[str, ...] = ()
     composite: CompositeUse | None = None
+    version: str | None = None
+    etag: str | None = None
 
     @property
     def hash(self) -> str | None:

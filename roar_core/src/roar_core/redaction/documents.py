@@ -43,6 +43,7 @@ _MEMBER_PATHS = frozenset({"path", "relative_path", "raw"})
 _NAMES, _VALUES = ("name", "key", "variable", "header"), ("value", "val")
 _LONGEST_SHORT_KEY = 15
 _DEEPEST = 200
+_MANY = 16
 
 
 class Masked(NamedTuple):
@@ -72,6 +73,8 @@ def redact(
     `at` is the pointer to the document itself. `again`: what is masked already counts as found.
     """
     walk = _Walk(redactor, again=again, document=document)
+    if walk.finds_nothing:
+        return Redaction(document)
     kept = walk.value(document, at, "", 0)
     return Redaction(kept, tuple(walk.masked), tuple(walk.kept))
 
@@ -107,6 +110,11 @@ class _Walk:
         self.masked: list[Masked] = []
         self.kept: list[Masked] = []
 
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether no text of the document holds what any rule needs."""
+        return not self._sieve and not self._redactor.is_thorough
+
     def value(self, value: Any, at: str, name: str, depth: int) -> Any:
         """Any value; `name` is that of a secret it lies below, or of its member, or empty."""
         if isinstance(value, str):
@@ -126,7 +134,7 @@ class _Walk:
             if self._redactor.allowed(name, text):
                 return text
             return self._note(text, Redacted(MASK, (self._finding(name),)), at)
-        if not self._sieve and not self._redactor.is_thorough:
+        if self.finds_nothing:
             return text
         if text[:1] in ("{", "[") and (inner := self._embedded(text, at)) is not None:
             return inner
@@ -164,6 +172,8 @@ class _Walk:
         if depth > _DEEPEST:
             raise RecursionError("a document is nested too deeply to be looked through")
         inherited = name if name and self._redactor.is_secret_name(name) else ""
+        if not inherited and len(mapping) > _MANY and self._is_clean(mapping):
+            return mapping
         told_name = next((mapping[n] for n in _NAMES if isinstance(mapping.get(n), str)), "")
         if told_name and not self._redactor.is_secret_name(told_name):
             told_name = ""
@@ -184,6 +194,13 @@ class _Walk:
         )
         return mapping if same else result
 
+    def _is_clean(self, mapping: Mapping[Any, Any]) -> bool:
+        """Whether no rule can find anything in a table of many texts, such as of packages."""
+        if self._redactor.is_thorough or not all(map(_is_text, mapping.values())):
+            return False
+        lower = "\n".join([*map(str, mapping), *mapping.values()]).lower()
+        return not any(step.may_find(lower) for step in self._sieve)
+
     def _member(self, key: str, item: Any, place: str, name: str, depth: int, *, aws: bool) -> Any:
         if isinstance(item, str):
             if key in _IDENTITIES and _IDENTITY.fullmatch(item):
@@ -194,7 +211,7 @@ class _Walk:
                 return self._raw(item, place)
             if aws and is_aws_key(item):
                 return self._note(item, Redacted(MASK, (Finding("aws_secret_key", key),)), place)
-        elif key in _MEMBERS and isinstance(item, Sequence):
+        elif key in _MEMBERS and isinstance(item, list | tuple):
             return self._members(item, place, depth)
         elif key == "raw" and isinstance(item, Mapping):
             return {k: self._raw(v, f"{place}/{_escaped(str(k))}") for k, v in item.items()}
@@ -224,7 +241,7 @@ class _Walk:
 
     def _arguments(self, items: Sequence[str], at: str) -> list[str]:
         """Texts in a row: a command, lines of a key, a name and its value."""
-        if not self._sieve and not self._redactor.is_thorough:
+        if self.finds_nothing:
             return list(items)
         told, of_row = self._redactor.mask_command(items, self._sieve)
         found: dict[int, list[Finding]] = {}
@@ -290,6 +307,10 @@ class _Walk:
         text = _decoded(value)
         told_text = self._text(text, at, "")
         return value if told_text == text else _encoded(told_text)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _decoded(text: str) -> str:

@@ -52,23 +52,24 @@ def account_of(connection: Connection) -> Account:
 
 
 def signed_in(connection: Connection) -> User | None:
-    """The caller, None being nobody; of a log-in and a token as far as is known without asking.
+    """The caller, None being nobody; of a log-in as it was kept, without asking.
 
-    An SSH key is shown to the registry once: that it knows it is kept. Raises UnauthorisedError
-    when it does not, or when the credential may not be used there: nobody is then taken for
-    anybody.
+    A token's owner is asked for, and an SSH key shown to the registry once: that it knows it is
+    kept. Raises UnauthorisedError when it does not, or when the credential may not be used there:
+    nobody is then taken for anybody.
     """
     caller = connection.caller
-    if caller is None or caller.kind in ("login", "token"):
-        return None if caller is None else caller.user
+    if caller is None:
+        return None
     if caller.user.words:
         return caller.user
+    if not isinstance(caller, KeyCaller):
+        return account_of(connection).user
     told = connection.get_as_caller("auth/me")
     user = User.from_document(told.get("user") if isinstance(told, Mapping) else None)
     if not user.words:
         raise UnauthorisedError(f"{connection.url} does not say whose SSH key this is")
-    if isinstance(caller, KeyCaller):
-        keep_key(caller, connection.url, user)
+    keep_key(caller, connection.url, user)
     return user
 
 

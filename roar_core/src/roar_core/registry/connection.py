@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -34,6 +35,7 @@ LONGEST_WAIT_S = 30.0
 _FIRST_WAIT_S = 0.25
 _SILENT_WAIT_S = 3.0
 _MOST_BYTES = 128 << 20
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _AGAIN = frozenset({429, 502, 503, 504})
 
 _log = logging.getLogger(__name__)
@@ -114,7 +116,9 @@ class Connection:
     def exchange(self, path: str, body: Mapping[str, Any]) -> Any:
         """The value answered to a secret in `body` that must not be sent twice; as nobody."""
         request = _Request("POST", path, _json(body), is_repeatable=False)
-        return self._value(request, self._answer(request, None))
+        # Over a new socket: an idle one may have been closed there, and it could not be sent again.
+        with self.as_nobody() as fresh:
+            return fresh._value(request, fresh._answer(request, None))
 
     def as_nobody(self) -> Connection:
         """The same registry, asked without any credential; to be closed on its own."""
@@ -254,8 +258,9 @@ class Connection:
 
         if isinstance(error, httpx.TimeoutException):
             return f"{self.url} does not answer in time; try later"
-        reason = str(error).strip() or type(error).__name__
-        return f"{self.url} cannot be reached: {reason[:200].rstrip('.')}; try later"
+        reason = _ERRNO.sub("", str(error).strip()) or type(error).__name__
+        reason = f"{reason[:1].lower()}{reason[1:200]}".rstrip(".")
+        return f"{self.url} cannot be reached: {reason}; try later"
 
 
 def connect(

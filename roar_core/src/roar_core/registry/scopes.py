@@ -28,14 +28,15 @@ _PROJECT_NAME = re.compile(r"[^\s/]{1,100}/[^\s/]{1,100}")
 class Intent:
     """What is to happen: `kind` is anonymous, private, public or project.
 
-    `owner` is in whose name it is published, empty for nobody or when only the registry knows;
-    `project` its `owner/project`, empty for none. `scope_request` is the object of the protocol's
-    section 3, None where the field is left out.
+    `owner` is in whose name it is published, and `owner_id` their id at the registry, both empty
+    for nobody; `project` its `owner/project`, empty for none. `scope_request` is the object of the
+    protocol's section 3, None where the field is left out.
     """
 
     kind: str
     visibility: str
     owner: str = ""
+    owner_id: str = ""
     project: str = ""
     scope_request: Mapping[str, Any] | None = None
 
@@ -98,9 +99,14 @@ def intent_of(
     if user is None:
         return Intent(kind=ANONYMOUS, visibility=PUBLIC)
     if wanted == PUBLIC:
-        return Intent(kind=PUBLIC, visibility=PUBLIC, owner=user.words)
-    asked = _of_user(PRIVATE)
-    return Intent(kind=PRIVATE, visibility=PRIVATE, owner=user.words, scope_request=asked)
+        return Intent(kind=PUBLIC, visibility=PUBLIC, owner=user.words, owner_id=user.id)
+    return Intent(
+        kind=PRIVATE,
+        visibility=PRIVATE,
+        owner=user.words,
+        owner_id=user.id,
+        scope_request=_of_user(PRIVATE),
+    )
 
 
 def scope_of(config: Config) -> str:
@@ -162,6 +168,7 @@ def _in_project(connection: Connection, name: str, *, public: bool, private: boo
         kind=PROJECT,
         visibility=project.visibility,
         owner=account.user.words,
+        owner_id=account.user.id,
         project=name,
         scope_request=asked,
     )

@@ -68,8 +68,15 @@ def step_command(plan: Plan, step: PlannedStep) -> Command:
     )
 
 
-def run_words(step: PlannedStep) -> list[str]:
-    """The arguments of roar with which a step is recorded, up to its own command."""
+def roar_words(step: PlannedStep) -> list[str]:
+    """The arguments of roar that carry out a step: its command under `run`, or a get itself."""
+    if step.job.kind == "get":
+        return list(step.command[1:])
+    return [*_run_words(step), *step.command]
+
+
+def _run_words(step: PlannedStep) -> list[str]:
+    """What stands before a step's own command."""
     words = ["build" if step.is_build else "run"]
     if step.job.name:
         words.append(f"--name={step.job.name}")
@@ -96,8 +103,9 @@ def shell_line(command: Command, roar: str = "roar") -> str:
             words.append(f"VIRTUAL_ENV={quoted(command.environment)}")
         words += (quoted(f"{name}={value}") for name, value in command.variables.items())
     if command.step is not None:
-        words += [roar, *map(quoted, run_words(command.step))]
-    words += map(quoted, command.argv)
+        words += [roar, *map(quoted, roar_words(command.step))]
+    else:
+        words += map(quoted, command.argv)
     line = " ".join(words)
     return line if command.cwd is None else f"(cd {quoted(command.cwd)} && {line})"
 

@@ -1,8 +1,8 @@
 """Which recorded jobs must run again for some of them, and in which order.
 
 Of several attempts at a step only those take part whose bytes were consumed, and of attempts that
-did the same (one job hash) only the newest. Tasks come with the job that drives them; gets and
-puts are never replayed, so lineage stops at a get: its bytes must be found.
+did the same (one job hash) only the newest. Tasks come with the job that drives them; puts are
+never replayed.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ class _Walk:
         self._known: dict[int, _Row] = {}
 
     def add(self, recorded: _Row) -> str | None:
-        """Have a recorded job replayed; returns by which, None for a get or a put."""
+        """Have a recorded job replayed; returns by which, None for a put."""
         if recorded.uid in self.replayed_by:
             return self.replayed_by[recorded.uid]
         row = self._newest_alike(self._driver(recorded))
-        if row.kind not in ("run", "build"):
+        if row.kind not in ("run", "build", "get"):
             return None
         self.replayed_by[recorded.uid] = row.uid
         if row.uid not in self.rows:

@@ -55,11 +55,15 @@ def make_plan(
     with store.snapshot() as db:
         needed = needed_jobs(db, asked.uids)
         groups = [[store.job(uid), *map(store.job, family(db, uid))] for uid in needed.order]
+    asked_steps = {needed.replayed_by[uid] for uid in asked.uids if uid in needed.replayed_by}
+    finder = Finder(store, where.project, where.target)
+    groups, replayed_by = _without_needless_gets(
+        store, groups, needed.replayed_by, asked_steps, where, finder
+    )
     if not groups:
         kinds = " and ".join(sorted({store.job(uid).kind for uid in asked.uids}))
         raise UnreproducibleError(
-            f"{ref} was recorded by a {kinds}, which is never run again;"
-            " reproduce what it published, or fetch it again"
+            f"{ref} was recorded by a {kinds}, which is never run again; reproduce what it put"
         )
     jobs = [group[0] for group in groups]
     history = History.around(where.project)
@@ -67,9 +71,7 @@ def make_plan(
     offset = source.offset if source and not where.in_place else ""
     new_root = f"{where.target}/{offset}" if offset else where.target
     environments, environment_of = ([], {}) if where.in_place else plan_environments(jobs, environ)
-    finder = Finder(store, where.project, where.target)
-    needs = Needs(store, finder, history, where, needed.replayed_by, offset)
-    asked_steps = {needed.replayed_by[uid] for uid in asked.uids if uid in needed.replayed_by}
+    needs = Needs(store, finder, history, where, replayed_by, offset)
     steps = []
     for group in groups:
         job = group[0]
@@ -100,6 +102,37 @@ def make_plan(
         notes=tuple(dict.fromkeys(notes(steps, environments))),
         in_place=where.in_place,
     )
+
+
+def _without_needless_gets(
+    store: Store,
+    groups: list[list[Job]],
+    replayed_by: Mapping[str, str],
+    asked_steps: set[str],
+    where: Where,
+    finder: Finder,
+) -> tuple[list[list[Job]], dict[str, str]]:
+    """Leave out what was fetched and is still here: its bytes are copied, and no store is asked."""
+
+    def is_here(edge: Edge, job: Job) -> bool:
+        relative = inside(edge.path, job.project)
+        place = edge.path if relative is None else f"{where.project}/{relative}"
+        if edge.kind != "composite":
+            return edge.hash is not None and finder.digest(place, edge.size) == edge.hash
+        return all(
+            finder.digest(f"{place}/{member.path}", member.size) == f"blake3:{member.digest}"
+            for member in store.components(edge.hash or "")
+        )
+
+    needless = {
+        job.uid
+        for job, *_ in groups
+        if job.kind == "get"
+        and job.uid not in asked_steps
+        and all(is_here(edge, job) for edge in job.outputs)
+    }
+    kept = [group for group in groups if group[0].uid not in needless]
+    return kept, {uid: by for uid, by in replayed_by.items() if by not in needless}
 
 
 def label_of(job: Job) -> str:

@@ -13,7 +13,7 @@ from roar_core.errors import RoarError, UnreproducibleError
 from roar_core.model.job import Job
 from roar_core.reproduce.calling import run_to_its_end
 from roar_core.reproduce.checkout import SCRATCH, Target
-from roar_core.reproduce.commands import run_words
+from roar_core.reproduce.commands import roar_words
 from roar_core.reproduce.compare import Compared, compare, place_of, stamp
 from roar_core.reproduce.environments import Maker, activated, roar_command
 from roar_core.reproduce.places import leads_outside
@@ -195,7 +195,7 @@ class _Replay:
         )
         newest = self._newest()
         run_to_its_end(
-            [*roar_command(), *run_words(step), *step.command],
+            [*roar_command(), *roar_words(step)],
             cwd,
             activated(self._settings.environ, environment, step.variables),
         )

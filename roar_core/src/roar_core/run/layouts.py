@@ -55,9 +55,14 @@ class Layouts:
             failures,
         )
 
-    def grouping(self, paths: Iterable[str]) -> Grouping:
-        """The datasets among these files."""
-        return Grouping(paths, self._formats, self._tops, self._forced)
+    def grouping(self, paths: Iterable[str], decreed: frozenset[str] = frozenset()) -> Grouping:
+        """The datasets among these files; the folders `decreed` are datasets."""
+        forced = self._forced
+
+        def is_forced(folder: str) -> bool:
+            return folder in decreed or (forced is not None and forced(folder))
+
+        return Grouping(paths, self._formats, self._tops, is_forced if decreed else forced)
 
 
 class _Guarded:

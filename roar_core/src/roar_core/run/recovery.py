@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+import attrs
+
 from roar_core.config.layers import load
 from roar_core.errors import JournalError
 from roar_core.journal import Kind, Record, RecoveredJournal, open_existing
 from roar_core.journal_file import remove
-from roar_core.model.coverage import CoverageReason
+from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.job import Job
 from roar_core.project import Project
@@ -32,6 +34,7 @@ from roar_core.store.writer import RunningJob, Store
 Tell = Callable[[str], None]
 
 _DIED = CoverageReason("interrupted", 1, "roar ended before it had recorded the run")
+_DIED_MOVING = CoverageReason("interrupted", 1, "roar ended before everything was moved")
 _NO_JOURNAL = CoverageReason("journal_lost", 1, "the journal of this run is gone or unreadable")
 
 
@@ -49,6 +52,11 @@ def recover_interrupted(project: Project, store: Store, warn: Tell) -> list[Job]
 
 
 def _recover(project: Project, store: Store, running: RunningJob, warn: Tell) -> Job | None:
+    if running.job.kind in ("get", "put"):
+        # What was moved until then is there, and the next attempt records it.
+        return store.complete(
+            attrs.evolve(running.job, state="interrupted", coverage=Coverage((_DIED_MOVING,)))
+        )
     path = os.fspath(project.journals / f"{running.job.uid}.jnl")
     contents = contents_of(path)
     records = contents.records if contents else ()

@@ -56,6 +56,9 @@ class _Wanted(NamedTuple):
 
 def remains_of(store: Database, job: Job) -> Remains:
     """Look at every output of `job` as it is now; reads all their bytes."""
+    if job.kind == "put":
+        reason = "was put there for others"
+        return Remains((), tuple(Kept(output.path, reason) for output in job.outputs))
     removable: list[Removable] = []
     kept: list[Kept] = []
     with store.reading() as db:

@@ -21,6 +21,7 @@ from roar_core.model.job import Edge, Job
 from roar_core.store.edges import artifacts_of, insert_edges, resolve_missing
 from roar_core.store.labels import read_labels, write_labels
 from roar_core.store.member_lists import MemberList
+from roar_core.store.object_versions import insert_versions
 from roar_core.store.rows import INPUT, OUTPUT, path_to_sql, to_sql, unhex
 from roar_core.store.ties import tie_inputs
 from roar_core.store.writer import job_columns
@@ -135,6 +136,7 @@ class Importer:
         )
         self._renumber_edges(job_id, inputs + outputs)
         self._add_edges_of_datasets(job_id, foreign)
+        insert_versions(db, job_id, job)
         self._add_producers(job_id, job)
         db.executemany(
             "INSERT INTO tracker_reference (job, tracker, run_id, project, entity, name, url, host,"

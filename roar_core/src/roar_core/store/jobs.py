@@ -190,13 +190,17 @@ def _edges(
         blake3,
         producer,
         edge_id,
+        version,
+        etag,
         *use,
     ) in db.execute(
         "SELECT job.id, job.project, edge.direction, edge.path, edge.size, edge.kind, "  # noqa: S608
         "edge.hash_state, edge.artifact, artifact.blake3, maker.uid, edge.id, "
+        "told.version, told.etag, "
         "composite.layout, used.touched, used.members, used.is_whole "
         "FROM job CROSS JOIN edge ON edge.job = job.id "
         "LEFT JOIN artifact ON artifact.id = edge.artifact "
+        "LEFT JOIN object_version told ON told.edge = edge.id "
         "LEFT JOIN composite_use used ON used.edge = edge.id "
         "LEFT JOIN composite ON composite.artifact = edge.artifact "
         f"LEFT JOIN job maker ON maker.id = edge.producer WHERE {where} ORDER BY edge.path",
@@ -210,6 +214,8 @@ def _edges(
             *(place, size, digests, kind, hash_state, producer),
             further_producers=tuple(sources.get(edge_id, ())),
             composite=use_from_row(*use),
+            version=version,
+            etag=etag,
         )
         edges.setdefault(job_id, ([], []))[direction != INPUT].append(edge)
     return edges

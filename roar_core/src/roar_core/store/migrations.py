@@ -119,6 +119,30 @@ def registrations(db: sqlite3.Connection) -> None:
     )
 
 
+def logs_and_labels_of_registries(db: sqlite3.Connection) -> None:
+    """Where jobs lie in a registry's log, and what labels both sides had in common, are kept."""
+    db.execute(
+        "CREATE TABLE logged (job INTEGER NOT NULL REFERENCES job (id), registry TEXT NOT NULL, "
+        "session_hash TEXT NOT NULL, leaf INTEGER NOT NULL, size INTEGER NOT NULL, "
+        "proven_at_ns INTEGER NOT NULL, PRIMARY KEY (job, registry, session_hash)) WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE label_agreed (entity_type TEXT NOT NULL "
+        "CHECK (entity_type IN ('session', 'job', 'artifact')), entity INTEGER NOT NULL, "
+        "registry TEXT NOT NULL, session_hash TEXT NOT NULL, version INTEGER NOT NULL, "
+        "metadata TEXT NOT NULL, agreed_at_ns INTEGER NOT NULL, "
+        "PRIMARY KEY (entity_type, entity, registry, session_hash)) WITHOUT ROWID"
+    )
+
+
+def versions_of_objects(db: sqlite3.Connection) -> None:
+    """What was got and put is remembered in the version that a store gave it."""
+    db.execute(
+        "CREATE TABLE object_version (edge INTEGER PRIMARY KEY REFERENCES edge (id), "
+        "version TEXT, etag TEXT)"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -128,6 +152,8 @@ UPGRADES: tuple[Upgrade, ...] = (
     sources_of_jobs,
     tags_of_jobs,
     registrations,
+    logs_and_labels_of_registries,
+    versions_of_objects,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

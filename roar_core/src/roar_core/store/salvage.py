@@ -17,11 +17,11 @@ from roar_core.store.sources import sources_from_blob
 _BY_ROWID = (
     "session", "imported_session", "package_set", "environment", "source_set", "job", "job_source",
     "artifact", "edge",
-    "composite", "composite_use", "tag_event", "tracker_reference", "task",
+    "composite", "composite_use", "object_version", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
 _BY_KEY = (
     *("digest", "composite_source", "label", "task_part", "job_tag"),
-    *("receipt", "registration"),
+    *("receipt", "registration", "logged", "label_agreed"),
 )
 
 # Where to stop looking when the end of a table is unreadable itself, and after how many failures.
@@ -161,6 +161,7 @@ _REPAIRS = (
     ("", "DELETE FROM digest WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "DELETE FROM composite WHERE artifact NOT IN (SELECT id FROM artifact)"),
     ("", "DELETE FROM composite_use WHERE edge NOT IN (SELECT id FROM edge)"),
+    ("", "DELETE FROM object_version WHERE edge NOT IN (SELECT id FROM edge)"),
     (
         "",
         "DELETE FROM composite_source WHERE edge NOT IN (SELECT id FROM edge) "
@@ -171,6 +172,7 @@ _REPAIRS = (
     ("", "DELETE FROM tracker_reference WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM job_tag WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM receipt WHERE job NOT IN (SELECT id FROM job)"),
+    ("", "DELETE FROM logged WHERE job NOT IN (SELECT id FROM job)"),
     (
         "",
         "DELETE FROM task WHERE job NOT IN (SELECT id FROM job) "

@@ -169,6 +169,13 @@ CREATE TABLE composite_use (
     bitmap   BLOB                         -- zlib: a bit for each member of the composite; NULL: all
 );
 
+-- How a store calls the bytes of an object: `edge` is its edge of kind object.
+CREATE TABLE object_version (
+    edge    INTEGER PRIMARY KEY REFERENCES edge (id),
+    version TEXT,
+    etag    TEXT
+);
+
 -- Jobs that wrote some members of a dataset that was read, besides the edge's producer.
 CREATE TABLE composite_source (
     edge INTEGER NOT NULL REFERENCES edge (id),
@@ -276,6 +283,29 @@ CREATE TABLE registration (
     url          TEXT,
     begun_at_ns  INTEGER NOT NULL,
     PRIMARY KEY (registry, owner)
+) WITHOUT ROWID;
+
+-- Which jobs were proven to be in a registry's log, under a signed head of how many leaves.
+CREATE TABLE logged (
+    job          INTEGER NOT NULL REFERENCES job (id),
+    registry     TEXT NOT NULL,
+    session_hash TEXT NOT NULL,
+    leaf         INTEGER NOT NULL,        -- the number of the job's record
+    size         INTEGER NOT NULL,
+    proven_at_ns INTEGER NOT NULL,
+    PRIMARY KEY (job, registry, session_hash)
+) WITHOUT ROWID;
+
+-- The labels that a registry and this database last had in common, masked as they were sent.
+CREATE TABLE label_agreed (
+    entity_type  TEXT NOT NULL CHECK (entity_type IN ('session', 'job', 'artifact')),
+    entity       INTEGER NOT NULL,
+    registry     TEXT NOT NULL,
+    session_hash TEXT NOT NULL,
+    version      INTEGER NOT NULL,        -- the registry's
+    metadata     TEXT NOT NULL,           -- JSON object, without what roar writes by itself
+    agreed_at_ns INTEGER NOT NULL,
+    PRIMARY KEY (entity_type, entity, registry, session_hash)
 ) WITHOUT ROWID;
 
 -- Digests of files that have not changed since. The rowid grows with every insert, so the smallest

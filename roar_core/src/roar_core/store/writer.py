@@ -23,6 +23,7 @@ from roar_core.store.edges import (
 )
 from roar_core.store.label_documents import merged
 from roar_core.store.labels import change_labels
+from roar_core.store.object_versions import insert_versions
 from roar_core.store.owner import Owner
 from roar_core.store.queries import Queries
 from roar_core.store.rows import (
@@ -98,6 +99,7 @@ class Store(Queries, StatCache):
                 settings = ", ".join(f"{name} = ?" for name in columns)
                 db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
                 insert_datasets(db, job_id, job, datasets)
+                insert_versions(db, job_id, job)
                 insert_sources(db, job_id, job.sources)
                 resolve_late(db, job_id)
                 resolve_in_family(db, job_id)

@@ -13,6 +13,7 @@ WORKERS = 8
 # One broken object shall not keep ten thousand others from coming; a dead network shall.
 FAILURES_MAX = 10
 _TICK_S = 0.1
+_STOPPED_WITHIN_S = 2.0
 
 Task = Callable[[], None]
 
@@ -33,10 +34,9 @@ class Crew:
         and KeyboardInterrupt is raised.
         """
         pool = ThreadPoolExecutor(self._workers, "roar-transfer")
+        at_work: set[Future[None]] = set()
         try:
-            at_work: set[Future[None]] = {
-                pool.submit(self._work, tasks) for _ in range(self._workers)
-            }
+            at_work |= {pool.submit(self._work, tasks) for _ in range(self._workers)}
             while at_work:
                 done, at_work = wait(at_work, _TICK_S)
                 tick()
@@ -44,9 +44,11 @@ class Crew:
                     future.result()
         except BaseException:
             self.stop.set()
+            wait(at_work, _STOPPED_WITHIN_S)
             raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            # One that waits for a server that says nothing ends with the process.
+            pool.shutdown(wait=not self.stop.is_set(), cancel_futures=True)
 
     def check(self) -> None:
         """Raise StoppedError when the work shall end."""

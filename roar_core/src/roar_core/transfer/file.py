@@ -135,7 +135,7 @@ def sync_folder(folder: str) -> None:
 
 
 def files_below(top: str) -> Iterator[str]:
-    """Every file below a folder, told from there, in the order of their URLs; links are followed."""
+    """Every file below a folder, told from there, in the order of URLs; links are followed."""
     try:
         yield from _below(top, top, frozenset())
     except OSError as error:

@@ -139,11 +139,14 @@ def fetch_all(
     crew: Crew,
     *,
     algorithms: tuple[str, ...],
+    done: list[Fetched],
     advance: Callable[[int, int], None],
     tick: Callable[[], None],
-) -> list[Fetched]:
-    """Fetch what is to be fetched; what failed is in `crew`. `advance` gets (bytes, files)."""
-    done: list[Fetched] = []
+) -> None:
+    """Fetch what is to be fetched, into `done`; what failed is in `crew`.
+
+    `advance` gets (bytes, files). On Ctrl-C `done` holds what came until then.
+    """
     under_way: dict[str, Fetching] = {}
 
     def arrived(count: int) -> None:
@@ -176,9 +179,8 @@ def fetch_all(
     finally:
         for fetching in under_way.values():
             fetching.close()
-    for folder in sorted({os.path.dirname(fetched.target) for fetched in done}):
-        finish_folder(folder)
-    return done
+        for folder in sorted({os.path.dirname(fetched.target) for fetched in done}):
+            finish_folder(folder)
 
 
 def named(names: Sequence[str]) -> str:

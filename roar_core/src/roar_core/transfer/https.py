@@ -82,6 +82,12 @@ class HttpsTransfer:
         self.below(upload.url, "")
         raise AssertionError("below() raises")
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
     def _check(
         self, source: RemoteObject, answer: httpx.Response, start: int, *, is_whole: bool
     ) -> None:

@@ -19,9 +19,8 @@ class StoppedError(RoarError):
 class Patience:
     """The attempts at one thing; `stop` ends the waiting. What was achieved renews them."""
 
-    def __init__(self, stop: threading.Event, first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
-        self._first_wait_s = first_wait_s
         self._failed = 0
 
     def renew(self) -> None:
@@ -35,6 +34,6 @@ class Patience:
             raise error
         wait_s = error.after_s
         if wait_s is None:
-            wait_s = self._first_wait_s * 2 ** (self._failed - 1) * random.uniform(0.5, 1)  # noqa: S311
+            wait_s = FIRST_WAIT_S * 2 ** (self._failed - 1) * random.uniform(0.5, 1)  # noqa: S311
         if self._stop.wait(wait_s):
             raise StoppedError("interrupted")

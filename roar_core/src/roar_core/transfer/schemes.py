@@ -81,7 +81,7 @@ def as_url(word: str, cwd: str) -> str:
     URLs may hold no login: they are recorded, and published.
     """
     if not is_url(word):
-        path = os.path.join(cwd, word)  # noqa: PTH118 - any bytes
+        path = os.path.join(cwd, word)
         slash = "/" * (word.endswith("/") and word.strip("/") != "")
         return url_of_path(os.path.normpath(path)) + slash
     try:

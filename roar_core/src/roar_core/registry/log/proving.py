@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from roar_core.errors import LogError
+from roar_core.errors import LogError, UnregisteredError
 from roar_core.registry.log.records import Logged, records_from
 from roar_core.registry.log.remembered import Memory, memory_of
 from roar_core.registry.log.visiting import Visit, visit
@@ -86,7 +86,7 @@ def _with(
     name = session.session_hash
     leaf = session.leaf
     if leaf is None:
-        leaf = number_of(connection.get(f"sessions/{name}"), "logIndex")
+        leaf = _leaf_of(connection, name)
     records, problems = records_from(connection, found, leaf)
     if problems:
         return proof, problems
@@ -118,6 +118,13 @@ def _with(
         withheld=withheld,
     )
     return proof, problems
+
+
+def _leaf_of(connection: Connection, session: str) -> int:
+    try:
+        return number_of(connection.get(f"log/sessions/{session}"), "leafIndex")
+    except UnregisteredError:  # of a server that tells it with everything else alone
+        return number_of(connection.get(f"sessions/{session}"), "logIndex")
 
 
 def _is(record: Logged, kind: str, session: str) -> bool:

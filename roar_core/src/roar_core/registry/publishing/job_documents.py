@@ -15,7 +15,7 @@ from typing import Any
 
 from roar_core.errors import RoarError
 from roar_core.redaction import is_secret_name
-from roar_core.registry.publishing.link_documents import edges_of, links_of
+from roar_core.registry.publishing.link_documents import Links, edges_of, links_of
 from roar_core.spelling import exact_timestamp
 
 Document = dict[str, Any]
@@ -25,6 +25,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KINDS = ("run", "build", "get", "put", "task")
 # What a registry takes of a text at most is 1 MiB; a command of thousands of names is longer.
 _MOST_OF_COMMAND = 200_000
+_MOST_OF_METADATA = 1 << 20
 # Told only where there is something to tell.
 _AS_IT_IS = (
     *("hash", "step", "attempt", "name", "state", "signal", "rerun_of", "parent", "tracer"),
@@ -32,8 +33,13 @@ _AS_IT_IS = (
 )
 
 
-def to_wire(job: Mapping[str, Any], session: Mapping[str, Any], version: str) -> Document:
-    """The protocol's job of a graph job; its links are those of `links_of`.
+def to_wire(
+    job: Mapping[str, Any],
+    session: Mapping[str, Any],
+    version: str,
+    sides: Mapping[str, Links] | None = None,
+) -> Document:
+    """The protocol's job of a graph job; its links are those of `sides_of`, if they are known.
 
     `session` is the graph document's session that the job belongs to, `version` that of roar.
     `parent_job_uid` is left to whoever knows whether the parent is sent along.
@@ -53,7 +59,9 @@ def to_wire(job: Mapping[str, Any], session: Mapping[str, Any], version: str) ->
         "exit_code": job["exit_code"],
         "job_type": job["kind"],
         "step_number": int(step or 1),
-        "metadata": json.dumps(_metadata(job, session, version), separators=(",", ":")),
+        "metadata": json.dumps(
+            _metadata(job, session, version, sides or sides_of(job)), separators=(",", ":")
+        ),
     }
     if job["hash"] is not None:
         document["job_hash"] = job["hash"].partition(":")[2]
@@ -148,7 +156,17 @@ def metadata_of(document: Mapping[str, Any]) -> Document:
     return told if isinstance(told, dict) else {}
 
 
-def _metadata(job: Mapping[str, Any], session: Mapping[str, Any], version: str) -> Document:
+def sides_of(job: Mapping[str, Any]) -> dict[str, Links]:
+    """The links of a graph job's `inputs` and `outputs`."""
+    return {side: links_of(job[side]) for side in ("inputs", "outputs")}
+
+
+def _metadata(
+    job: Mapping[str, Any],
+    session: Mapping[str, Any],
+    version: str,
+    sides: Mapping[str, Links],
+) -> Document:
     packages = job["packages"]
     shown, hidden = {}, {}
     for kind, key in (("python", "pip"), ("system", "dpkg")):
@@ -160,7 +178,6 @@ def _metadata(job: Mapping[str, Any], session: Mapping[str, Any], version: str) 
             hidden[key] = [list(pair) for pair in unsaid]
     git = job["git"]
     roar = {key: job.get(key) for key in _AS_IT_IS}
-    sides = {side: links_of(job[side]) for side in ("inputs", "outputs")}
     coverage = job["coverage"]
     roar |= {
         "session": dict(session),
@@ -184,6 +201,34 @@ def _metadata(job: Mapping[str, Any], session: Mapping[str, Any], version: str) 
         "cwd": job["cwd"],
         "roar": {"v": _VERSION, **kept},
     }
+
+
+def _text(metadata: Document) -> str:
+    """JSON that a registry takes: where a command is too long for it, without its last arguments.
+
+    Thousands of names behind a command are inputs as well, which say the same.
+    """
+    text = json.dumps(metadata, separators=(",", ":"))
+    if len(text) <= _MOST_OF_METADATA:
+        return text
+    command = metadata["runtime"]["command"]
+    kept, room = [], _MOST_OF_COMMAND
+    for argument in command:
+        room -= len(json.dumps(argument)) + 1
+        if room < 0:
+            break
+        kept.append(argument)
+    metadata["roar"]["left_out"] = {"arguments": len(command) - len(kept)}
+    metadata["roar"].pop("raw", None)
+    metadata["runtime"]["command"] = [*kept, "…"] if len(kept) < len(command) else command
+    text = json.dumps(metadata, separators=(",", ":"))
+    if len(text) > _MOST_OF_METADATA:
+        raise RoarError(
+            f"what is recorded of {metadata['roar'].get('step') or 'a job'} is more than a"
+            " registry takes of one job (1 MiB of metadata); register what came after it by its"
+            " own reference (@N)"
+        )
+    return text
 
 
 def _runtime(job: Mapping[str, Any]) -> Document:

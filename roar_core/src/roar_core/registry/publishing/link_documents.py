@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 Document = dict[str, Any]
@@ -36,7 +37,7 @@ def links_of(edges: Sequence[Document]) -> Links:
         name = (edge["hash"], edge["path"])
         times[name] = times.get(name, 0) + 1
     plain = [edge for edge in edges if _is_plain(edge) and times[edge["hash"], edge["path"]] == 1]
-    plain.sort(key=lambda edge: (edge["hash"], edge["path"]))
+    plain.sort(key=itemgetter("hash", "path"))
     kept = {id(edge) for edge in plain}
     others = [edge for edge in edges if id(edge) not in kept]
     linked = [*plain, *(edge for edge in others if digest_of(edge) and not is_part(edge))]

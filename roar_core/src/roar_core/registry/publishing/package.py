@@ -16,7 +16,6 @@ from roar_core.registry.publishing.dataset_documents import (
     artifact_to_wire,
     dataset_to_wire,
 )
-from roar_core.registry.publishing.labelling import labels_of
 from roar_core.registry.publishing.work import PublishedJob, Work
 
 Document = dict[str, Any]
@@ -60,7 +59,7 @@ def package_of(work: Work, uids: Collection[str], created_at: str, version: str)
         "composites": [dataset for dataset in datasets if dataset is not None],
         "labels": [
             {key: value for key, value in label.items() if key != "session_hash"}
-            for label in labels_of(work, "", uids)
+            for label in work.labels_of(uids, "")
         ],
     }
     return _sealed(document)

@@ -49,7 +49,7 @@ def plan_of(
         work,
         destination,
         tuple(uid for uid in work.jobs if uid not in known),
-        {uid: receipt for uid, receipt in known.items() if uid in work.jobs},
+        {uid: known[uid] for uid in reversed(work.jobs) if uid in known},
         {name: tuple(in_session.get(name, ())) for name in sorted(private)}
         if destination.is_public and not destination.is_anonymous
         else {},

@@ -16,11 +16,12 @@ Document = dict[str, Any]
 
 @attrs.frozen
 class Masked:
-    """A place where a secret stood: in which job, in which part of it, by which rule."""
+    """A place where a secret stood: in what, in which part of it; the rule, and its name."""
 
-    job: str
+    place: str
     where: str
     argument: int | None
+    rule: str
     what: str
 
 
@@ -43,17 +44,12 @@ def preview_of(plan: Plan) -> Preview:
     work = plan.work
     artifacts = work.artifacts_of(plan.new) if plan.new else []
     datasets = [artifact for artifact in artifacts if artifact["composite"] is not None]
-    labelled = [
-        bool(work.labels and plan.new),
-        *(bool(work.jobs[uid].told["labels"]) for uid in plan.new),
-        *(bool(artifact["labels"]) for artifact in artifacts),
-    ]
     return Preview(
         jobs=len(plan.new),
         artifacts=len(artifacts) - len(datasets),
         datasets=len(datasets),
         members=sum(dataset["composite"]["members"] for dataset in datasets),
-        labels=sum(labelled),
+        labels=len(work.labels_of(plan.new, "")) if plan.new else 0,
         paths=tuple(sorted(_paths(work, plan.new))),
         masked=tuple(_masked(work, plan.new)),
         git=work.git_of(plan.new),
@@ -70,11 +66,14 @@ def _paths(work: Work, uids: Iterable[str]) -> set[str]:
 
 
 def _masked(work: Work, uids: Iterable[str]) -> Iterable[Masked]:
+    if not uids:
+        return
     for uid in uids:
-        job = work.jobs[uid]
-        for note in job.told["masked"]:
-            yield _note(job.place, note)
+        yield from _notes(work.jobs[uid].place, work.jobs[uid].told)
+    for artifact in work.artifacts_of(uids):
+        yield from _notes(artifact["hash"], artifact)
 
 
-def _note(place: str, note: Mapping[str, Any]) -> Masked:
-    return Masked(place, note["where"], note.get("argument"), note["what"])
+def _notes(place: str, document: Mapping[str, Any]) -> Iterable[Masked]:
+    for note in document.get("masked", ()):
+        yield Masked(place, note["where"], note["argument"], note["rule"], note["what"])

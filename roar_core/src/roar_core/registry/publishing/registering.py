@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from roar_core.registry.publishing.known import known_jobs
-from roar_core.registry.publishing.labelling import labels_of
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.plan import Plan, check, plan_of
 from roar_core.registry.publishing.sending import Published, Sender
 from roar_core.registry.publishing.tokens import Tokens
+from roar_core.store.logged import edges_of_jobs, keep_logged
 from roar_core.store.registrations import Receipt, jobs_of_session, read_receipts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from roar_core.registry.connection import Connection
+    from roar_core.registry.log.proving import Proof
     from roar_core.registry.publishing.destination import Destination
     from roar_core.registry.publishing.work import Work
     from roar_core.store.database import Database
@@ -74,16 +76,38 @@ class Registering:
 
         Raises RegistryError; what was answered until then counts, and the next call goes on there.
         """
-        resumed = self.sender.resume(self.work, labels_of)
+        resumed = self.sender.resume(self.work)
         done = [] if resumed is None else [resumed]
         finished = frozenset(resumed.uids if resumed is not None else ())
         for uids in plan.widened.values():
             more = self.work if self.work.jobs.keys() >= set(uids) else self.read_more(uids)
-            done.append(self.sender.send(more, uids, labels_of))
+            done.append(self.sender.send(more, uids))
         new = tuple(uid for uid in plan.new if uid not in finished)
         if new:
-            done.append(self.sender.send(self.work, new, labels_of))
+            done.append(self.sender.send(self.work, new))
         return done
+
+    def prove(self, published: Sequence[Published], environ: Mapping[str, str]) -> Proof | None:
+        """Check that the registry's log holds what was sent, and remember where; None: it has none.
+
+        Raises LogError when it does not, RegistryError when it cannot be asked.
+        """
+        from roar_core.registry.log.proving import Registered, prove
+
+        sender = self.sender
+        with sender.database.reading() as db:
+            sessions = [
+                Registered(one.session_hash, edges_of_jobs(db, one.uids), one.leaf)
+                for one in published
+            ]
+        proof = prove(sender.connection, environ, sessions)
+        if proof is not None:
+            with sender.database.writing() as db:
+                for one in published:
+                    leaves = {uid: proof.jobs[uid] for uid in one.uids if uid in proof.jobs}
+                    place = (sender.destination.registry, one.session_hash)
+                    keep_logged(db, *place, leaves, proof.size, time.time_ns())
+        return proof
 
     def has_begun(self) -> bool:
         """Whether something is to be finished that the user agreed to before."""

@@ -39,18 +39,18 @@ if TYPE_CHECKING:
     from roar_core.store.database import Database
 
 Document = dict[str, Any]
-Labels = Callable[["Work", str, Collection[str]], Sequence[Document]]
-"""The label documents of some work's session (its hash) that holds some jobs (uids)."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Published(NamedTuple):
-    """The session that some jobs became."""
+    """The session that some jobs became; `leaf` is its record's number in the registry's log, None
+    where that was not told."""
 
     session_hash: str
     url: str
     uids: tuple[str, ...]
+    leaf: int | None
 
 
 class _Gone(Exception):
@@ -87,23 +87,23 @@ class Sender:
         self._forget(begun)
         return None
 
-    def resume(self, work: Work, labels: Labels) -> Published | None:
+    def resume(self, work: Work) -> Published | None:
         """Finish what was begun here; None when there is nothing, or the registry gave it up."""
         begun = self.unfinished(work)
         if begun is None:
             return None
         try:
-            return self._finish(begun, work, labels)
+            return self._finish(begun, work)
         except _Gone:
             self._forget(begun)
             return None
 
-    def send(self, work: Work, uids: Sequence[str], labels: Labels) -> Published:
+    def send(self, work: Work, uids: Sequence[str]) -> Published:
         """Register these jobs as one session. Raises RegistryError; `resume` then goes on."""
         for _ in range(2):
             begun = self._open(self._content(work, uids), uids)
             try:
-                return self._finish(begun, work, labels)
+                return self._finish(begun, work)
             except _Gone:
                 self._forget(begun)
         raise RegistryError(
@@ -114,12 +114,14 @@ class Sender:
         place = {"scope": self.destination.scope, "git": list(work.git_of(uids))}
         return digest_of_content(work, uids, self.ability, place)
 
-    def _finish(self, begun: Unfinished, work: Work, labels: Labels) -> Published:
+    def _finish(self, begun: Unfinished, work: Work) -> Published:
+        leaf = None
         if begun.session_hash is None:
-            begun = self._finalize(self._send_all(begun, work), work)
+            begun, leaf = self._finalize(self._send_all(begun, work), work)
         assert begun.session_hash is not None
         try:
-            for request in label_requests(labels(work, begun.session_hash, begun.uids)):
+            labels = work.labels_of(begun.uids, begun.session_hash)
+            for request in label_requests(labels):
                 self._post(begun, request)
         except RegistryError as error:
             raise RegistryError(
@@ -129,7 +131,7 @@ class Sender:
                 error.code,
             ) from error
         self._forget(begun)
-        return Published(begun.session_hash, begun.url or "", begun.uids)
+        return Published(begun.session_hash, begun.url or "", begun.uids, leaf)
 
     def _open(self, content: bytes, uids: Collection[str]) -> Unfinished:
         is_anonymous = self.destination.is_anonymous
@@ -168,7 +170,7 @@ class Sender:
         known.check(self.destination.registry)
         return begun
 
-    def _finalize(self, begun: Unfinished, work: Work) -> Unfinished:
+    def _finalize(self, begun: Unfinished, work: Work) -> tuple[Unfinished, int | None]:
         git = work.git_of(begun.uids)
         body: Document = {
             "git_repo": git.repo,
@@ -195,7 +197,8 @@ class Sender:
         with self.database.writing() as db:
             keep_receipts(db, *self._place, receipts, now)
             keep_unfinished(db, *self._place, done, now)
-        return done
+        leaf = told.get("logIndex")
+        return done, leaf if type(leaf) is int and leaf >= 0 else None
 
     def _post(self, begun: Unfinished, request: Request) -> Any:
         """Send one request; halves of it where a registry finds it too large."""

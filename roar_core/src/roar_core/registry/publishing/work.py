@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from roar_core.export.graph import Options, graph_of
+from roar_core.redaction import Redactor, redact
+from roar_core.registry.labels.documents import Labelled, labelled_of
 from roar_core.registry.publishing.checkout import Git, git_of
 from roar_core.registry.publishing.dataset_documents import views_of
-from roar_core.registry.publishing.job_documents import to_wire
-from roar_core.registry.publishing.link_documents import Links, links_of
-from roar_core.store.labels import read_labels
+from roar_core.registry.publishing.job_documents import sides_of, to_wire
+from roar_core.registry.publishing.link_documents import Links
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from roar_core.store.writer import Store
 
 Document = dict[str, Any]
+
+# The names of artifacts that a registry's labels can be about.
+_DIGEST = re.compile(r"[a-z0-9-]+:[0-9a-f]{64}")
 
 
 @attrs.frozen
@@ -52,13 +57,14 @@ class PublishedJob:
 @attrs.frozen
 class Work:
     """Jobs by uid, parents before what they started; artifacts by hash; `name` is what was asked
-    for. `root` is the graph's: `{"kind", "id"}`; `labels` are those of a session."""
+    for. `root` is the graph's: `{"kind", "id"}`."""
 
     name: str
     root: Document
-    labels: Document
     jobs: dict[str, PublishedJob]
     artifacts: dict[str, Document]
+    labelled: Labelled
+    redactor: Redactor
 
     def git_of(self, uids: Iterable[str]) -> Git:
         """The checkout that some of the jobs name."""
@@ -70,6 +76,18 @@ class Work:
         if self.root["kind"] == "artifact":
             names.add(self.root["id"])
         return [self.artifacts[name] for name in sorted(names & self.artifacts.keys())]
+
+    def labels_of(self, uids: Collection[str], session_hash: str) -> list[Document]:
+        """What `labels/batch` is told once these jobs are the session of this hash."""
+        names = [
+            artifact["hash"]
+            for artifact in self.artifacts_of(uids)
+            if _DIGEST.fullmatch(artifact["hash"])
+        ]
+        documents = self.labelled.documents(session_hash, uids, names)
+        return [
+            one | {"metadata": redact(one["metadata"], self.redactor).document} for one in documents
+        ]
 
 
 def work_of(
@@ -88,21 +106,21 @@ def work_of(
     jobs: dict[str, PublishedJob] = {}
     for job in _parents_first(told):
         job["rerun_of"] = again.get(job["uid"])
-        wire = to_wire(job, sessions[job["session"]], version)
+        sides = sides_of(job)
+        wire = to_wire(job, sessions[job["session"]], version, sides)
         parent = jobs.get(job["parent"] or "")
         if job["step"] is None and parent is not None:
             wire["step_number"] = parent.wire["step_number"]
-        inputs, outputs = links_of(job["inputs"]), links_of(job["outputs"])
-        jobs[job["uid"]] = PublishedJob(job, wire, inputs, outputs, views_of(job, artifacts))
-    return Work(target.name, graph["root"], _labels(db, target), jobs, artifacts)
+        jobs[job["uid"]] = PublishedJob(job, wire, **sides, views=views_of(job, artifacts))
+    labelled = labelled_of(db, jobs, _session(db, target))
+    return Work(target.name, graph["root"], jobs, artifacts, labelled, options.redactor)
 
 
-def _labels(db: sqlite3.Connection, target: Target) -> Document:
-    """The labels of the session that is asked for."""
+def _session(db: sqlite3.Connection, target: Target) -> int | None:
+    """The number of the session that is asked for."""
     if target.kind != "session" or not target.jobs:
-        return {}
-    query = "SELECT session FROM job WHERE id = ?"
-    return read_labels(db, "session", db.execute(query, target.jobs[:1]).fetchone()[0])
+        return None
+    return int(db.execute("SELECT session FROM job WHERE id = ?", target.jobs[:1]).fetchone()[0])
 
 
 def _parents_first(told: Mapping[str, Document]) -> Iterable[Document]:

@@ -1,0 +1,94 @@
+"""Publishing a job that has just been recorded, agreed to before its work begins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from roar_core.cli import output
+from roar_core.cli.asking import agreed
+from roar_core.errors import RefusedError
+
+if TYPE_CHECKING:
+    from roar_core.model.job import Job
+
+
+@attrs.frozen
+class Publication:
+    """For whom; `yes`: it was agreed to on the command line."""
+
+    public: bool = False
+    private: bool = False
+    anonymous: bool = False
+    yes: bool = False
+
+    def is_agreed(self, files: int, where: str) -> bool:
+        """Ask what `roar register` would ask after the upload, before it.
+
+        Reaches the registry, so that one that refuses is known before anything is uploaded. Raises
+        RegistryError, and RefusedError when there is nobody to ask.
+        """
+        from roar_core.cli.reaching import reach, registry_config
+        from roar_core.registry.publishing.consent import Consent
+        from roar_core.registry.publishing.destination import Flags, destination_of
+
+        config = registry_config()
+        with reach(config, anonymous=self.anonymous) as connection:
+            flags = Flags(public=self.public, private=self.private, anonymous=self.anonymous)
+            destination = destination_of(connection, config, flags)
+        consent = Consent.of(os.environ)
+        if self.yes or consent.is_given(destination):
+            return True
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise RefusedError(
+                f"publishing to {destination.registry}, for {destination.audience} to see, was not"
+                " agreed to yet, and nothing was uploaded; agree with -y, or upload alone with"
+                " --no-register"
+            )
+        question = (
+            f"upload {files:,} {'file' if files == 1 else 'files'} to {where}, and publish all that"
+            f" they came from at {destination.registry}, for {destination.audience} to see?"
+        )
+        if not agreed(question, yes=False):
+            return False
+        consent.keep(destination)
+        return True
+
+    def carry_out(self, job: Job, *, quiet: bool) -> dict[str, Any]:
+        """Register the job and all that it came from; the part of the document about it.
+
+        Raises RegistryError: what was sent until then counts, and the next time goes on there.
+        """
+        from roar_core.cli.reaching import reach, registry_config
+        from roar_core.cli.register import Reading
+        from roar_core.cli.register_view import preview_document, summary_lines
+        from roar_core.cli.sending_progress import SendingProgress
+        from roar_core.registry.publishing.destination import Flags, destination_of
+        from roar_core.registry.publishing.registering import Registering
+        from roar_core.store.writer import Store
+
+        config = registry_config()
+        flags = Flags(public=self.public, private=self.private, anonymous=self.anonymous)
+        reading = Reading(job.uid, absolute_paths=False)
+        with ExitStack() as stack:
+            connection = stack.enter_context(reach(config, anonymous=flags.anonymous))
+            destination = destination_of(connection, config, flags)
+            if destination.is_anonymous:
+                connection = stack.enter_context(connection.as_nobody())
+            store = stack.enter_context(Store.open(reading.project.roar_dir))
+            progress = SendingProgress()
+            registering = Registering.at(
+                *(connection, store, reading.project.roar_dir, destination),
+                *(reading.work, reading.read, progress),
+            )
+            plan = registering.plan()
+            with progress:
+                published = registering.carry_out(plan)
+        if not quiet:
+            for line in summary_lines(plan, published):
+                output.line(line)
+        return preview_document(plan, (), is_dry_run=False, published=published)
