@@ -29,7 +29,7 @@ from roar_proxy_s3.transfer.simple import already_there, conditionally
 MIB = 1 << 20
 PART_SIZE = 8 * MIB
 MOST_PARTS = 10_000
-_AT_ONCE = 8
+_AT_ONCE = 10
 # Of all uploads together: more connections make none of them quicker.
 _ANYWHERE = threading.BoundedSemaphore(2 * _AT_ONCE)
 
@@ -153,7 +153,7 @@ def _complete(
         State(upload.state).forget()
         raise
     version = version_of(answer)
-    # Some stores answer with another ETag than they have afterwards, so the object is asked for.
+    # rclone answers with another ETag than the object has afterwards, so that is asked for.
     try:
         found = described(client, address, version)
     except ClientError as error:
@@ -161,7 +161,10 @@ def _complete(
             raise
         found = None  # these credentials may write and not read
     if found is None:
-        return RemoteObject(upload.url, upload.size, version, etag_of(answer, upload.url))
+        name = address.key.rpartition("/")[2]
+        return RemoteObject(
+            upload.url, upload.size, version, etag_of(answer, upload.url), name=name
+        )
     return found
 
 
