@@ -59,8 +59,14 @@ def bucket_on_moto(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     return new_bucket(moto, monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def connected_to_moto(moto: S3Server) -> S3Transfer:
+    """A transfer that the first test to need it connects: to make a client takes a while."""
+    return S3Transfer()
+
+
 @pytest.fixture
-def transfer_to_moto(bucket_on_moto: str) -> Iterator[S3Transfer]:
-    """A transfer to it, which holds no connection afterwards."""
-    with closing(S3Transfer()) as transfer:
-        yield transfer
+def transfer_to_moto(connected_to_moto: S3Transfer, bucket_on_moto: str) -> Iterator[S3Transfer]:
+    """The same, which holds no connection afterwards."""
+    with closing(connected_to_moto):
+        yield connected_to_moto

@@ -38,8 +38,10 @@ def transfer(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Transfer]:
 @pytest.fixture(autouse=True)
 def no_connection_is_left() -> Iterator[None]:
     """Errors and their tracebacks refer to each other, and to connections."""
+    gc.freeze()  # what was there before need not be gone through: that takes long
     yield
     gc.collect()
+    gc.unfreeze()
 
 
 def said(error: pytest.ExceptionInfo[RoarError]) -> str:
