@@ -59,7 +59,13 @@ _APART = {
     "changed": [{"path": "/home/ada/train.csv", "left": _DATA, "right": "a9" * 32}],
     "sharedCount": 3,
 }
-_USED = {"hash": _DATA, "path": "/home/ada/train.csv", "size": 1048576, "byteRanges": None}
+_USED = {
+    "hash": _DATA,
+    "algorithm": "blake3",
+    "path": "/home/ada/train.csv",
+    "size": 1048576,
+    "byteRanges": None,
+}
 
 _ANSWERS: dict[str, dict[str, Any]] = {
     "producers": _JOBS,

@@ -99,6 +99,7 @@ def _edges(
     for row in rows[:most]:
         said = {
             "hash": digest_text(row.algorithm, bytes(row.digest)),
+            "algorithm": row.algorithm,
             "path": row.path,
             "size": row.size,
             "byteRanges": json.loads(row.byte_ranges) if row.byte_ranges else None,
