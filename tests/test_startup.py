@@ -14,7 +14,7 @@ import pytest
 
 from roar_core.testing.projects import ProjectUnderTest
 
-HEAVY = {"httpx", "cattrs", "tomlkit", "boto3", "importlib.metadata", "asyncio"}
+HEAVY = {"httpx", "cattrs", "tomlkit", "boto3", "importlib.metadata", "asyncio", "cryptography"}
 PROBE = """
 import sys
 report, sys.argv[1:] = sys.argv[1], sys.argv[2:]
@@ -69,6 +69,11 @@ def test_reading_commands_load_no_plugin_and_nothing_heavy(
     assert project.run("cp", "in.txt", "out.txt").exit_code == 0
     loaded = modules_after([command], project.root)
     assert not loaded & (HEAVY | {"pluggy", "roar_tracer_preload", "roar_core.run", "subprocess"})
+
+
+@pytest.mark.parametrize("command", ["whoami", "scope"])
+def test_who_one_is_is_told_without_a_library_for_asking(empty: Path, command: str) -> None:
+    assert not modules_after([command], empty) & (HEAVY | {"cryptography"})
 
 
 def test_run_loads_only_the_tracers(project: ProjectUnderTest) -> None:

@@ -78,7 +78,7 @@ def test_a_damaged_file_is_told_with_the_way_to_recover(tmp_path: Path, content:
 
 def test_damage_met_while_reading_is_told_too(store: Store, jobs: Any, tmp_path: Path) -> None:
     for number in range(300):
-        jobs.record(store, f"command {number}" * 10)
+        jobs.record(store, f"command {number}" * 20)
     store.close()
     database = tmp_path / ".roar/roar.db"
     content = bytearray(database.read_bytes())

@@ -14,15 +14,20 @@ import sqlalchemy as sa
 from logged import DIGESTS, MARK, fill
 
 from roar_core.identity import canonical_json
+from roar_core.transparency.merkle import leaf_hash, node_hash
+from roar_core.transparency.statements import TreeHead, head_bytes
+from roar_core.transparency.verifying import (
+    verify_consistency,
+    verify_head,
+    verify_inclusion,
+    verify_keys,
+)
 from roar_glaas.access.caller import ANYBODY, Caller, Role
 from roar_glaas.audit.inside import Report, audit_database
 from roar_glaas.errors import GlaasError
 from roar_glaas.log.entries import entries
 from roar_glaas.log.keyfile import make_key
-from roar_glaas.log.merkle import leaf_hash, node_hash
 from roar_glaas.log.signing import Signer
-from roar_glaas.log.statements import TreeHead, head_bytes
-from roar_glaas.log.verifying import verify_consistency, verify_head, verify_inclusion, verify_keys
 from roar_glaas.log.withholding import withhold
 from roar_glaas.storage.database import Database, open_database
 

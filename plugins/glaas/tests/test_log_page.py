@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
-from roar_glaas.log.statements import head_bytes, key_bytes, withheld_bytes
+from roar_core.transparency.statements import head_bytes, key_bytes, withheld_bytes
 from roar_glaas.storage.tables import record_bytes
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from roar_core.identity import Leaf, tree_hash
-from roar_glaas.log.merkle import leaf_hash, node_hash
+from roar_core.transparency.merkle import leaf_hash, node_hash
 from roar_glaas.log.proofs import root_of
 from roar_glaas.storage.database import open_database
 from roar_glaas.storage.tables import edge, leaf, metadata, record_bytes, session, staged

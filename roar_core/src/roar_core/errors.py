@@ -9,7 +9,14 @@
     ├── DatabaseError         the session database is unreadable, too new or too busy
     ├── JournalError          a trace journal is not one, or of a version we do not speak
     ├── NotFoundError         no job, artifact, path or URL answers to this reference
+    │   └── AmbiguousError    more than one does; the message lists them
     ├── UnreproducibleError   what was recorded cannot be run again here; exit code 3
+    ├── RegistryError         a registry refused, failed or could not be asked
+    │   ├── UnreachableError  it gave no answer at all, or none that a registry gives
+    │   ├── UnauthorisedError it does not know who asks, or does not let them
+    │   ├── UnregisteredError it has nothing of this name; a NotFoundError too
+    │   ├── ConflictError     it has something else already
+    │   └── LogError          its log contradicts itself, or what it said before
     ├── TracerError           a tracer cannot be used or failed
     └── PluginError           a plugin could not be loaded, or failed
 
@@ -61,10 +68,51 @@ class NotFoundError(RoarError):
     """A reference (`@N`, uid, hash prefix, path) names nothing recorded here, a URL no object."""
 
 
+class AmbiguousError(NotFoundError):
+    """A reference is the beginning of several names."""
+
+
 class UnreproducibleError(RoarError):
     """A recorded job cannot be run again here, or an input of it cannot be had."""
 
     exit_code = 3
+
+
+class RegistryError(RoarError):
+    """A registry refused or failed. `status` is HTTP's, None without an answer; `code` is its own
+    short name for the reason, empty when it gives none."""
+
+    def __init__(self, message: str, status: int | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class UnreachableError(RegistryError):
+    """Nobody answers at a registry's address, or something that is no registry does."""
+
+
+class UnauthorisedError(RegistryError):
+    """A registry does not accept the credentials (401), or what they are used for (403)."""
+
+
+class UnregisteredError(RegistryError, NotFoundError):
+    """A registry has nothing of this name that the caller may see (404)."""
+
+
+class ConflictError(RegistryError):
+    """A registry holds something else than what is asked to be there (409)."""
+
+
+class LogError(RegistryError):
+    """A registry's log is not what it was, or lacks what was registered: `problems`, as sentences.
+
+    Somebody meddled with it, or it is another one.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class TracerError(RoarError):

@@ -28,6 +28,7 @@ from roar_glaas.api.log import log_routes
 from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
 from roar_glaas.api.telemetry import telemetry
+from roar_glaas.api.whole import whole_routes
 from roar_glaas.errors import Refusal
 from roar_glaas.opening import open_registry
 from roar_glaas.pages.account.routes import account_page_routes
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> Litestar:
             export_routes,
             graph_routes,
             finding_routes,
+            whole_routes,
             known_jobs,
             Router(
                 path="/",

@@ -15,6 +15,7 @@ from roar_core.cli.settings import (
 )
 from roar_core.config.layers import Setting, known_keys, suggestion
 from roar_core.config.values import checked, from_text, kind_of, plain, shown
+from roar_core.environment.variables import HIDDEN, masked
 from roar_core.errors import ConfigError
 
 
@@ -122,9 +123,9 @@ def _words(setting: Setting) -> str:
 
 def _shareable(setting: Setting) -> object:
     """The value, with secrets among variables hidden: `roar env get` prints one."""
+    if setting.name == "redaction.values":
+        return tuple(HIDDEN for _ in setting.value)
     if setting.value and kind_of(setting.key) == "table of text":
-        from roar_core.environment.variables import masked
-
         return masked(setting.value)
     return setting.value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from roar_core.cli import output
-from roar_core.cli.opening import open_project
+from roar_core.cli.resolving import Opened, answered, remote_option
 from roar_core.garbage import collection_paused
 
 
@@ -19,8 +19,9 @@ from roar_core.garbage import collection_paused
     default="summary",
     help="The likeliest reasons (the default), everything by its kind, or step by step.",
 )
+@remote_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document, of everything.")
-def diff(before: str, after: str, form: str, as_json: bool) -> None:
+def diff(before: str, after: str, form: str, remote: bool, as_json: bool) -> None:
     """Compare what A and B came from, and rank what most likely explains the difference.
 
     A and B are steps (@3; @3.1 its first attempt), uids, hashes, paths of files or session:N; of
@@ -28,11 +29,14 @@ def diff(before: str, after: str, form: str, as_json: bool) -> None:
 
     Examples: roar diff @3.1 @3; roar diff old/model.pkl model.pkl --format category
     """
-    from roar_core.cli.diff_findings import find_differences
-    from roar_core.store.writer import Store
+    from roar_core.cli.diff_findings import Findings, find_differences
 
-    with collection_paused(), open_project(Store) as (project, store):
-        findings = find_differences(store, (before, after), project)
+    def ask(opened: Opened) -> Findings:
+        one, other = opened.refs
+        return find_differences(opened.store, (one, other), opened.project)
+
+    with collection_paused():
+        findings = answered([before, after], "upstream", ask, remote=remote)
     if as_json:
         from roar_core.cli.diff_document import diff_document
 

@@ -35,8 +35,8 @@ def document(type_: str, **fields: Any) -> Document:
     return {"schema": SCHEMA, "type": type_, **fields}
 
 
-def job_document(job: Job, project: Project, family: Family) -> Document:
-    """Everything recorded about one job."""
+def job_document(job: Job, project: Project, family: Family, origin: str | None = None) -> Document:
+    """Everything recorded about one job; `origin` as in its `JobRow`."""
     fields = document(
         "job",
         uid=job.uid,
@@ -88,6 +88,7 @@ def job_document(job: Job, project: Project, family: Family) -> Document:
         ],
         labels=dict(job.labels),
         imported=job.is_imported,
+        origin=origin_document(origin),
     )
     return fields | _raw_of_job(job)
 
@@ -111,7 +112,16 @@ def summary_document(job: JobRow) -> Document:
         "coverage": "complete" if job.is_complete else "partial",
         "input_count": job.inputs,
         "output_count": job.outputs,
+        "origin": origin_document(job.origin),
     }
+
+
+def origin_document(origin: str | None) -> Document | None:
+    """Where a job that was not recorded here is known from."""
+    if origin is None:
+        return None
+    registry, _, session = origin.rpartition("/dag/")
+    return {"registry": registry or None, "session": session}
 
 
 def _task(row: TaskRow) -> Document:

@@ -18,6 +18,7 @@ from roar_core.errors import PluginError, RoarError, UsageError
 
 if TYPE_CHECKING:
     from roar_core.contracts import Offer
+    from roar_core.redaction import Redactor
 
 
 @click.command()
@@ -54,13 +55,16 @@ def export(
     if as_json:
         raise UsageError("--json goes with --list; the graph as JSON is: roar export --format json")
     offer = _exporter(format_)
+    from roar_core.cli.settings import current_config
+    from roar_core.config.redacting import redactor_of
     from roar_core.export.graph import Options, graph_of
     from roar_core.lineage.target import find_target
     from roar_core.store.writer import Store
 
+    redactor = redactor_of(current_config(), output.warn)
     with open_project(Store) as (project, store), store.snapshot() as db:
         found = find_target(store, ref or "session:current", project)
-        graph = graph_of(db, store, found, Options(absolute_paths, with_secrets))
+        graph = graph_of(db, store, found, Options(absolute_paths, with_secrets, redactor))
         with writing(target) as file:
             write(offer, graph, file)
         if target is not None:
@@ -69,20 +73,33 @@ def export(
                 f"wrote {wording.count(jobs, 'job')} and {wording.count(artifacts, 'artifact')}"
                 f" to {target}"
             )
-        note_masked(graph)
+        note_masked(graph, redactor)
 
 
-def note_masked(graph: Mapping[str, Any]) -> None:
-    """Say on stderr which secrets the graph does not tell."""
+def note_masked(graph: Mapping[str, Any], redactor: Redactor) -> None:
+    """Say on stderr which secrets the graph does not tell, and which it must tell."""
+    if graph["secrets"]:
+        return
     masked = [
         f"{entry['what']} in {job['step'] or job['uid'][:8]}"
         for job in graph["jobs"]
         for entry in job["masked"]
     ]
+    members = 0
+    for artifact in graph["artifacts"]:
+        name = artifact["hash"].partition(":")[2][:12]
+        masked += [f"{entry['what']} in {name}" for entry in artifact.get("masked", ())]
+        listed = (artifact["composite"] or {}).get("components") or ()
+        members += sum(bool(redactor.mask(member["path"]).found) for member in listed)
     if masked:
         places = list(dict.fromkeys(masked))
         more = f" and {len(places) - 5} more" if len(places) > 5 else ""
         output.warn(f"masked {wording.count(len(masked), 'secret')}: {', '.join(places[:5])}{more}")
+    if members:
+        output.warn(
+            f"{wording.count(members, 'member')} of datasets have what looks like a secret in their"
+            " names, which are part of the hash and told as they are"
+        )
 
 
 def _exporters() -> tuple[Sequence[Offer], Sequence[str]]:

@@ -24,7 +24,7 @@ def import_(file: str, as_json: bool) -> None:
 
     Example: roar import model.graph.json
     """
-    from roar_core.export.entering import import_file
+    from roar_core.export.entering import import_graph
     from roar_core.export.reading import GraphFile
     from roar_core.store.writer import Store
 
@@ -37,7 +37,7 @@ def import_(file: str, as_json: bool) -> None:
     project = recordable_project(working_directory())
     initialise(project)
     with Store.open(project.roar_dir, create=True) as store:
-        done = import_file(store, graph, str(project.root), time.time_ns())
+        done = import_graph(store, graph, str(project.root), time.time_ns())
     if as_json:
         from roar_core.cli.documents import document
 

@@ -21,11 +21,18 @@ _PACKAGE_LIMIT = 6
 
 
 def print_job(
-    job: Job, project: Project, steps: Mapping[str, str], family: Family, *, everything: bool
+    job: Job,
+    project: Project,
+    steps: Mapping[str, str],
+    family: Family,
+    origin: str | None,
+    *,
+    everything: bool,
 ) -> None:
     """Print a job. `steps` names its driver and the producers of its inputs: uid -> `@3`.
 
-    Long lists are cut, unless `everything` is to be told.
+    `origin` is where it is known from, as in its `JobRow`. Long lists are cut, unless `everything`
+    is to be told.
     """
     place = f"{job.step}  " if job.step else ""
     terminal = wording.columns()
@@ -35,7 +42,7 @@ def print_job(
         f"{wording.mark(job.state)} {output.style(f'{place}{title}', 'bold')}  {how_it_ended(job)}"
     )
     limit = None if everything else EDGE_LIMIT
-    for label, value in facts(job, project, everything=everything):
+    for label, value in facts(job, project, origin, everything=everything):
         print_fact(label, value)
     for label, value in family_facts(family, steps):
         print_fact(label, value)
@@ -56,12 +63,16 @@ def how_it_ended(job: Job) -> str:
     return words if job.duration_s is None else f"{words} in {wording.duration(job.duration_s)}"
 
 
-def facts(job: Job, project: Project, *, everything: bool) -> Iterator[tuple[str, str]]:
+def facts(
+    job: Job, project: Project, origin: str | None = None, *, everything: bool
+) -> Iterator[tuple[str, str]]:
     """Label and sentence for each thing known of a job, in the order a reader asks for them."""
     yield "command", wording.command_line(job.command)
     if job.cwd != str(project.root):
         yield "in", project.relative(job.cwd) or job.cwd
-    if job.is_imported:
+    if wording.registry_in(origin):
+        yield "told by", origin or ""
+    elif job.is_imported:
         yield "imported", f"recorded in another project; here it is of session:{job.session}"
     yield "when", wording.local_time(job.started_at_ns)
     attempt = f", attempt {job.step.attempt}" if job.step and job.step.attempt > 1 else ""

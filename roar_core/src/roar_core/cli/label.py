@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from roar_core.cli import output, wording
 from roar_core.cli.entities import Entity, find_entity
+from roar_core.cli.label_sync import sync
 from roar_core.cli.opening import open_project
 from roar_core.errors import UsageError
 from roar_core.store.label_documents import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from roar_core.store.labels import LabelVersion
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+_remote = click.option("--remote", is_flag=True, help="At the registry, not here.")
 
 
 @click.group()
@@ -40,26 +42,36 @@ def label() -> None:
     """
 
 
+label.add_command(sync)
+
+
 @label.command("set")
 @click.argument("ref")
 @click.argument("labels", nargs=-1, required=True, metavar="KEY=VALUE…")
+@_remote
 @_as_json
-def set_labels(ref: str, labels: tuple[str, ...], as_json: bool) -> None:
+def set_labels(ref: str, labels: tuple[str, ...], remote: bool, as_json: bool) -> None:
     """Set labels of REF; dots nest, and what is already there is kept.
 
     Values are read as JSON has them: true, false, null and numbers; anything else is text.
 
-    Example: roar label set @3 team=vision review.by=ada
+    Examples: roar label set @3 team=vision review.by=ada · roar label set @3 stage=prod --remote
     """
     wanted = from_words(labels)
+    if remote:
+        from roar_core.cli.label_remote import change_remote
+
+        change_remote(ref, wanted, (), as_json=as_json)
+        return
     _change(ref, lambda found: merged(found, wanted), as_json=as_json)
 
 
 @label.command()
 @click.argument("ref")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY…")
+@_remote
 @_as_json
-def unset(ref: str, keys: tuple[str, ...], as_json: bool) -> int:
+def unset(ref: str, keys: tuple[str, ...], remote: bool, as_json: bool) -> int:
     """Take labels of REF away; exit 1 when one was not there.
 
     Example: roar label unset @3 review
@@ -76,20 +88,31 @@ def unset(ref: str, keys: tuple[str, ...], as_json: bool) -> int:
                 found = reduced
         return found
 
-    _change(ref, less, as_json=as_json)
+    if remote:
+        from roar_core.cli.label_remote import change_remote
+
+        missing = change_remote(ref, {}, tuple(paths), as_json=as_json)
+    else:
+        _change(ref, less, as_json=as_json)
     for key in missing:
-        output.warn(f"{ref} has no label {key}")
+        output.warn(f"{ref} has no label {key}{' there' if remote else ''}")
     return 1 if missing else 0
 
 
 @label.command()
 @click.argument("ref")
+@_remote
 @_as_json
-def show(ref: str, as_json: bool) -> None:
+def show(ref: str, remote: bool, as_json: bool) -> None:
     """Show the labels of REF.
 
     Example: roar label show model.pkl
     """
+    if remote:
+        from roar_core.cli.label_remote import show_remote
+
+        show_remote(ref, as_json=as_json)
+        return
     from roar_core.store.labels import label_history
     from roar_core.store.writer import Store
 
@@ -102,12 +125,18 @@ def show(ref: str, as_json: bool) -> None:
 
 @label.command()
 @click.argument("ref")
+@_remote
 @_as_json
-def history(ref: str, as_json: bool) -> None:
+def history(ref: str, remote: bool, as_json: bool) -> None:
     """Show every version of the labels of REF, newest first, and what each changed.
 
     Example: roar label history @3
     """
+    if remote:
+        from roar_core.cli.label_remote import history_remote
+
+        history_remote(ref, as_json=as_json)
+        return
     from roar_core.store.labels import label_history
     from roar_core.store.writer import Store
 
@@ -126,16 +155,12 @@ def history(ref: str, as_json: bool) -> None:
         return
     if not versions:
         output.note(f"{output.printable(ref)} never had a label")
-    befores = [*(dict(flattened(found.labels)) for found in versions[1:]), {}]
-    for found, before in zip(versions, befores, strict=True):
-        when = wording.local_time(found.written_at_ns)
-        output.line(f"{output.style(f'version {found.version}', 'bold')}  {when}  {found.origin}")
-        after = dict(flattened(found.labels))
-        for key in sorted(before.keys() | after.keys()):
-            if key in before and before.get(key) != after.get(key, before):
-                output.line(f"  - {_pair(key, before[key])}")
-            if key in after and (key not in before or before[key] != after[key]):
-                output.line(f"  + {_pair(key, after[key])}")
+    print_changes(
+        [
+            (f"version {v.version}", f"{wording.local_time(v.written_at_ns)}  {v.origin}", v.labels)
+            for v in versions
+        ]
+    )
 
 
 @label.command()
@@ -157,6 +182,19 @@ def cp(source: str, target: str, as_json: bool) -> None:
     if not copied:
         raise UsageError(f"{source!r} has no labels to copy; see: roar label show {source}")
     _change(target, lambda labels: merged(labels, copied), as_json=as_json)
+
+
+def print_changes(versions: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+    """Print versions of labels, (name, what else, labels) each, newest first: what each changed."""
+    befores = [*(dict(flattened(labels)) for _, _, labels in versions[1:]), {}]
+    for (name, more, labels), before in zip(versions, befores, strict=True):
+        output.line(f"{output.style(name, 'bold')}  {more}")
+        after = dict(flattened(labels))
+        for key in sorted(before.keys() | after.keys()):
+            if key in before and before.get(key) != after.get(key, before):
+                output.line(f"  - {pair(key, before[key])}")
+            if key in after and (key not in before or before[key] != after[key]):
+                output.line(f"  + {pair(key, after[key])}")
 
 
 def _change(
@@ -189,7 +227,7 @@ def _print(entity: Entity, newest: LabelVersion | None, *, as_json: bool) -> Non
     elif not labels:
         output.note(f"{output.printable(entity.name)} has no labels")
     for key, value in () if as_json else flattened(labels):
-        output.line(_pair(key, value))
+        output.line(pair(key, value))
 
 
 def _named(entity: Entity) -> Document:
@@ -209,6 +247,7 @@ def _version(found: LabelVersion) -> Document:
     }
 
 
-def _pair(key: str, value: object) -> str:
+def pair(key: str, value: object) -> str:
+    """A label as people write it."""
     shown = value if isinstance(value, str) else json.dumps(value)
     return output.printable(f"{key}={shown}")

@@ -20,17 +20,18 @@ from roar_core.cli.lineage_view import (
     used_document,
     walk_document,
 )
-from roar_core.cli.opening import open_project
+from roar_core.cli.resolving import Opened, answered, remote_option
 from roar_core.lineage.closure import downstream, upstream
 from roar_core.lineage.edges import input_of, inputs_of, outputs_of
 from roar_core.lineage.session import JobRow, jobs_by_id
 from roar_core.lineage.target import Target, find_target
-from roar_core.store.writer import Store
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from roar_core.lineage.closure import Closure
     from roar_core.lineage.edges import Used
+    from roar_core.project import Project
 
 
 _LINES = 100
@@ -44,21 +45,26 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON do
 @click.argument("ref")
 @_depth
 @_everything
+@remote_option
 @_as_json
-def lineage(ref: str, depth: int | None, everything: bool, as_json: bool) -> None:
+def lineage(ref: str, depth: int | None, everything: bool, remote: bool, as_json: bool) -> None:
     """Show every job that REF came from, across all sessions.
 
-    REF is a step (@3, @B1), the beginning of a uid or hash, a path, or session:N. Jobs stand below
-    those that used what they made.
+    REF is a step (@3, @B1), the beginning of a uid or hash, a path, or session:N; with --remote
+    also a page of the registry. Jobs stand below those that used what they made.
 
     Example: roar lineage model.pkl
     """
-    with open_project(Store) as (project, store):
-        target = find_target(store, ref, project)
-        with store.reading() as db:
+
+    def ask(opened: Opened) -> tuple[Project, Target, Closure, dict[int, JobRow], list[Used]]:
+        target = find_target(opened.store, opened.refs[0], opened.project)
+        with opened.store.reading() as db:
             closure = upstream(db, target.jobs, depth)
             jobs = jobs_by_id(db, closure.distances)
             roots = inputs_of(db, closure.distances, only_roots=True)
+        return opened.project, target, closure, jobs, roots
+
+    project, target, closure, jobs, roots = answered([ref], "upstream", ask, remote=remote)
     if as_json:
         fields = {"inputs": [used_document(used, project, jobs) for used in roots]}
         output.data(walk_document("lineage", target, closure, jobs, fields))
@@ -78,19 +84,26 @@ def lineage(ref: str, depth: int | None, everything: bool, as_json: bool) -> Non
 @click.argument("ref")
 @_depth
 @_everything
+@remote_option
 @_as_json
-def impact(ref: str, depth: int | None, everything: bool, as_json: bool) -> None:
+def impact(ref: str, depth: int | None, everything: bool, remote: bool, as_json: bool) -> None:
     """Show every job that ever used REF, directly or not, and what they made of it.
 
     Example: roar impact data.csv
     """
-    with open_project(Store) as (project, store):
-        target = find_target(store, ref, project)
-        with store.reading() as db:
+
+    def ask(
+        opened: Opened,
+    ) -> tuple[Project, Target, list[int], Closure, dict[int, JobRow], list[Used]]:
+        target = find_target(opened.store, opened.refs[0], opened.project)
+        with opened.store.reading() as db:
             first = _first_users(db, target)
             closure = downstream(db, first, depth)
             jobs = jobs_by_id(db, closure.distances)
             made = outputs_of(db, [job for job in closure.distances if job not in target.jobs])
+        return opened.project, target, first, closure, jobs, made
+
+    project, target, first, closure, jobs, made = answered([ref], "downstream", ask, remote=remote)
     if as_json:
         fields = {"outputs": [used_document(used, project, jobs) for used in made]}
         output.data(walk_document("impact", target, closure, jobs, fields))
@@ -113,8 +126,11 @@ def impact(ref: str, depth: int | None, everything: bool, as_json: bool) -> None
 @click.option("--direct", is_flag=True, help="Only what the jobs that made REF read themselves.")
 @click.option("--all", "everything", is_flag=True, help="Also what other recorded jobs made.")
 @click.option("--unsourced", is_flag=True, help="Only what neither a job nor a commit explains.")
+@remote_option
 @_as_json
-def inputs(ref: str, direct: bool, everything: bool, unsourced: bool, as_json: bool) -> None:
+def inputs(
+    ref: str, direct: bool, everything: bool, unsourced: bool, remote: bool, as_json: bool
+) -> None:
     """List what REF was made of in the end: the inputs that no recorded job made.
 
     Each is told with where it comes from: `git` when the commit of a job that read it holds these
@@ -124,16 +140,21 @@ def inputs(ref: str, direct: bool, everything: bool, unsourced: bool, as_json: b
     """
     from roar_core.lineage.sources import held_by_commits
 
-    with open_project(Store) as (project, store):
-        target = find_target(store, ref, project)
-        with store.reading() as db:
+    def ask(
+        opened: Opened,
+    ) -> tuple[Project, Target, list[tuple[Used, str]], dict[int, JobRow]]:
+        target = find_target(opened.store, opened.refs[0], opened.project)
+        with opened.store.reading() as db:
             asked = target.jobs if direct else list(upstream(db, target.jobs).distances)
             only_roots = not (direct or everything) or unsourced
             found = inputs_of(db, asked, only_roots=only_roots)
             makers = jobs_by_id(db, {used.producer for used in found if used.producer is not None})
             readers = jobs_by_id(db, {job for used in found for job in used.jobs})
             in_git = held_by_commits(db, found)
-    rows = [(used, _source(used, makers, in_git)) for used in found]
+        rows = [(used, _source(used, makers, in_git)) for used in found]
+        return opened.project, target, rows, readers
+
+    project, target, rows, readers = answered([ref], "upstream", ask, remote=remote)
     if unsourced:
         rows = [(used, source) for used, source in rows if source == "nobody"]
     if as_json:
@@ -167,18 +188,22 @@ def inputs(ref: str, direct: bool, everything: bool, unsourced: bool, as_json: b
 @click.command()
 @click.argument("first")
 @click.argument("last")
+@remote_option
 @_as_json
-def why(first: str, last: str, as_json: bool) -> int:
+def why(first: str, last: str, remote: bool, as_json: bool) -> int:
     """Show a way from one thing to another: how FIRST led to LAST, or LAST to FIRST.
 
     Exit 1 when neither came of the other.
 
     Example: roar why data.csv model.pkl
     """
-    from roar_core.lineage.ties import tie
+    from roar_core.lineage.ties import Tie, tie
 
-    with open_project(Store) as (project, store):
-        one, other = (find_target(store, ref, project) for ref in (first, last))
+    def ask(
+        opened: Opened,
+    ) -> tuple[Project, Target, Target, Tie | None, dict[int, JobRow], list[Used | None]]:
+        project, store, refs, _ = opened
+        one, other = (find_target(store, ref, project) for ref in refs)
         with store.reading() as db:
             found = tie(db, one, other)
             if found is None:
@@ -189,6 +214,11 @@ def why(first: str, last: str, as_json: bool) -> int:
             passed = [
                 None if artifact is None else input_of(db, job, artifact) for artifact, job in ways
             ]
+        return project, one, other, found, jobs, passed
+
+    project, one, other, found, jobs, passed = answered(
+        [first, last], "upstream", ask, remote=remote
+    )
     if found is None:
         if as_json:
             output.data(document("why", tied=False, steps=[]))

@@ -56,7 +56,9 @@ def job_line(job: JobRow) -> str:
     title = wording.fit(wording.title(job.name, job.command), _TITLE_WIDTH)
     uid = output.style(wording.short_uid(job.uid), "dim")
     label = output.style(job.label or job.kind, "bold")
-    return f"{wording.mark(job.state)} {label} {uid}  {title}"
+    registry = wording.registry_in(job.origin)
+    where = output.style(f"  at {registry}", "dim") if registry else ""
+    return f"{wording.mark(job.state)} {label} {uid}  {title}{where}"
 
 
 def names(outputs: Sequence[Used], project: Project) -> str:

@@ -26,6 +26,11 @@ COMMANDS = {
     "why": ("roar_core.cli.lineage:why", "Show a way from one thing to another."),
     "export": ("roar_core.cli.export:export", "Write lineage in an open format."),
     "import": ("roar_core.cli.importing:import_", "Add lineage that was recorded elsewhere."),
+    "register": ("roar_core.cli.register:register", "Publish lineage to a registry."),
+    "registry": (
+        "roar_core.cli.registry:registry",
+        "Check that a registry keeps what it was told.",
+    ),
     "workflow": ("roar_core.cli.workflow:workflow", "Make a workflow file of what was run."),
     "reproduce": (
         "roar_core.cli.reproduce:reproduce",
@@ -43,6 +48,11 @@ COMMANDS = {
     "label": ("roar_core.cli.label:label", "Attach labels to jobs, artifacts and sessions."),
     "tag": ("roar_core.cli.tag:tag", "Tag artifacts: what is made of them inherits it."),
     "filter": ("roar_core.cli.filter:filters", "Keep paths out of lineage."),
+    "login": ("roar_core.cli.login:login", "Sign in at the registry."),
+    "logout": ("roar_core.cli.login:logout", "Sign out at the registry."),
+    "whoami": ("roar_core.cli.auth:whoami", "Say who you are at the registry."),
+    "auth": ("roar_core.cli.auth:auth", "Check your credential; show your SSH key."),
+    "scope": ("roar_core.cli.scope:scope", "Choose for whom what you publish is."),
     "tracer": ("roar_core.cli.tracer:tracer", "List, choose and check tracers."),
     "plugins": ("roar_core.cli.plugins:plugins", "List, make and check plugins."),
     "db": ("roar_core.cli.db:db", "Check, prune, copy and recover the session database."),

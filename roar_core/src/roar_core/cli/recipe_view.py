@@ -41,7 +41,8 @@ def print_recipe(
         output.line(
             f"  {_label('made by')} {output.style(made_by, 'bold')}, {how_it_ended(producer)}"
         )
-        for label, value in facts(producer, project, everything=everything):
+        origin = jobs[producer.uid].origin
+        for label, value in facts(producer, project, origin, everything=everything):
             output.line(f"  {_label(label)} {output.printable(value)}")
         steps = {uid: job.reference for uid, job in jobs.items()}
         limit = None if everything else EDGE_LIMIT
@@ -115,6 +116,8 @@ def _print_uses(
         words.append(wording.fit(wording.title(job.name, job.command), room))
         if use.path != path:
             words.append(output.printable(project.relative(use.path) or use.path))
+        if registry := wording.registry_in(job.origin):
+            words.append(f"at {registry}")
         if use.hash != about.hash:
             words.append(f"other bytes, {wording.short_hash(use.hash)}")
         output.line(f"    {'  '.join(words)}")

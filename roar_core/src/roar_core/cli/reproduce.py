@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_core.cli import output
-from roar_core.cli.opening import open_project
+from roar_core.cli.resolving import Opened, answered, remote_option
 from roar_core.errors import RoarError, UnreproducibleError, UsageError
+from roar_core.project import recordable_project
 
 if TYPE_CHECKING:
     from roar_core.project import Project
     from roar_core.reproduce.plan import Plan
-    from roar_core.reproduce.planning import Asked
-    from roar_core.store.writer import Store
+    from roar_core.reproduce.planning import Asked, Told
 
 
 @click.command(epilog="Example: roar reproduce model.pkl --run")
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--list-requirements", is_flag=True, help="List interpreters, packages and inputs, and stop."
 )
+@remote_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def reproduce(
     ref: str,
@@ -40,12 +41,15 @@ def reproduce(
     keep_going: bool,
     script_file: str | None,
     list_requirements: bool,
+    remote: bool,
     as_json: bool,
 ) -> int:
     """Make recorded bytes again, elsewhere, and compare them with the record.
 
     Without --run only the plan is shown: every command, and where each input comes from. REF is
-    what `roar show` takes (a step, a job, a hash, the path of a file), or session:current.
+    what `roar show` takes (a step, a job, a hash, the path of a file), or session:current. Where
+    nothing was recorded the registry is asked; elsewhere with --remote. Nothing that it tells is
+    run before you have said so.
 
     Exit codes: 0 all that was asked for is identical (or the plan can be run); 1 something differs
     or is missing; 3 it could not be run.
@@ -58,7 +62,7 @@ def reproduce(
     if in_place and into is not None:
         raise UsageError("--in-place and --into contradict each other; give one of them")
     try:
-        plan, objects = _plan(ref, into, in_place=in_place)
+        plan, objects = _plan(ref, into, in_place=in_place, remote=remote)
         if list_requirements:
             return _list(plan, as_json=as_json)
         if script_file is not None:
@@ -73,17 +77,38 @@ def reproduce(
     return _show_plan(plan, objects, as_json=as_json)
 
 
-def _plan(ref: str, into: str | None, *, in_place: bool) -> tuple[Plan, str]:
+def _plan(ref: str, into: str | None, *, in_place: bool, remote: bool) -> tuple[Plan, str]:
     from roar_core.reproduce.planning import Where, make_plan
-    from roar_core.store.writer import Store
 
-    with open_project(Store) as (project, store):
-        asked = _asked(store, project, ref)
+    def ask(opened: Opened) -> tuple[Plan, str]:
+        project = opened.project
+        if not project.is_initialised:
+            # All of it is searched for inputs, which is no good idea at a home directory.
+            recordable_project(project.root)
+        asked = _asked(opened, ref)
         root = os.fspath(project.root)
         target = root if in_place else _target(project, asked, into)
         where = Where(root, os.fspath(project.objects), target, in_place)
-        plan = make_plan(store, ref, asked, where, os.environ)
-    return plan, where.objects
+        plan = make_plan(opened.store, ref, asked, where, os.environ, _told(opened, asked))
+        return plan, where.objects
+
+    return answered([ref], "upstream", ask, remote=remote, asks_when_empty=True)
+
+
+def _told(opened: Opened, asked: Asked) -> Told | None:
+    """Who told of the recipe; None when it was recorded here."""
+    from roar_core.lineage.closure import upstream
+    from roar_core.lineage.session import jobs_by_id, jobs_by_uid
+    from roar_core.registry.resolving.translating import registered_by, source_urls
+    from roar_core.reproduce.planning import Told
+
+    if opened.answers is None:
+        return None
+    with opened.store.reading() as db:
+        own = [row.id for row in jobs_by_uid(db, asked.uids).values()]
+        jobs = jobs_by_id(db, upstream(db, own).distances).values()
+    by = registered_by(opened.answers, [job.origin for job in jobs if job.origin])
+    return Told(by, source_urls(opened.answers)) if by else None
 
 
 def _target(project: Project, asked: Asked, into: str | None) -> str:
@@ -91,7 +116,10 @@ def _target(project: Project, asked: Asked, into: str | None) -> str:
 
     if into is None:
         name = (asked.hash or asked.uids[0]).rpartition(":")[2][:8]
+        is_project = project.is_initialised or (project.root / ".git").exists()
         into = f"{project.root}-reproduced-{name}"
+        if not is_project:
+            into = f"{project.root}/reproduced-{name}"
     target = os.path.realpath(into)
     reserved = (os.fspath(project.roar_dir), f"{project.root}/.git")
     if any(target == folder or target.startswith(f"{folder}/") for folder in reserved):
@@ -100,25 +128,32 @@ def _target(project: Project, asked: Asked, into: str | None) -> str:
     return target
 
 
-def _asked(store: Store, project: Project, ref: str) -> Asked:
+def _asked(opened: Opened, ref: str) -> Asked:
     """What REF asks for, and the jobs that made it. Raises `NotFoundError`."""
     from roar_core.lineage.read import whole_graph
     from roar_core.lineage.session import jobs_by_id
     from roar_core.lineage.target import find_target
     from roar_core.reproduce.planning import Asked
 
-    target = find_target(store, ref, project)
-    with store.reading() as db:
+    target = find_target(opened.store, opened.refs[0], opened.project)
+    with opened.store.reading() as db:
         jobs = list(target.jobs)
         if target.kind == "session":
             session = int(target.name.partition(":")[2])
             jobs = [node.shown.id for node in whole_graph(db, session)]
         uids = tuple(row.uid for row in jobs_by_id(db, jobs).values())
     if not uids:
-        raise UnreproducibleError(
-            f"no recorded job made {ref}: it is an input from outside, to be kept or fetched"
-        )
+        raise UnreproducibleError(_unmade(opened, ref, target.hash))
     return Asked(uids, target.hash if target.kind == "artifact" else None)
+
+
+def _unmade(opened: Opened, ref: str, name: str | None) -> str:
+    """Why bytes cannot be made again, and where they may be had."""
+    from roar_core.registry.resolving.translating import source_urls
+
+    source = source_urls(opened.answers).get(name or "") if opened.answers else None
+    remedy = f"it was fetched from {source}" if source else "to be kept or fetched"
+    return f"no recorded job made {ref}: it is an input from outside, {remedy}"
 
 
 def _show_plan(plan: Plan, objects: str, *, as_json: bool) -> int:
@@ -205,6 +240,7 @@ def _ask(plan: Plan) -> None:
             "there is no terminal to ask on, so nothing was run; -y runs these commands unasked"
         )
     where = f"over the files of {plan.target}" if plan.in_place else f"in {plan.target}"
-    question = f"Run these commands {output.printable(where)}?"
+    whose = ", which others registered," if plan.told_by else ""
+    question = f"Run these commands{whose} {output.printable(where)}?"
     if not click.confirm(question, default=False, err=True):
         raise UnreproducibleError("nothing was run")

@@ -60,6 +60,7 @@ def _document(
         project=text(plan.project),
         target=text(plan.target),
         in_place=plan.in_place,
+        told_by=[text(words) for words in plan.told_by],
         environments=[_environment(environment) for environment in plan.environments],
         steps=[_step(step, results.get(step.job.uid)) for step in plan.steps],
         problems=[text(problem) for problem in problems],
@@ -114,6 +115,7 @@ def _input(planned: PlannedInput, project: str) -> Document:
         "origin": planned.origin,
         "found": planned.found and text(planned.found),
         "producer": planned.producer,
+        "source": planned.source and text(planned.source),
         "lacking": [text(name) for name in planned.lacking],
     }
 

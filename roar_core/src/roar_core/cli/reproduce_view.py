@@ -99,6 +99,8 @@ def _plan_lines(plan: Plan, objects: str) -> Iterator[str]:
 
     steps = wording.count(len(plan.steps), "step")
     yield f"reproduce {plan.ref}: {steps} in {plan.target}"
+    for text in plan.told_by:
+        yield f"  not recorded here: {text}"
     for environment in plan.environments:
         packages = (
             wording.versions(environment.packages, 8) if environment.packages else "no packages"
@@ -158,4 +160,6 @@ def _input(planned: PlannedInput) -> str:
         where = f"found as {planned.found}"
     if planned.lacking:
         where = f"{wording.count(len(planned.lacking), 'member')} NOT FOUND"
+    if planned.source and planned.origin in ("missing", "commit"):
+        where += f"; it was fetched from {planned.source}"
     return f"{name}  {wording.size(planned.size)}  {wording.short_hash(planned.hash)}  {where}"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 from roar_core.cli import output
 from roar_core.cli.opening import open_project
-from roar_core.errors import NotFoundError
+from roar_core.cli.registration_view import (
+    print_registrations,
+    registration_documents,
+    registrations_about,
+)
+from roar_core.cli.resolving import Opened, answered, remote_option
+from roar_core.errors import NotFoundError, UsageError
 from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session_jobs
 from roar_core.lineage.tasks import Family, family_of
 
@@ -21,6 +28,12 @@ if TYPE_CHECKING:
     from roar_core.project import Project
     from roar_core.store.found import ArtifactInfo, MemberInfo
     from roar_core.store.writer import Store
+
+    Found = Job | ArtifactInfo | Recipe | MemberInfo
+
+
+# As a copy calls what a registry has registered.
+_SESSION = re.compile(r"session:-[0-9]+")
 
 
 @click.command()
@@ -33,6 +46,7 @@ if TYPE_CHECKING:
     metavar="FILE|HASH",
     help="Say whether these bytes are a member of a dataset; exit 1 when not.",
 )
+@remote_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def show(
     ref: str | None,
@@ -40,48 +54,113 @@ def show(
     verify: bool,
     components: bool,
     contains: str | None,
+    remote: bool,
     as_json: bool,
 ) -> int:
     """Show a job, an artifact, a dataset, or the recipe of a file; without REF the newest job.
 
     REF is a step (@3; @3.2 its second attempt; @B1 a build), the beginning of a job's uid, of a
     job hash or of an artifact's hash (four digits or more), or the path of a file, of a dataset's
-    folder, or of a file in it.
+    folder, or of a file in it. With --remote it is also what the registry calls so: eight digits
+    or more, the hash of a session, or a page of the registry.
 
     Examples: roar show model.pkl; roar show data.zarr --contains old.bin
     """
-    from roar_core.model.job import Job
-    from roar_core.store.found import ArtifactInfo, MemberInfo
+    if ref is None and remote:
+        raise UsageError("--remote asks about something: roar show REF --remote")
+
+    def ask(opened: Opened) -> Callable[[], int]:
+        if opened.answers is not None and _SESSION.fullmatch(opened.refs[0]):
+            return _session(opened, as_json=as_json)
+        found = _find(opened.store, opened.project, opened.refs[0], verify=verify)
+        if components or contains is not None:
+            return _members(opened, found, contains, components=components, as_json=as_json)
+        return _told(opened, found, everything=everything, as_json=as_json)
+
+    if ref is not None:
+        return answered([ref], "near", ask, remote=remote)()
     from roar_core.store.writer import Store
 
     with open_project(Store) as (project, store):
-        found = _find(store, project, ref, verify=verify)
-        if components or contains is not None:
-            from roar_core.cli.dataset_view import show_components, show_membership
+        return ask(Opened(project, store, ("",)))()
 
-            dataset = _dataset(found, ref)
-            if contains is not None:
-                return show_membership(store, dataset, contains, as_json=as_json)
-            show_components(store, dataset, as_json=as_json)
-            return 0
-        uids = _uids_named_by(found)
-        told = _job_told_by(found)
-        with store.reading() as db:
-            family = family_of(db, told.uid) if told else Family()
-            parents = [family.parent] if family.parent else []
-            jobs = jobs_by_uid(db, (*uids, *parents))
-    if isinstance(found, Job):
-        _show_job(found, project, jobs, family, everything=everything, as_json=as_json)
-    elif isinstance(found, ArtifactInfo):
-        _show_artifact(found, project, jobs, everything=everything, as_json=as_json)
-    elif isinstance(found, MemberInfo):
-        _show_member(found, project, jobs, as_json=as_json)
+
+def _told(opened: Opened, found: Found, *, everything: bool, as_json: bool) -> Callable[[], int]:
+    """What prints something that was found."""
+    from roar_core.model.job import Job
+    from roar_core.store.found import ArtifactInfo, MemberInfo
+
+    project = opened.project
+    uids = _uids_named_by(found)
+    told = _job_told_by(found)
+    with opened.store.reading() as db:
+        family = family_of(db, told.uid) if told else Family()
+        parents = [family.parent] if family.parent else []
+        jobs = jobs_by_uid(db, (*uids, *parents, *([told.uid] if told else [])))
+        places = registrations_about(db, found)
+    told_too = {"registrations": registration_documents(places)} if as_json else {}
+
+    def tell() -> int:
+        if isinstance(found, Job):
+            _show_job(
+                found, project, jobs, family, told_too, everything=everything, as_json=as_json
+            )
+        elif isinstance(found, ArtifactInfo):
+            _show_artifact(found, project, jobs, told_too, everything=everything, as_json=as_json)
+        elif isinstance(found, MemberInfo):
+            _show_member(found, project, jobs, as_json=as_json)
+        else:
+            _show_recipe(
+                found, project, jobs, family, told_too, everything=everything, as_json=as_json
+            )
+        if not as_json:
+            print_registrations(places)
+        return 0
+
+    return tell
+
+
+def _members(
+    opened: Opened, found: Found, contains: str | None, *, components: bool, as_json: bool
+) -> Callable[[], int]:
+    """The members of a dataset, or whether something is one: told while the database is open."""
+    from roar_core.cli.dataset_view import show_components, show_membership
+
+    dataset = _dataset(found, opened.refs[0])
+    if contains is not None:
+        status = show_membership(opened.store, dataset, contains, as_json=as_json)
     else:
-        _show_recipe(found, project, jobs, family, everything=everything, as_json=as_json)
-    return 0
+        show_components(opened.store, dataset, as_json=as_json)
+        status = 0
+    return lambda: status
 
 
-def _dataset(found: Job | ArtifactInfo | Recipe | MemberInfo, ref: str | None) -> str:
+def _session(opened: Opened, *, as_json: bool) -> Callable[[], int]:
+    """The jobs of a session that a registry knows."""
+    from roar_core.cli.documents import document, session_document, summary_document
+    from roar_core.cli.log import job_lines
+
+    number = int(opened.refs[0].partition(":")[2])
+    with opened.store.reading() as db:
+        session = find_session(db, number)
+        jobs = session_jobs(db, number)
+
+    def tell() -> int:
+        if as_json:
+            listed = [summary_document(job) for job in jobs]
+            told = session and session_document(session)
+            output.data(document("log", session=told, total=len(jobs), jobs=listed))
+            return 0
+        for row in job_lines(jobs, {}) if jobs else ():
+            output.line(row)
+        if jobs:
+            output.tell(f"told by {jobs[0].origin}")
+        return 0
+
+    return tell
+
+
+def _dataset(found: Found, ref: str) -> str:
     """The hash of the dataset that was asked about."""
     name = getattr(found, "hash", None)
     if isinstance(name, str) and name.startswith("composite-"):
@@ -102,13 +181,11 @@ def _show_member(
         print_member(member, project, jobs)
 
 
-def _find(
-    store: Store, project: Project, ref: str | None, *, verify: bool
-) -> Job | ArtifactInfo | Recipe | MemberInfo:
+def _find(store: Store, project: Project, ref: str, *, verify: bool) -> Found:
     from roar_core.lineage.recipe import recipe_of_bytes, recipe_of_history
     from roar_core.store.found import PathHistory
 
-    if ref is None:
+    if not ref:
         return _newest_job(store)
     try:
         found = store.resolve(ref, os.getcwd(), str(project.root))  # noqa: PTH109 - bytes survive
@@ -133,7 +210,7 @@ def _newest_job(store: Store) -> Job:
     return store.job(newest[0].uid)
 
 
-def _uids_named_by(found: Job | ArtifactInfo | Recipe | MemberInfo) -> Iterable[str]:
+def _uids_named_by(found: Found) -> Iterable[str]:
     """The jobs whose step or command the answer mentions."""
     from roar_core.model.job import Job
     from roar_core.store.found import ArtifactInfo, MemberInfo
@@ -150,7 +227,7 @@ def _uids_named_by(found: Job | ArtifactInfo | Recipe | MemberInfo) -> Iterable[
     return uids + ([] if found.producer is None else list(_uids_named_by(found.producer)))
 
 
-def _job_told_by(found: Job | ArtifactInfo | Recipe | MemberInfo) -> Job | None:
+def _job_told_by(found: Found) -> Job | None:
     """The job of which everything is shown."""
     from roar_core.lineage.recipe import Recipe
     from roar_core.model.job import Job
@@ -165,6 +242,7 @@ def _show_job(
     project: Project,
     jobs: dict[str, JobRow],
     family: Family,
+    told_too: Document,
     *,
     everything: bool,
     as_json: bool,
@@ -172,18 +250,19 @@ def _show_job(
     if as_json:
         from roar_core.cli.documents import job_document
 
-        output.data(job_document(job, project, family))
+        output.data(job_document(job, project, family, jobs[job.uid].origin) | told_too)
         return
     from roar_core.cli.job_view import print_job
 
     steps = {uid: row.reference for uid, row in jobs.items()}
-    print_job(job, project, steps, family, everything=everything)
+    print_job(job, project, steps, family, jobs[job.uid].origin, everything=everything)
 
 
 def _show_artifact(
     artifact: ArtifactInfo,
     project: Project,
     jobs: dict[str, JobRow],
+    told_too: Document,
     *,
     everything: bool,
     as_json: bool,
@@ -212,6 +291,7 @@ def _show_artifact(
             },
             producers=_places(uses_of(artifact, written=True), project, jobs),
             consumers=_places(uses_of(artifact, written=False), project, jobs),
+            **told_too,
         )
     )
 
@@ -228,6 +308,7 @@ def _show_recipe(
     project: Project,
     jobs: dict[str, JobRow],
     family: Family,
+    told_too: Document,
     *,
     everything: bool,
     as_json: bool,
@@ -246,9 +327,11 @@ def _show_recipe(
             now=recipe.now,
             recorded=recipe.recorded and edge_document(recipe.recorded, project),
             hash=recipe.hash,
-            producer=recipe.producer and job_document(recipe.producer, project, family),
+            producer=recipe.producer
+            and job_document(recipe.producer, project, family, jobs[recipe.producer.uid].origin),
             producers=_places(recipe.producers, project, jobs),
             consumers=_places(recipe.consumers, project, jobs),
+            **told_too,
         )
     )
 

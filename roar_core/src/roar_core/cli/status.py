@@ -12,6 +12,7 @@ from roar_core.cli.documents import document, session_document, summary_document
 from roar_core.cli.opening import open_project
 from roar_core.garbage import collection_paused
 from roar_core.lineage.session import count_states, count_steps, find_session, session_jobs
+from roar_core.store.registrations import count_registered
 from roar_core.store.stat_cache import StatCache
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def status(as_json: bool) -> None:
     """
     steps, builds, states, partial = 0, 0, dict[str, int](), 0
     last = None
+    registered = ended = 0
     nodes: list[Node] = []
     stale: Stale | None = None
     with (
@@ -49,6 +51,7 @@ def status(as_json: bool) -> None:
         if session is not None:
             steps, builds = count_steps(db, session.number)
             states, partial = count_states(db, session.number)
+            registered, ended = count_registered(db, session.number)
             last = next(iter(session_jobs(db, session.number, limit=1)), None)
             nodes, stale = _stale(database, db, session.number, steps + builds, project)
     if stale is not None:
@@ -65,6 +68,7 @@ def status(as_json: bool) -> None:
                 builds=builds,
                 jobs=states,
                 partial=partial,
+                unregistered=ended - registered,
                 last=last and summary_document(last),
                 **_stale_fields(nodes, stale, steps + builds, project),
             )
@@ -85,15 +89,25 @@ def status(as_json: bool) -> None:
     _fact("recorded", f"{', '.join(counts)}; {jobs}: {by_state}")
     if partial:
         _fact("coverage", f"partial for {wording.count(partial, 'job')}; see: roar log")
-    ended = wording.ending(last.state, last.exit_code, last.signal)
+    if ended:
+        _fact("registry", _registered_words(registered, ended))
+    how = wording.ending(last.state, last.exit_code, last.signal)
     place = f"{last.place} " if last.place else ""
     _fact(
         "last",
-        f"{place}{wording.title(last.name, last.command)}, {ended}, "
+        f"{place}{wording.title(last.name, last.command)}, {how}, "
         f"{wording.local_time(last.started_at_ns)}",
     )
     if stale is not None:
         _tell_stale(nodes, stale, steps + builds, project)
+
+
+def _registered_words(registered: int, ended: int) -> str:
+    """As far as this machine knows: nobody is asked."""
+    if registered == ended:
+        return f"{'it is' if ended == 1 else f'all {ended:,} jobs are'} registered"
+    unregistered = f"{ended - registered:,} of {wording.count(ended, 'job')} unregistered"
+    return f"{unregistered}; see: roar register --dry-run"
 
 
 def _stale(

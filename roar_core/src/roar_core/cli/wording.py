@@ -54,6 +54,12 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
+def registry_in(origin: str | None) -> str:
+    """The host of the registry that told of a job; empty for one recorded here or imported."""
+    host, is_page, _ = (origin or "").partition("/dag/")
+    return output.printable(host.partition("://")[2]) if is_page else ""
+
+
 def local_time(ns: int) -> str:
     """Nanoseconds since the epoch in the reader's own time zone, with its offset."""
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(ns // 1_000_000_000))

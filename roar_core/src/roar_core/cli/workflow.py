@@ -29,16 +29,19 @@ def generate(ref: str | None, target: str | None, with_secrets: bool) -> None:
     """
     from roar_core.cli.export import note_masked, writing
     from roar_core.cli.opening import open_project
+    from roar_core.cli.settings import current_config
+    from roar_core.config.redacting import redactor_of
     from roar_core.export.graph import Options, graph_of
     from roar_core.export.workflow import write_workflow
     from roar_core.lineage.target import find_target
     from roar_core.store.writer import Store
 
+    redactor = redactor_of(current_config(), output.warn)
     with open_project(Store) as (project, store), store.snapshot() as db:
         found = find_target(store, ref or "session:current", project)
-        graph = graph_of(db, store, found, Options(with_secrets=with_secrets))
+        graph = graph_of(db, store, found, Options(False, with_secrets, redactor))
         with writing(target) as file:
             write_workflow(graph, file)
-        note_masked(graph)
+        note_masked(graph, redactor)
     if target is not None:
         output.tell(f"wrote the workflow to {target}")

@@ -34,6 +34,8 @@ _SWITCHES = frozenset(
 )
 # A checkout must not be able to turn somebody's statistics on, or send them elsewhere.
 _USERS_ALONE = "telemetry."
+# Nor to choose the key that somebody signs with.
+_NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project"})
 
 
 class Setting(NamedTuple):
@@ -45,12 +47,30 @@ class Setting(NamedTuple):
     origin: str = "built-in"
 
 
+class Stated(NamedTuple):
+    """What one layer says of a setting; `is_own`: it is the user's, and came with no project."""
+
+    value: Any
+    origin: str
+    is_own: bool
+
+
 class Config:
     """The settings that hold. Names are dotted: `hash.preimage_max`, `tracer.preload.table`."""
 
-    def __init__(self, settings: dict[str, Setting], warnings: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Setting],
+        warnings: Sequence[str],
+        stated: Mapping[str, Sequence[Stated]],
+    ) -> None:
         self._settings = settings
+        self._stated = stated
         self.warnings = tuple(warnings)
+
+    def stated(self, name: str) -> Sequence[Stated]:
+        """What every layer says of `name`, the weakest first, where not the highest alone holds."""
+        return self._stated.get(name, ())
 
     def get(self, name: str) -> Any:
         """The value of `name`; ConfigError when there is no such setting."""
@@ -101,7 +121,7 @@ def load(
     for name, value in (flags or {}).items():
         if value is not None:
             layers.add_value("flag", name, value)
-    return Config(layers.settings, layers.warnings)
+    return Config(layers.settings, layers.warnings, layers.stated)
 
 
 def known_keys(sections: Iterable[ConfigSection]) -> tuple[dict[str, ConfigKey], list[str]]:
@@ -163,6 +183,7 @@ class _Layers:
             name: Setting(name, None if key.default is None else checked(key, key.default), key)
             for name, key in known.items()
         }
+        self.stated: dict[str, list[Stated]] = {}
         self._sections = {name.rpartition(".")[0] for name in known}
 
     def add_table(self, label: str, table: Mapping[str, Any], prefix: str = "") -> None:
@@ -189,8 +210,14 @@ class _Layers:
         key = self.known[name]
         if name.startswith(_USERS_ALONE) and label != self._users_own:
             raise ConfigError(f"{label}: {name} is for you alone to set: roar telemetry --disable")
+        is_own = label in ("flag", self._users_own) or label.startswith("environment ")
+        if name in _NO_CHECKOUTS and not is_own:
+            raise ConfigError(
+                f"{label}: {name} is for you alone to set: roar config set --global {name} VALUE"
+            )
         try:
             found = checked(key, value)
+            self.stated.setdefault(name, []).append(Stated(found, label, is_own))
             if kind_of(key) == "table of text":
                 # One file's names must not make those of another vanish.
                 found = {**self.settings[name].value, **found}

@@ -9,7 +9,7 @@ Where a key says none, the type of its default decides.
 from __future__ import annotations
 
 from roar_core.hookspecs import ConfigKey, ConfigSection
-from roar_core.telemetry.endpoint import DEFAULT_ENDPOINT
+from roar_core.telemetry.endpoint import DEFAULT_ENDPOINT, DEFAULT_REGISTRY
 
 MIB = 1 << 20
 
@@ -170,6 +170,59 @@ SECTIONS = (
             ),
         ),
         "What a run gets of surroundings, and what is recorded of them.",
+    ),
+    ConfigSection(
+        "registry",
+        (
+            ConfigKey("url", DEFAULT_REGISTRY, "The registry that is published to and asked."),
+            ConfigKey(
+                "lookup", False, "Whether what is not recorded here is looked up at the registry."
+            ),
+            ConfigKey(
+                "scope",
+                "",
+                "What is published as: anonymous, private, public or a project, OWNER/PROJECT; "
+                "empty: private when signed in, else anonymous.",
+            ),
+            ConfigKey(
+                "ssh_key",
+                "",
+                "The SSH key that signs requests; empty: the first of ~/.ssh. "
+                "Yours alone to set; a project's files cannot.",
+            ),
+        ),
+        "Where lineage is published and looked up.",
+    ),
+    ConfigSection(
+        "redaction",
+        (
+            ConfigKey(
+                "values", (), "Secrets themselves, which are masked inside of longer texts, too."
+            ),
+            ConfigKey(
+                "names",
+                (),
+                "Further names of flags, variables and labels that have secrets as values.",
+            ),
+            ConfigKey(
+                "rules",
+                {},
+                "Regular expressions of further secrets, by a name of your choice.",
+                "table of text",
+            ),
+            ConfigKey(
+                "allow",
+                (),
+                "Regular expressions of what is no secret: of a whole value, or of NAME=VALUE.",
+            ),
+            ConfigKey(
+                "trust_project",
+                False,
+                "Whether allow counts in a project's files, too. Yours alone to set.",
+            ),
+            ConfigKey("entropy", False, "Whether words that look drawn at random are masked."),
+        ),
+        "What is masked in whatever leaves the machine. Layers add up: none takes from another.",
     ),
     ConfigSection(
         "telemetry",

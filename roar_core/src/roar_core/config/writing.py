@@ -69,7 +69,7 @@ def _rewrite(path: Path, change: Callable[[TOMLDocument], bool], name: str, want
 
     target = Path(os.path.realpath(path))  # a link into a dotfiles repository stays a link
     try:
-        with _locked(target):
+        with locked(target):
             data = files.read(target) or b""
             files.parse(str(path), data)
             document = tomlkit.parse(data)
@@ -77,7 +77,7 @@ def _rewrite(path: Path, change: Callable[[TOMLDocument], bool], name: str, want
                 return False
             text = tomlkit.dumps(document)
             _verify(path, text, name, wanted)
-            _replace(target, text)
+            replace(target, text.encode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
     return True
@@ -93,7 +93,8 @@ def _verify(path: Path, text: str, name: str, wanted: object) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that is replaced whole, making its folder, the user's alone."""
     import fcntl
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,12 +106,13 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Put new content in a file's place at once, for its owner alone to read. Raises OSError."""
     fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with ExitStack() as cleaning:
         cleaning.callback(os.unlink, temporary)
         with os.fdopen(fd, "wb") as stream:  # mkstemp made it 0600
-            stream.write(text.encode())
+            stream.write(content)
             stream.flush()
             os.fsync(fd)
         Path(temporary).replace(path)

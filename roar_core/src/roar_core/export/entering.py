@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from roar_core.export.incoming import component_name, nanoseconds, place_of
 from roar_core.identity import BloomFilter
@@ -18,12 +18,22 @@ from roar_core.store.importing import (
 )
 
 if TYPE_CHECKING:
-    from roar_core.export.incoming import IncomingArtifact, IncomingJob
-    from roar_core.export.reading import GraphFile
+    from roar_core.export.incoming import IncomingArtifact, IncomingJob, IncomingSession
     from roar_core.store.writer import Store
 
 
-def import_file(store: Store, graph: GraphFile, project: str, now_ns: int) -> Imported:
+class Graph(Protocol):
+    """A graph from elsewhere: `sessions` by id, the uids of its jobs, how many edges they have."""
+
+    sessions: dict[str, IncomingSession]
+    uids: list[str]
+    edges: int
+
+    def artifacts(self) -> Iterator[IncomingArtifact]: ...
+    def jobs(self) -> Iterator[IncomingJob]: ...
+
+
+def import_graph(store: Store, graph: Graph, project: str, now_ns: int) -> Imported:
     """Import a graph into the project at `project`; raises RoarError and then changes nothing."""
     digests: dict[str, Mapping[str, str]] = {}
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from blake3 import blake3
 
 from roar_core.errors import NotFoundError, RoarError
-from roar_core.export.told import Telling, name_of, tell_job
+from roar_core.export.told import Telling, name_of, tell_job, tell_masked
 from roar_core.identity import BloomFilter
 from roar_core.lineage.closure import upstream
+from roar_core.redaction import DEFAULT, Redactor, redact
 from roar_core.spelling import base64_of, exact_timestamp, is_text, text
 from roar_core.store.composites import members_of
 from roar_core.store.labels import read_labels
@@ -35,10 +36,14 @@ Document = dict[str, Any]
 
 
 class Options(NamedTuple):
-    """What is told: paths outside the project and host names as they are; secrets as they are."""
+    """What is told: paths outside the project and host names as they are; secrets as they are.
+
+    `redactor` finds the secrets of what is told without them.
+    """
 
     absolute_paths: bool = False
     with_secrets: bool = False
+    redactor: Redactor = DEFAULT
 
 
 class Loaded(Sequence[Document]):
@@ -82,13 +87,12 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
     sessions = {number: _session(db, number) for number in dict.fromkeys(row[2] for row in rows)}
     host = "" if options.absolute_paths else socket.gethostname()
     uids = frozenset(row[1] for row in rows)
-    telling = Telling(sessions, uids, host, options.absolute_paths, options.with_secrets)
+    redactor = None if options.with_secrets else options.redactor
+    telling = Telling(sessions, uids, host, options.absolute_paths, redactor)
 
     def jobs() -> Iterator[Document]:
         for job, uid, _ in rows:
-            yield tell_job(store.job(uid), telling, _bits(db, job)) | {
-                "task": _task(db, job, options)
-            }
+            yield tell_job(store.job(uid), telling, _bits(db, job), _task(db, job, options))
 
     return {
         "schema": 1,
@@ -97,7 +101,7 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
         "absolute_paths": options.absolute_paths,
         "secrets": options.with_secrets,
         "sessions": list(sessions.values()),
-        "artifacts": _artifacts(db, [row[0] for row in rows], target),
+        "artifacts": _artifacts(db, [row[0] for row in rows], target, redactor),
         "jobs": Loaded(len(rows), jobs),
     }
 
@@ -173,7 +177,9 @@ def _bits(db: sqlite3.Connection, job: int) -> dict[tuple[bool, str], bytes]:
     }
 
 
-def _artifacts(db: sqlite3.Connection, jobs: list[int], target: Target) -> Loaded:
+def _artifacts(
+    db: sqlite3.Connection, jobs: list[int], target: Target, redactor: Redactor | None
+) -> Loaded:
     ids = {
         row[0]
         for row in db.execute(
@@ -186,7 +192,7 @@ def _artifacts(db: sqlite3.Connection, jobs: list[int], target: Target) -> Loade
         ids.update(target.artifacts)
     # By name: the same graph is the same document in every project.
     named = sorted((_name(db, artifact), artifact) for artifact in ids)
-    return Loaded(len(named), lambda: (_artifact(db, artifact) for _, artifact in named))
+    return Loaded(len(named), lambda: (_artifact(db, artifact, redactor) for _, artifact in named))
 
 
 def _digests(db: sqlite3.Connection, artifact: int) -> dict[str, str]:
@@ -201,7 +207,7 @@ def _name(db: sqlite3.Connection, artifact: int) -> str:
     return f"blake3:{blake.hex()}" if blake is not None else name_of(_digests(db, artifact))
 
 
-def _artifact(db: sqlite3.Connection, artifact: int) -> Document:
+def _artifact(db: sqlite3.Connection, artifact: int, redactor: Redactor | None) -> Document:
     digests = _digests(db, artifact)
     size, first_seen_ns = db.execute(
         "SELECT size, first_seen_ns FROM artifact WHERE id = ?", (artifact,)
@@ -212,7 +218,7 @@ def _artifact(db: sqlite3.Connection, artifact: int) -> Document:
     }
     dataset = _dataset(db, artifact)
     kind = "composite" if dataset else "object" if kinds == {"object"} else "file"
-    return {
+    document = {
         "hash": name_of(digests),
         "size": size,
         "kind": kind,
@@ -221,6 +227,12 @@ def _artifact(db: sqlite3.Connection, artifact: int) -> Document:
         "composite": dataset,
         "labels": read_labels(db, "artifact", artifact),
     }
+    if redactor is None:
+        return document
+    # Members, which may be many, are told when they are read; their paths cannot be masked.
+    told = redact(document, redactor, again=True)
+    masked = tell_masked(told.masked)
+    return {**told.document, **({"masked": masked} if masked else {})}
 
 
 def _dataset(db: sqlite3.Connection, artifact: int) -> Document | None:

@@ -38,7 +38,7 @@ class GraphFile:
     def __init__(self, text: str, name: str) -> None:
         self._text = text
         self._name = name
-        self._converter = _converter()
+        self._reader = Reader(name)
         self.sessions: dict[str, IncomingSession] = {}
         self.uids: list[str] = []
         self.edges = 0
@@ -78,7 +78,7 @@ class GraphFile:
         number = 0
         for part in self._parts():
             if part.name == member and part.is_item:
-                yield self._structured(part.value, cls, f"{member}[{number}]")
+                yield self._reader.value(part.value, cls, f"{member}[{number}]")
                 number += 1
 
     def _check(self) -> None:
@@ -87,7 +87,7 @@ class GraphFile:
             if not part.is_item:
                 fields[part.name] = part.value
             elif part.name == "sessions":
-                session = self._structured(part.value, IncomingSession, "a session")
+                session = self._reader.value(part.value, IncomingSession, "a session")
                 self.sessions[session.id] = session
             elif part.name == "artifacts":
                 self.artifacts_count += 1
@@ -106,12 +106,29 @@ class GraphFile:
                 "upgrade roar-core"
             )
 
-    def _structured(self, value: Any, cls: type[T], where: str) -> T:
+    def _parts(self) -> Iterator[Part]:
+        try:
+            yield from _parts(self._text)
+        except (ValueError, IndexError) as error:
+            raise RoarError(f"{self._name} is no JSON: {error}") from error
+        except RecursionError as error:
+            raise RoarError(f"{self._name} is no lineage graph: it is nested too deeply") from error
+
+
+class Reader:
+    """Takes typed values out of JSON that somebody else wrote; `name` is what it is called."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._converter = _converter()
+
+    def value(self, told: Any, cls: type[T], where: str) -> T:
+        """The value at `where`, checked. Raises RoarError saying what is wrong with it."""
         from cattrs import transform_error
         from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
 
         try:
-            return self._converter.structure(value, cls)
+            return self._converter.structure(told, cls)
         except (
             BaseValidationError,
             StructureHandlerNotFoundError,
@@ -122,14 +139,6 @@ class GraphFile:
             raise RoarError(
                 f"{self._name} is no lineage graph: {where}: {where_and_why}"
             ) from error
-
-    def _parts(self) -> Iterator[Part]:
-        try:
-            yield from _parts(self._text)
-        except (ValueError, IndexError) as error:
-            raise RoarError(f"{self._name} is no JSON: {error}") from error
-        except RecursionError as error:
-            raise RoarError(f"{self._name} is no lineage graph: it is nested too deeply") from error
 
 
 def _reason(error: BaseException, expected: type | None) -> str:

@@ -1,13 +1,17 @@
-"""One job of the graph document, without its machine and without secrets."""
+"""One job of the graph document, without its machine and without secrets.
+
+Words are masked first and made portable then: a secret may look like a path. When the document is
+done it is passed over as a whole, so that no field is left out because nobody thought of it.
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roar_core.export.portable import Portable
-from roar_core.redaction import mask, mask_command, mask_in, mask_named
+from roar_core.redaction import Masked, Redactor, redact
 from roar_core.spelling import base64_of, exact_timestamp, is_text, text
 
 if TYPE_CHECKING:
@@ -23,13 +27,18 @@ class Telling(NamedTuple):
     uids: frozenset[str]
     host: str
     absolute_paths: bool
-    with_secrets: bool
+    redactor: Redactor | None  # None: with secrets
 
 
-def tell_job(job: Job, telling: Telling, bits: Mapping[tuple[bool, str], bytes]) -> Document:
+def tell_job(
+    job: Job,
+    telling: Telling,
+    bits: Mapping[tuple[bool, str], bytes],
+    task: Document | None = None,
+) -> Document:
     """A job; `bits` are the members it touched of a dataset, by (is output, hash)."""
     portable = Portable(job.project, job.cwd, telling.host, absolute=telling.absolute_paths)
-    teller = _Teller(portable, telling.with_secrets)
+    teller = _Teller(portable, telling.redactor)
     command = teller.command(job.command)
     cwd = portable.place(job.cwd)
     document = {
@@ -39,7 +48,7 @@ def tell_job(job: Job, telling: Telling, bits: Mapping[tuple[bool, str], bytes])
         "step": None if job.step is None else str(job.step),
         "attempt": None if job.step is None else job.step.attempt,
         "kind": job.kind,
-        "name": None if job.name is None else text(teller.sentence(job.name, "name")),
+        "name": None if job.name is None else text(teller.sentence(job.name, "/name")),
         "command": [text(argument) for argument in command],
         "cwd": text(cwd),
         "state": job.state,
@@ -57,7 +66,7 @@ def tell_job(job: Job, telling: Telling, bits: Mapping[tuple[bool, str], bytes])
                 {
                     "code": reason.code,
                     "count": reason.count,
-                    "detail": text(teller.sentence(reason.detail, "coverage")),
+                    "detail": text(teller.sentence(reason.detail, "/coverage")),
                 }
                 for reason in job.coverage.reasons
             ],
@@ -77,63 +86,88 @@ def tell_job(job: Job, telling: Telling, bits: Mapping[tuple[bool, str], bytes])
                 "project": tracker.project,
                 "entity": tracker.entity,
                 "name": tracker.name,
-                "url": tracker.url and teller.masked(tracker.url, "trackers"),
-                "host": tracker.host and teller.masked(tracker.host, "trackers"),
+                "url": tracker.url and teller.masked(tracker.url, "/trackers"),
+                "host": tracker.host and teller.masked(tracker.host, "/trackers"),
                 "title": tracker.title,
             }
             for tracker in job.trackers
         ],
         "labels": teller.labels(job.labels),
+        "task": task,
     }
     raw: Document = {}
     if not all(map(is_text, command)):
         raw["command"] = [base64_of(argument) for argument in command]
     if not is_text(cwd):
         raw["cwd"] = base64_of(cwd)
-    document["masked"] = teller.found
-    return document | ({"raw": raw} if raw else {})
+    return teller.finished(document | ({"raw": raw} if raw else {}))
+
+
+def tell_masked(masked: Iterable[Masked]) -> list[Document]:
+    """What was masked, as documents tell it: where, which argument of a command, the rule, what."""
+    return [
+        {
+            "where": _WHERE.get(_parts(where)[0], "other"),
+            "argument": int(_parts(where)[1]) if where.startswith("/command/") else None,
+            "rule": rule,
+            "what": text(name),
+        }
+        for where, rule, name in masked
+    ]
+
+
+_WHERE = {
+    **{part: part for part in ("command", "name", "variables", "coverage", "git", "trackers")},
+    **{part: part for part in ("labels", "packages", "environment", "task")},
+    **dict.fromkeys(("inputs", "outputs", "cwd", "raw"), "paths"),
+}
+
+
+def _parts(pointer: str) -> list[str]:
+    return pointer.split("/")[1:] or [""]
 
 
 class _Teller:
     """Masks secrets, and keeps a list of what it masked."""
 
-    def __init__(self, portable: Portable, with_secrets: bool) -> None:
+    def __init__(self, portable: Portable, redactor: Redactor | None) -> None:
         self.portable = portable
-        self._with_secrets = with_secrets
-        self.found: list[Document] = []
+        self._redactor = redactor
+        self._found: list[Masked] = []
 
     def command(self, command: tuple[str, ...]) -> list[str]:
         arguments = list(command)
-        if not self._with_secrets:
-            arguments, found = mask_command(arguments)
-            for place, what in found:
-                self._note("command", what, place)
+        if self._redactor is not None:
+            arguments, found = self._redactor.mask_command(arguments)
+            self._found += [Masked(f"/command/{place}", *finding) for place, finding in found]
         told = [self.portable.words(argument) for argument in arguments]
         if told and command[0].startswith("/") and told[0].startswith("/…"):
             told[0] = told[0].rpartition("/")[2]  # a program is found along PATH
         return told
 
     def masked(self, words: str, where: str, name: str = "") -> str:
-        if self._with_secrets:
+        if self._redactor is None:
             return words
-        masked = mask_named(name, words) if name else mask(words)
-        for what in masked.what:
-            self._note(where, what)
-        return masked.text
+        mask = self._redactor.mask_named(name, words) if name else self._redactor.mask(words)
+        self._found += [Masked(where, *finding) for finding in mask.found]
+        return mask.text
 
     def sentence(self, words: str, where: str, name: str = "") -> str:
         return self.portable.words(self.masked(words, where, name))
 
     def labels(self, labels: Mapping[str, Any]) -> Any:
-        if self._with_secrets:
+        if self._redactor is None:
             return dict(labels)
-        told, found = mask_in(dict(labels))
-        for what in found:
-            self._note("labels", what)
-        return told
+        told = redact(dict(labels), self._redactor, at="/labels", again=True)
+        self._found += told.masked
+        return told.document
 
-    def _note(self, where: str, what: str, argument: int | None = None) -> None:
-        self.found.append({"where": where, "argument": argument, "what": text(what)})
+    def finished(self, document: Document) -> Document:
+        """The document after one look at all of it, with what was masked."""
+        if self._redactor is None:
+            return document | {"masked": []}
+        told = redact(document, self._redactor)
+        return {**told.document, "masked": tell_masked([*self._found, *told.masked])}
 
 
 def _ended_at(job: Job) -> str | None:
@@ -146,7 +180,9 @@ def _edge(
     edge: Edge, teller: _Teller, bits: Mapping[tuple[bool, str], bytes], *, is_output: bool
 ) -> Document:
     is_object = edge.kind == "object"
-    path = teller.masked(edge.path, "paths") if is_object else teller.portable.place(edge.path)
+    where = "/outputs" if is_output else "/inputs"
+    path = edge.path if is_object else teller.portable.place(edge.path)
+    path = teller.masked(path, where)
     name = edge.hash or (name_of(edge.digests) if edge.digests else None)
     document: Document = {
         "path": text(path),
@@ -187,7 +223,7 @@ def _git(job: Job, teller: _Teller) -> Document:
     return {
         "commit": git.commit,
         "branch": None if git.branch is None else text(git.branch),
-        "remote": None if git.remote is None else text(teller.sentence(git.remote, "git")),
+        "remote": None if git.remote is None else text(teller.sentence(git.remote, "/git")),
         "dirty": git.dirty,
         "snapshot": git.snapshot,
     }
@@ -198,7 +234,7 @@ def _environment(job: Job, teller: _Teller) -> Document | None:
     if environment is None:
         return None
     variables = {
-        name: teller.sentence(environment.variables[name], "variables", name)
+        name: teller.sentence(environment.variables[name], "/variables", name)
         for name in sorted(environment.variables)
     }
     return {

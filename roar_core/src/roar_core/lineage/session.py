@@ -43,6 +43,7 @@ class JobRow(NamedTuple):
     """A job in a list. `id` is the database's, `hash` raw bytes, `inputs`, `outputs` numbers.
 
     `is_newest`: no later attempt at its step stands. `is_active`: its session is the active one.
+    `origin` is what its session is called elsewhere, None of one that was recorded here.
     """
 
     id: int
@@ -63,6 +64,7 @@ class JobRow(NamedTuple):
     outputs: int
     is_newest: bool
     is_active: bool
+    origin: str | None = None
 
     @property
     def label(self) -> str:
@@ -130,7 +132,8 @@ _COLUMNS = (
     "NOT EXISTS (SELECT 1 FROM job later WHERE later.session = job.session"
     " AND later.step_is_build = job.step_is_build AND later.step_number = job.step_number"
     " AND later.attempt > job.attempt AND later.undone_at_ns IS NULL), "
-    "session = (SELECT max(id) FROM session)"
+    "session = (SELECT max(id) FROM session), CASE WHEN session < 0 THEN"
+    " (SELECT origin FROM imported_session WHERE imported_session.session = job.session) END"
 )
 
 

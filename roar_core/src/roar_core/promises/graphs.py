@@ -167,7 +167,14 @@ EXAMPLE: dict[str, Any] = EMPTY | {
             name='the "first" <step> & more',
             inputs=[_edge("/…/raw,\n'1'.csv", 1), _dataset("data.zarr", 4)],
             outputs=[_edge("clean \ufffd.csv", 2) | {"raw": "Y2xlYW4g/y5jc3Y="}],
-            masked=[{"where": "command", "argument": 3, "what": "--api-key"}],
+            masked=[
+                {
+                    "where": "command",
+                    "argument": 3,
+                    "rule": "generic_api_key_arg",
+                    "what": "--api-key",
+                }
+            ],
         ),
         _job(
             2,

@@ -31,6 +31,7 @@ _ENVIRONMENT = {
 APPLY = ("apply", "--whitespace=nowarn", "--binary")
 _CHECKOUT = ("checkout", "--quiet", "--force", "--detach")
 _NO_CODE = Code(None, None)
+_WORDS = ("clone", "checkout", "fetch", "apply", "ls-files", "add")
 
 
 class Target:
@@ -89,6 +90,7 @@ class Target:
                     os.unlink(f"{self.root}/{relative}")  # noqa: PTH108
             self._unpacked = []
             if code.commit is not None:
+                self._fetch(code.commit)
                 self._run(*_CHECKOUT, code.commit)
                 self._submodules(code.commit)
             self._code_commit = code.commit
@@ -104,6 +106,19 @@ class Target:
             if not is_url(url):
                 raise UnreproducibleError(f"the recorded remote {url!r} is none to clone from")
         self._checked([self._require_git(), *_SAFE, *words])
+
+    def _fetch(self, commit: str) -> None:
+        """Fetch a commit that no branch leads to any more; a server may give it by its name."""
+        own = History.around(self.root)
+        if self._plan.source is None or self._plan.source.checkout or not own or own.has(commit):
+            return
+        if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
+            try:
+                self._run("fetch", "--quiet", "--no-tags", "origin", commit)
+            except UnreproducibleError as error:
+                raise UnreproducibleError(
+                    f"commit {commit[:12]} is not in {self._plan.source.remote}, or no longer"
+                ) from error
 
     def _apply(self, name: str) -> None:
         snapshot = read_snapshot(self._objects, name)
@@ -191,7 +206,7 @@ class Target:
         if not output.ok:
             complaints = output.err.decode(errors="replace").strip().splitlines() or [""]
             reason = complaints[-1].removeprefix("fatal: ").removeprefix("error: ")
-            what = next(w for w in ("clone", "checkout", "apply", "ls-files", "add") if w in argv)
+            what = next(w for w in _WORDS if w in argv)
             raise UnreproducibleError(f"git {what} failed in {self.root}: {reason}")
         return output
 
@@ -204,6 +219,16 @@ class Target:
 def clone_words(target: str, source: str) -> list[str]:
     """The arguments of git that clone without checking anything out and without templates."""
     return ["clone", "--quiet", "--no-checkout", "--template=", "--", source, target]
+
+
+def is_on_network(remote: str) -> bool:
+    """Whether a remote is a URL of another machine's repository: no path, no `file:`, no helper."""
+    return (
+        is_url(remote)
+        and not remote.startswith(("/", "file:"))
+        and remote.isprintable()
+        and not re.search(r"\s", remote)
+    )
 
 
 def is_url(remote: str) -> bool:

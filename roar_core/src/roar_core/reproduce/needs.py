@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from roar_core.reproduce.planning import Where
 
 _MOST_BYTES = 64 << 20
+# Of bytes that everybody writes, such as none at all, the newest say where they are from.
+_MOST_MAKERS = 10
 
 
 class Needs:
@@ -35,6 +37,7 @@ class Needs:
         where: Where,
         replayed_by: Mapping[str, str],
         offset: str,
+        sources: Mapping[str, str],
     ) -> None:
         self._store = store
         self._finder = finder
@@ -42,6 +45,7 @@ class Needs:
         self._where = where
         self._replayed_by = replayed_by
         self._offset = f"{offset}/" if offset else ""
+        self._sources = sources
         # What steps planned so far write: by uid, relative path of each hash; and every path.
         self._made: dict[str, dict[str | None, str]] = {}
         self._paths: set[str] = set()
@@ -82,7 +86,13 @@ class Needs:
     def _plan(self, edge: Edge, uid: str, job: Job) -> PlannedInput:
         relative = None if edge.kind == "object" else inside(edge.path, job.project)
         planned = PlannedInput(
-            edge.path, relative, edge.hash, edge.size, edge.kind, origin="missing"
+            edge.path,
+            relative,
+            edge.hash,
+            edge.size,
+            edge.kind,
+            origin="missing",
+            source=self._fetched_from(edge),
         )
         if edge.kind == "composite":
             return self._plan_dataset(planned, edge, uid, job.project)
@@ -104,6 +114,22 @@ class Needs:
                 return attrs.evolve(planned, origin="outside", found=edge.path)
             return planned
         return self._plan_file(planned, relative, job)
+
+    def _fetched_from(self, edge: Edge) -> str | None:
+        """The URL that a recorded `roar get`, or a registry, says these bytes were fetched from."""
+        if edge.hash is None:
+            return None
+        try:
+            uses = self._store.artifact(edge.hash).producers
+        except NotFoundError:
+            uses = ()
+        for use in uses[:_MOST_MAKERS]:
+            job = self._store.job(use.uid)
+            if job.kind == "get":
+                urls = [found.path for found in job.inputs if found.kind == "object"]
+                same = [found.path for found in job.inputs if found.hash == edge.hash]
+                return next(iter(same or urls), None)
+        return self._sources.get(edge.hash)
 
     def _plan_file(self, planned: PlannedInput, relative: str, job: Job) -> PlannedInput:
         """A file of the project that no step of the plan makes."""

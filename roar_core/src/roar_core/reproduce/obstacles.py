@@ -78,7 +78,9 @@ def _missing(needed: PlannedInput) -> str:
     name = needed.relative or needed.path
     if needed.hash is None:
         return f"{name!r}, whose bytes were not recorded and which is not there"
-    return f"{name!r} with the bytes {needed.hash[:23]}, which nobody produced and are not found"
+    known = f"; they were fetched from {needed.source}" if needed.source else ""
+    what = f"{name!r} with the bytes {needed.hash[:23]}"
+    return f"{what}, which nobody produced and are not found{known}"
 
 
 def unlike_here(commits: set[str], where: Where) -> list[str]:

@@ -54,7 +54,10 @@ class Placed:
         elif planned.origin in ("commit", "snapshot"):
             now = digest_of(place)
             if now is None or (planned.hash is not None and now != planned.hash):
-                yield f"{planned.relative!r} is not in the {planned.origin} with the recorded bytes"
+                yield (
+                    f"{planned.relative!r} is not in the {planned.origin} with the recorded bytes"
+                    f"{_known(planned)}"
+                )
         elif planned.origin in ("copy", "unverified") and not self._in_place:
             if planned.found is None:
                 return
@@ -64,7 +67,7 @@ class Placed:
                     yield f"{planned.found!r} changed while it was copied"
             self.data[planned.relative] = None
         elif planned.origin == "missing":
-            yield f"{planned.relative!r} is not to be had with the recorded bytes"
+            yield f"{planned.relative!r} is not to be had with the recorded bytes{_known(planned)}"
 
     def _place_members(self, planned: PlannedInput, relative: str) -> Iterator[str]:
         for name in planned.lacking:
@@ -95,6 +98,10 @@ class Placed:
         os.makedirs(f"{self._root}/{_above(relative)}", exist_ok=True)  # noqa: PTH103
         # A copy and no hard link: a step may write into it, and the original is not ours.
         shutil.copy(source, place)
+
+
+def _known(planned: PlannedInput) -> str:
+    return f"; they were fetched from {planned.source}" if planned.source else ""
 
 
 def _above(relative: str) -> str:

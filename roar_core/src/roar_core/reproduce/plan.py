@@ -37,7 +37,7 @@ class PlannedInput:
 
     `relative` is None outside the project. `found` is where they are now. `producer` is the step of
     the plan that makes them. `members` are those of a dataset; `lacking` names members that nobody
-    has.
+    has. `source` is the URL that they were once fetched from.
     """
 
     path: str
@@ -51,6 +51,7 @@ class PlannedInput:
     producer_path: str | None = None
     members: tuple[Member, ...] = ()
     lacking: tuple[str, ...] = ()
+    source: str | None = None
 
 
 @attrs.frozen
@@ -147,7 +148,10 @@ class Source:
 
 @attrs.frozen
 class Plan:
-    """A whole reproduction. `target` is absolute; `project` is the root of what was recorded."""
+    """A whole reproduction. `target` is absolute; `project` is the root of what was recorded.
+
+    `told_by` says, of a recipe that is not known from here alone, who told it: sentences.
+    """
 
     ref: str
     project: str
@@ -158,6 +162,7 @@ class Plan:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     in_place: bool = False
+    told_by: tuple[str, ...] = ()
 
     @property
     def target_project(self) -> str:

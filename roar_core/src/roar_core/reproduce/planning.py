@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from roar_core.errors import UnreproducibleError
 from roar_core.model.job import Edge, Job
+from roar_core.reproduce.checkout import is_on_network
 from roar_core.reproduce.finding import Finder
 from roar_core.reproduce.hard_coded import files_naming
 from roar_core.reproduce.history import History
@@ -45,10 +46,24 @@ class Where(NamedTuple):
     in_place: bool = False
 
 
+class Told(NamedTuple):
+    """What a registry told of a recipe: who it is by, in sentences, and URLs of bytes by hash."""
+
+    by: tuple[str, ...] = ()
+    sources: Mapping[str, str] = {}
+
+
 def make_plan(
-    store: Store, ref: str, asked: Asked, where: Where, environ: Mapping[str, str]
+    store: Store,
+    ref: str,
+    asked: Asked,
+    where: Where,
+    environ: Mapping[str, str],
+    told: Told | None = None,
 ) -> Plan:
     """Plan how the bytes that were asked for come about again.
+
+    `told` is what a registry said of them; a recipe of that kind gets its code over the network.
 
     Raises `UnreproducibleError` when they are no replayable job's.
     """
@@ -63,12 +78,13 @@ def make_plan(
         )
     jobs = [group[0] for group in groups]
     history = History.around(where.project)
-    source, problems = _source(jobs, history, where)
+    source, problems = _source(jobs, history, where, is_told=told is not None)
     offset = source.offset if source and not where.in_place else ""
     new_root = f"{where.target}/{offset}" if offset else where.target
     environments, environment_of = ([], {}) if where.in_place else plan_environments(jobs, environ)
     finder = Finder(store, where.project, where.target)
-    needs = Needs(store, finder, history, where, needed.replayed_by, offset)
+    sources = told.sources if told else {}
+    needs = Needs(store, finder, history, where, needed.replayed_by, offset, sources)
     asked_steps = {needed.replayed_by[uid] for uid in asked.uids if uid in needed.replayed_by}
     steps = []
     for group in groups:
@@ -99,6 +115,7 @@ def make_plan(
         problems=tuple(dict.fromkeys(problems)),
         notes=tuple(dict.fromkeys(notes(steps, environments))),
         in_place=where.in_place,
+        told_by=told.by if told else (),
     )
 
 
@@ -110,7 +127,7 @@ def label_of(job: Job) -> str:
 
 
 def _source(
-    jobs: Iterable[Job], history: History | None, where: Where
+    jobs: Iterable[Job], history: History | None, where: Where, *, is_told: bool
 ) -> tuple[Source | None, list[str]]:
     commits = {job.git.commit for job in jobs if job.git.commit}
     if where.in_place:
@@ -129,7 +146,13 @@ def _source(
         return None, [
             f"commit {lacking} is not in {where.project} and {known}; fetch it into this repository"
         ]
-    return Source(None, remotes.pop(), offset), []
+    remote = remotes.pop()
+    if is_told and not is_on_network(remote):
+        return None, [
+            f"commit {lacking} is of {remote!r}, which is no address on the network that git clones"
+            " from safely; clone it yourself and ask from inside"
+        ]
+    return Source(None, remote, offset), []
 
 
 def _step(

@@ -35,6 +35,8 @@ def script(plan: Plan, objects: str) -> bytes:
 def _lines(plan: Plan, objects: str) -> Iterator[str]:
     yield "#!/bin/sh"
     yield f"# Reproduces {_printable(plan.ref)}; written by: roar reproduce --script"
+    for text in plan.told_by:
+        yield f"# Not recorded here: {_printable(text)}"
     for text in (*plan.problems, *plan.notes):
         yield f"# Note: {_printable(text)}"
     yield "set -eu"

@@ -103,6 +103,38 @@ def tags_of_jobs(db: sqlite3.Connection) -> None:
     )
 
 
+def registrations(db: sqlite3.Connection) -> None:
+    """What is registered where is remembered, and how far an unfinished registration has come."""
+    db.execute(
+        "CREATE TABLE receipt (job INTEGER NOT NULL REFERENCES job (id), registry TEXT NOT NULL, "
+        "owner TEXT NOT NULL, session_hash TEXT NOT NULL, visibility TEXT NOT NULL "
+        "CHECK (visibility IN ('private', 'public')), url TEXT, learnt_at_ns INTEGER NOT NULL, "
+        "PRIMARY KEY (job, registry, owner)) WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE registration (registry TEXT NOT NULL, owner TEXT NOT NULL, "
+        "name TEXT NOT NULL, content BLOB NOT NULL, uids TEXT NOT NULL, sent INTEGER NOT NULL, "
+        "session_hash TEXT, url TEXT, begun_at_ns INTEGER NOT NULL, "
+        "PRIMARY KEY (registry, owner)) WITHOUT ROWID"
+    )
+
+
+def logs_and_labels_of_registries(db: sqlite3.Connection) -> None:
+    """Where jobs lie in a registry's log, and what labels both sides had in common, are kept."""
+    db.execute(
+        "CREATE TABLE logged (job INTEGER NOT NULL REFERENCES job (id), registry TEXT NOT NULL, "
+        "session_hash TEXT NOT NULL, leaf INTEGER NOT NULL, size INTEGER NOT NULL, "
+        "proven_at_ns INTEGER NOT NULL, PRIMARY KEY (job, registry, session_hash)) WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE label_agreed (entity_type TEXT NOT NULL "
+        "CHECK (entity_type IN ('session', 'job', 'artifact')), entity INTEGER NOT NULL, "
+        "registry TEXT NOT NULL, session_hash TEXT NOT NULL, version INTEGER NOT NULL, "
+        "metadata TEXT NOT NULL, agreed_at_ns INTEGER NOT NULL, "
+        "PRIMARY KEY (entity_type, entity, registry, session_hash)) WITHOUT ROWID"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -111,6 +143,8 @@ UPGRADES: tuple[Upgrade, ...] = (
     sessions_from_elsewhere,
     sources_of_jobs,
     tags_of_jobs,
+    registrations,
+    logs_and_labels_of_registries,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

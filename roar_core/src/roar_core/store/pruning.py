@@ -28,6 +28,8 @@ _NOT_NEEDED = (
     "DELETE FROM composite_version WHERE artifact IN (SELECT id FROM temp.unneeded)",
     "DELETE FROM composite WHERE artifact IN (SELECT id FROM temp.unneeded)",
     "DELETE FROM digest WHERE artifact IN (SELECT id FROM temp.unneeded)",
+    "DELETE FROM label_agreed WHERE entity_type = 'artifact' "
+    "AND entity IN (SELECT id FROM temp.unneeded)",
     "DELETE FROM artifact WHERE id IN (SELECT id FROM temp.unneeded)",
     "DROP TABLE temp.unneeded",
     "DELETE FROM package_set WHERE id NOT IN "
@@ -146,11 +148,12 @@ def _delete_jobs(db: sqlite3.Connection, jobs: Sequence[int]) -> None:
         }
         resolve_again(db, job)
     _delete(db, "job", "id", ids)
-    db.execute(
-        "DELETE FROM label WHERE entity_type = 'job' "
-        "AND entity IN (SELECT value FROM json_each(?))",
-        (json.dumps(ids),),
-    )
+    for table in ("label", "label_agreed"):
+        db.execute(
+            f"DELETE FROM {table} WHERE entity_type = 'job' "  # noqa: S608 - one of two names
+            "AND entity IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
     for reader in sorted(readers.difference(ids)):
         tie_inputs(db, reader)
 

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from typing import TYPE_CHECKING
 
-from roar_core.errors import NotFoundError
+from roar_core.errors import AmbiguousError, NotFoundError
 from roar_core.model.job import Job
 from roar_core.store.artifacts import artifact_info, artifacts_by_digest, prefix_range
 from roar_core.store.jobs import active_session
@@ -83,7 +83,7 @@ class References(Members):
                 f"({'dataset' if info.composite else 'artifact'})"
                 for info in found
             ]
-            raise NotFoundError(
+            raise AmbiguousError(
                 f"{ref!r} is ambiguous: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
             )
         if jobs:

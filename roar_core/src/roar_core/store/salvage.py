@@ -19,7 +19,10 @@ _BY_ROWID = (
     "artifact", "edge",
     "composite", "composite_use", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
-_BY_KEY = ("digest", "composite_source", "label", "task_part", "job_tag")
+_BY_KEY = (
+    *("digest", "composite_source", "label", "task_part", "job_tag"),
+    *("receipt", "registration", "logged", "label_agreed"),
+)
 
 # Where to stop looking when the end of a table is unreadable itself, and after how many failures.
 _END_UNKNOWN = 2**40
@@ -167,6 +170,8 @@ _REPAIRS = (
     ("", "UPDATE tag_event SET job = NULL WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM tracker_reference WHERE job NOT IN (SELECT id FROM job)"),
     ("", "DELETE FROM job_tag WHERE job NOT IN (SELECT id FROM job)"),
+    ("", "DELETE FROM receipt WHERE job NOT IN (SELECT id FROM job)"),
+    ("", "DELETE FROM logged WHERE job NOT IN (SELECT id FROM job)"),
     (
         "",
         "DELETE FROM task WHERE job NOT IN (SELECT id FROM job) "

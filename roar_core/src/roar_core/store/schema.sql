@@ -251,6 +251,56 @@ CREATE TABLE tracker_reference (
 );
 CREATE INDEX tracker_reference_by_job ON tracker_reference (job);
 
+-- Which jobs are registered where: what a registry answered when they were sent, or asked for.
+CREATE TABLE receipt (
+    job          INTEGER NOT NULL REFERENCES job (id),
+    registry     TEXT NOT NULL,           -- https://host
+    owner        TEXT NOT NULL,           -- whose they are there, as this machine calls it
+    session_hash TEXT NOT NULL,
+    visibility   TEXT NOT NULL CHECK (visibility IN ('private', 'public')),
+    url          TEXT,                    -- where people look at the session
+    learnt_at_ns INTEGER NOT NULL,
+    PRIMARY KEY (job, registry, owner)
+) WITHOUT ROWID;
+
+-- Registrations that are not finished: how far sending has come. The secret that goes with one, if
+-- any, is in a file of its own (.roar/registrations).
+CREATE TABLE registration (
+    registry     TEXT NOT NULL,
+    owner        TEXT NOT NULL,
+    name         TEXT NOT NULL,           -- what the registry calls it
+    content      BLOB NOT NULL,           -- BLAKE3 of what is sent
+    uids         TEXT NOT NULL,           -- JSON array: the jobs that are sent
+    sent         INTEGER NOT NULL,        -- requests that were answered
+    session_hash TEXT,                    -- what it came to, once it is finalised
+    url          TEXT,
+    begun_at_ns  INTEGER NOT NULL,
+    PRIMARY KEY (registry, owner)
+) WITHOUT ROWID;
+
+-- Which jobs were proven to be in a registry's log, under a signed head of how many leaves.
+CREATE TABLE logged (
+    job          INTEGER NOT NULL REFERENCES job (id),
+    registry     TEXT NOT NULL,
+    session_hash TEXT NOT NULL,
+    leaf         INTEGER NOT NULL,        -- the number of the job's record
+    size         INTEGER NOT NULL,
+    proven_at_ns INTEGER NOT NULL,
+    PRIMARY KEY (job, registry, session_hash)
+) WITHOUT ROWID;
+
+-- The labels that a registry and this database last had in common, masked as they were sent.
+CREATE TABLE label_agreed (
+    entity_type  TEXT NOT NULL CHECK (entity_type IN ('session', 'job', 'artifact')),
+    entity       INTEGER NOT NULL,
+    registry     TEXT NOT NULL,
+    session_hash TEXT NOT NULL,
+    version      INTEGER NOT NULL,        -- the registry's
+    metadata     TEXT NOT NULL,           -- JSON object, without what roar writes by itself
+    agreed_at_ns INTEGER NOT NULL,
+    PRIMARY KEY (entity_type, entity, registry, session_hash)
+) WITHOUT ROWID;
+
 -- Digests of files that have not changed since. The rowid grows with every insert, so the smallest
 -- are the oldest. Numbers of 64 unsigned bits are stored as their signed twins.
 CREATE TABLE stat_cache (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-DEFAULT_ENDPOINT = "https://api.glaas.ai/api/v1/telemetry/roar"
+DEFAULT_REGISTRY = "https://api.glaas.ai"
+DEFAULT_ENDPOINT = f"{DEFAULT_REGISTRY}/api/v1/telemetry/roar"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 

@@ -67,6 +67,18 @@ _USED = {
     "byteRanges": None,
 }
 
+_WHOLE_JOB = _JOB | {
+    "id": 7,
+    "parentJobUid": None,
+    "gitRepo": "https://example.org/team/model.git",
+    "gitBranch": "main",
+    "metadata": "{}",
+    "inputs": [_USED | {"selectedCount": None, "total": None}],
+    "outputs": [],
+    "edgesAreWhole": True,
+    "logIndex": 13,
+}
+
 _ANSWERS: dict[str, dict[str, Any]] = {
     "producers": _JOBS,
     "consumers": {"jobs": [_JOB | {"uses": [_USES]}], "nextCursor": _NEXT},
@@ -165,17 +177,43 @@ _ANSWERS: dict[str, dict[str, Any]] = {
         "nextCursor": None,
     },
     "jobs": _JOBS,
-    "job": _JOB
-    | {
-        "id": 7,
-        "parentJobUid": None,
-        "gitRepo": "https://example.org/team/model.git",
-        "gitBranch": "main",
-        "metadata": "{}",
-        "inputs": [_USED | {"selectedCount": None, "total": None}],
-        "outputs": [],
-        "edgesAreWhole": True,
-        "logIndex": 13,
+    "job": _WHOLE_JOB,
+    "whole": {
+        "references": [
+            {
+                "reference": _MODEL[:8],
+                "named": [{"kind": "artifact", "name": _MODEL, "algorithm": "blake3"}],
+            }
+        ],
+        "jobs": [_WHOLE_JOB],
+        "artifacts": [
+            {
+                "hash": _DATA,
+                "algorithm": "blake3",
+                "hashes": [{"algorithm": "sha256", "digest": "c3" * 32}],
+                "size": 1048576,
+                "sourceUrl": "s3://bucket/train.csv",
+                "sourceType": "s3",
+                "metadata": {},
+                "registeredAt": 1767225700.5,
+                "labels": [],
+                "composite": None,
+            }
+        ],
+        "sessions": [
+            {
+                "hash": _SESSION,
+                "owner": "anonymous",
+                "visibility": "public",
+                "gitRepo": "https://example.org/team/model.git",
+                "gitCommit": _COMMIT,
+                "gitBranch": "main",
+                "registeredAt": 1767225700.5,
+                "logIndex": 12,
+            }
+        ],
+        "truncated": False,
+        "nextCursor": None,
     },
     "known jobs": {
         "known": [

@@ -12,10 +12,11 @@ from litestar.params import Parameter
 from roar_glaas.access.caller import Caller
 from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, NotFound
+from roar_glaas.graph.sessions import find_session
 from roar_glaas.log.entries import MOST_ENTRIES, entries, entry
 from roar_glaas.log.proofs import consistency_proof, inclusion_proof, log_size, root_of
 from roar_glaas.storage.database import Database
-from roar_glaas.storage.tables import leaf, log_key, record_bytes, tree_head
+from roar_glaas.storage.tables import job, leaf, log_key, record_bytes, tree_head
 
 Answer = dict[str, Any]
 
@@ -90,6 +91,19 @@ def many(database: Database, caller: Caller, start: int = 0, limit: int = 100) -
         found = entries(connection, caller, start, limit) if start < size else []
     end = found[-1]["leafIndex"] + 1 if found else size
     return {"entries": found, "size": size, "next": end if end < size else None}
+
+
+@get("/sessions/{session_hash:str}", sync_to_thread=True)
+def place_of(database: Database, caller: Caller, session_hash: str) -> Answer:
+    """Where a session's record lies; those of its `jobs` jobs follow it."""
+    with database.read() as connection:
+        row = find_session(connection, caller, session_hash)
+        counted = sa.select(sa.func.count()).where(job.c.session_id == row.id)
+        return {
+            "sessionHash": bytes(row.hash).hex(),
+            "leafIndex": row.leaf_index,
+            "jobs": connection.execute(counted).scalar_one(),
+        }
 
 
 @get("/records/{leaf_index:int}", sync_to_thread=True)
@@ -191,5 +205,5 @@ def _key(row: Any) -> Answer:
 
 log_routes = Router(
     path="/api/v1/log",
-    route_handlers=[head, keys, inclusion, consistency, many, one, proof_of],
+    route_handlers=[head, keys, inclusion, consistency, many, place_of, one, proof_of],
 )

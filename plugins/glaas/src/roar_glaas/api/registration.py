@@ -225,6 +225,7 @@ def finalize_one(at: Place, data: wire.Finalize) -> Answer:
         "published_url": f"{at.settings.url}/dag/{outcome.session_hash}",
         "mode": "authenticated" if at.caller.is_known else ANONYMOUS,
         "created": outcome.created,
+        "logIndex": outcome.leaf_index,
         "status": "closed",
         "masked": entry.masked,
     }

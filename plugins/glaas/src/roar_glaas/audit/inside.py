@@ -8,6 +8,7 @@ from collections.abc import Callable
 import attrs
 import sqlalchemy as sa
 
+from roar_core.transparency.statements import LogKey
 from roar_glaas.audit.findings import Findings
 from roar_glaas.audit.keeping import check_key, check_withheld
 from roar_glaas.audit.records import Kept, read_records
@@ -15,7 +16,6 @@ from roar_glaas.audit.rows import Rows
 from roar_glaas.audit.strays import find_strays
 from roar_glaas.audit.tree import Replay
 from roar_glaas.log.proofs import log_size
-from roar_glaas.log.statements import LogKey
 
 
 @attrs.define

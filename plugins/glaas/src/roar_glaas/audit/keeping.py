@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from roar_core.transparency.statements import LogKey, withheld_bytes
+from roar_core.transparency.verifying import key_at, verify_keys, verify_signature
 from roar_glaas.audit.findings import Findings
 from roar_glaas.audit.records import Kept
-from roar_glaas.log.statements import LogKey, withheld_bytes
-from roar_glaas.log.verifying import key_at, verify_keys, verify_signature
 from roar_glaas.storage.tables import leaf, log_key, withheld
 
 

@@ -14,17 +14,26 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
+from roar_core.transparency.continuing import (
+    Seen,
+    continuity_problems,
+    key_problems,
+    signature_problems,
+)
+from roar_core.transparency.merkle import Growing, leaf_hash
+from roar_core.transparency.statements import LogKey, TreeHead
+from roar_core.transparency.told import (
+    ToldError,
+    digest_of,
+    head_of,
+    keys_of,
+    path_of,
+    seen_of,
+    seen_told,
+)
 from roar_glaas.audit.findings import Findings
 from roar_glaas.audit.inside import Report
 from roar_glaas.errors import GlaasError
-from roar_glaas.log.merkle import Growing, leaf_hash
-from roar_glaas.log.statements import LogKey, TreeHead
-from roar_glaas.log.verifying import (
-    verify_consistency,
-    verify_head,
-    verify_inclusion,
-    verify_keys,
-)
 
 _TIMEOUT_S = 60
 _MOST_BYTES = 64 * 1024 * 1024
@@ -65,20 +74,7 @@ class Outside:
 
     def keys(self) -> list[LogKey]:
         """The history of the log's keys, as it is told."""
-        try:
-            return [
-                LogKey(
-                    _raw(said["publicKey"]),
-                    None if said["previous"] is None else _raw(said["previous"]),
-                    int(said["atUs"]),
-                    _raw(said["signature"]),
-                    _raw(said["ownSignature"]),
-                    int(said["leafIndex"]),
-                )
-                for said in self.get("keys")["keys"]
-            ]
-        except _MALFORMED as error:
-            raise GlaasError(f"{self._url}keys tells no history of keys: {error!r}") from error
+        return keys_of(self.get("keys"))
 
 
 def audit_url(url: str, remember: Path | None, *, read_entries: bool) -> Report:
@@ -91,19 +87,15 @@ def audit_url(url: str, remember: Path | None, *, read_entries: bool) -> Report:
     outside = Outside(url)
     before = None if remember is None else _recall(remember)
     head, keys = outside.head(), outside.keys()
+    for problem in signature_problems(head, keys):
+        findings.add(problem)
     try:
-        if not verify_keys(keys):
-            findings.add("the keys of the log do not follow each other: one is not signed")
-        if not verify_head(head, keys):
-            findings.add(
-                f"the tree head of size {head.size} is not signed by the key that is in force"
-            )
         for key in keys:
             _check_key_is_in(outside, findings, key, head)
         if before is not None:
             _compare(outside, findings, before, head, keys)
         records = _read_all(outside, findings, head) if read_entries else {}
-    except _MALFORMED as error:
+    except (*_MALFORMED, ToldError) as error:
         raise GlaasError(f"{url} answers with something else than the log does: {error!r}") from (
             error
         )
@@ -114,54 +106,23 @@ def audit_url(url: str, remember: Path | None, *, read_entries: bool) -> Report:
     return report
 
 
-def head_of(said: dict[str, Any]) -> TreeHead:
-    """A tree head as the API tells it; raises GlaasError when it is malformed."""
-    try:
-        return TreeHead(
-            int(said["size"]),
-            _raw(said["root"]),
-            int(said["atUs"]),
-            _raw(said["keyId"]),
-            _raw(said["signature"]),
-        )
-    except _MALFORMED as error:
-        raise GlaasError(f"this is no tree head: {error!r}") from error
-
-
 def _check_key_is_in(outside: Outside, findings: Findings, key: LogKey, head: TreeHead) -> None:
     told = outside.get(f"records/{key.leaf_index}")
     proof = outside.get("proof/inclusion", leaf=key.leaf_index, size=head.size)
-    digest = leaf_hash(_raw(told["salt"]), told["record"].encode())
-    named = json.loads(told["record"])
-    path = [_raw(step) for step in proof["path"]]
-    is_in = verify_inclusion(digest, key.leaf_index, head.size, path, head.root)
-    if not is_in or named.get("public") != key.public.hex():
-        findings.add(
-            f"the key {key.key_id.hex()[:12]}… is not in the log at {key.leaf_index}",
-            key.leaf_index,
-        )
+    salt, path = bytes.fromhex(told["salt"]), path_of(proof)
+    for problem in key_problems(key, salt, told["record"], path, head):
+        findings.add(problem, key.leaf_index)
 
 
 def _compare(
-    outside: Outside,
-    findings: Findings,
-    before: tuple[TreeHead, list[str]],
-    head: TreeHead,
-    keys: list[LogKey],
+    outside: Outside, findings: Findings, before: Seen, head: TreeHead, keys: list[LogKey]
 ) -> None:
-    old, old_keys = before
-    if [key.key_id.hex() for key in keys][: len(old_keys)] != old_keys:
-        findings.add("the log has another history of keys than before: it is not the same log")
-    if head.size < old.size:
-        findings.add(f"the log has shrunk: it has {head.size} records, and had {old.size} before")
-        return
-    proof = outside.get("proof/consistency", **{"from": old.size, "to": head.size})
-    path = [_raw(step) for step in proof["path"]]
-    if not verify_consistency(old.size, head.size, path, old.root, head.root):
-        findings.add(
-            f"the first {old.size} records are not what they were: the log of now does not "
-            "continue the one of before"
-        )
+    path = []
+    if head.size >= before.head.size:
+        steps = {"from": before.head.size, "to": head.size}
+        path = path_of(outside.get("proof/consistency", **steps))
+    for problem in continuity_problems(before, head, keys, path):
+        findings.add(problem)
 
 
 def _read_all(outside: Outside, findings: Findings, head: TreeHead) -> dict[str, int]:
@@ -174,10 +135,10 @@ def _read_all(outside: Outside, findings: Findings, head: TreeHead) -> dict[str,
         if not page:
             raise GlaasError(f"the registry tells no record {tree.size}, of {head.size}")
         for entry in page:
-            digest = _raw(entry["leafHash"])
+            digest = digest_of(entry, "leafHash")
             if entry["record"] is not None:
                 counts[entry["kind"]] = counts.get(entry["kind"], 0) + 1
-                if leaf_hash(_raw(entry["salt"]), entry["record"].encode()) != digest:
+                if leaf_hash(bytes.fromhex(entry["salt"]), entry["record"].encode()) != digest:
                     findings.add(
                         f"record {tree.size} was changed: its salt and bytes do not give its leaf",
                         tree.size,
@@ -188,43 +149,26 @@ def _read_all(outside: Outside, findings: Findings, head: TreeHead) -> dict[str,
     return dict(sorted(counts.items()))
 
 
-def _recall(file: Path) -> tuple[TreeHead, list[str]] | None:
+def _recall(file: Path) -> Seen | None:
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        return head_of(said["head"]), [str(key) for key in said["keys"]]
+        return seen_of(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise GlaasError(f"{file} cannot be read: {error.strerror}") from error
-    except (*_MALFORMED, RecursionError) as error:
+    except (ValueError, RecursionError, ToldError) as error:
         raise GlaasError(
             f"{file} holds no remembered tree head; move it away, and what it knew is lost"
         ) from error
 
 
 def _keep(file: Path, head: TreeHead, keys: list[LogKey]) -> None:
-    told = {
-        "head": {
-            "size": head.size,
-            "root": head.root.hex(),
-            "atUs": head.at_us,
-            "keyId": head.key_id.hex(),
-            "signature": head.signature.hex(),
-        },
-        "keys": [key.key_id.hex() for key in keys],
-    }
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     try:
-        fresh.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        fresh.write_text(json.dumps(seen_told(head, keys), indent=1) + "\n", encoding="utf-8")
         fresh.replace(file)
     except OSError as error:
         raise GlaasError(f"{file} cannot be written: {error.strerror}") from error
-
-
-def _raw(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise TypeError(f"{text!r} is no hexadecimal text")
-    return bytes.fromhex(text)
 
 
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
+from roar_core.transparency.merkle import leaf_hash
 from roar_glaas.audit.findings import Findings
-from roar_glaas.log.merkle import leaf_hash
 from roar_glaas.storage.tables import leaf, record_bytes, withheld
 
 BATCH = 1000

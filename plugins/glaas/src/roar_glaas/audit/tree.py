@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from roar_core.transparency.merkle import joined, node_hash
+from roar_core.transparency.statements import LogKey, TreeHead
+from roar_core.transparency.verifying import verify_head
 from roar_glaas.audit.findings import Findings
-from roar_glaas.log.merkle import joined, node_hash
-from roar_glaas.log.statements import LogKey, TreeHead
-from roar_glaas.log.verifying import verify_head
 from roar_glaas.storage.tables import node, tree_head
 
 _HEADS = 1000

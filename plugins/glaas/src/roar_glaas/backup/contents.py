@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
+from roar_core.transparency.merkle import Growing
 from roar_glaas.errors import GlaasError
-from roar_glaas.log.merkle import Growing
 from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import leaf, metadata
 

@@ -119,15 +119,23 @@ def walk_down(
     connection: sa.Connection, caller: Caller, found: Found, as_of: int
 ) -> Iterator[Step]:
     """The jobs that read an artifact or what came of it, nearest first, each once."""
-    seen: set[int] = set()
     first = []
-    for read in _readers(connection, caller, [found.id], as_of):
+    for one in first_readers(connection, caller, [found.id], as_of):
+        first.append(one)
+        yield Step(one, 1, None, None)
+    yield from walk_down_from(connection, caller, first, as_of)
+
+
+def first_readers(
+    connection: sa.Connection, caller: Caller, artifacts: list[int], as_of: int
+) -> Iterator[int]:
+    """Ids of the jobs that read any of these artifacts themselves, each once."""
+    seen: set[int] = set()
+    for read in _readers(connection, caller, artifacts, as_of):
         for use in read:
             if use.job_id not in seen:
                 seen.add(use.job_id)
-                first.append(use.job_id)
-                yield Step(use.job_id, 1, None, None)
-    yield from walk_down_from(connection, caller, first, as_of)
+                yield use.job_id
 
 
 def walk_down_from(

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from roar_core.transparency.merkle import leaf_hash, node_hash
 from roar_glaas.canonical import canonical_bytes
-from roar_glaas.log.merkle import leaf_hash, node_hash
 from roar_glaas.log.proofs import log_size
 from roar_glaas.storage.bulk import insert_rows
 from roar_glaas.storage.tables import leaf, node, record_bytes

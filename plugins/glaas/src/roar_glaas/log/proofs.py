@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from roar_glaas.log.merkle import (
+from roar_core.transparency.merkle import (
     Range,
     complete_subtrees,
     consistency_ranges,

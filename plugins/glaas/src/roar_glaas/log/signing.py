@@ -7,11 +7,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from roar_core.transparency.statements import TreeHead, head_bytes, key_bytes
 from roar_glaas.errors import GlaasError, Unavailable
 from roar_glaas.log.appending import Record, append
 from roar_glaas.log.keyfile import SigningKey, install_next, load_key, make_key
 from roar_glaas.log.proofs import root_of
-from roar_glaas.log.statements import TreeHead, head_bytes, key_bytes
 from roar_glaas.moments import now_us
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import leaf, log_key, tree_head

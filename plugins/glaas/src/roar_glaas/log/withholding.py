@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from roar_core.transparency.statements import withheld_bytes
 from roar_glaas.door import Door
 from roar_glaas.errors import GlaasError
 from roar_glaas.log.appending import Record, append
 from roar_glaas.log.signing import Signer, key_in_force
-from roar_glaas.log.statements import withheld_bytes
 from roar_glaas.moments import now_us
 from roar_glaas.storage.blanking import TABLES_OF, blank
 from roar_glaas.storage.database import Database

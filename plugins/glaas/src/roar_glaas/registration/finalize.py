@@ -19,9 +19,10 @@ from roar_glaas.storage.tables import session
 
 
 class Outcome(NamedTuple):
-    """The session that a registration came to, and whether it is new."""
+    """The session that a registration came to, its record's number, and whether it is new."""
 
     session_hash: str
+    leaf_index: int
     created: bool
 
 
@@ -45,7 +46,7 @@ def finalize(
             agree(connection, caller, known, chosen_scope(connection, caller, data.scope_request))
         if found.is_open:
             close(connection, found, known.id)
-        return Outcome(bytes(known.hash).hex(), False)
+        return Outcome(bytes(known.hash).hex(), known.leaf_index, False)
     scope = chosen_scope(connection, caller, data.scope_request)
     pieces.find_parents(connection, caller, scope.owner_id)
     pieces.check(data.expected)
@@ -54,10 +55,11 @@ def finalize(
         agree(connection, caller, same, scope)
         bind(connection, found, same.id)
         close(connection, found, same.id)
-        return Outcome(bytes(same.hash).hex(), False)
+        return Outcome(bytes(same.hash).hex(), same.leaf_index, False)
     # Work that a put was sent with has left the pieces, and may have started it.
     pieces.find_parents(connection, caller, scope.owner_id)
     digest = pieces.session_hash(scope, git)
     session_id = write_session(connection, caller, found, scope, pieces, git, digest)
     close(connection, found, session_id, is_origin=True)
-    return Outcome(digest.hex(), True)
+    written = sa.select(session.c.leaf_index).where(session.c.id == session_id)
+    return Outcome(digest.hex(), connection.execute(written).scalar_one(), True)

@@ -6,7 +6,7 @@ Pure. A subtree is told as the range of leaves it covers, `start` to `end` witho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 Range = tuple[int, int]
 
@@ -88,6 +88,19 @@ class Growing:
         self.size = 0
         # (level, root) of complete subtrees from the left, as a counter in base 2 has its digits.
         self._subtrees: list[tuple[int, bytes]] = []
+
+    @classmethod
+    def after(cls, size: int, path: Sequence[bytes]) -> Growing:
+        """The tree of the first `size` leaves, none of which is needed.
+
+        `path` is the inclusion path of the leaf that follows them, in the tree that ends with it:
+        the roots of all complete subtrees before. Raises ValueError for one of another length.
+        """
+        levels = [level for level in range(size.bit_length()) if size >> level & 1]
+        found = cls()
+        found.size = size
+        found._subtrees = list(zip(levels, path, strict=True))[::-1]
+        return found
 
     def add(self, leaf: bytes) -> None:
         """Add a leaf by its hash."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roar_glaas.log.merkle import EMPTY_ROOT, node_hash
-from roar_glaas.log.statements import LogKey, TreeHead, head_bytes, key_bytes
+from roar_core.transparency.merkle import EMPTY_ROOT, node_hash
+from roar_core.transparency.statements import LogKey, TreeHead, head_bytes, key_bytes
 
 
 def verify_inclusion(

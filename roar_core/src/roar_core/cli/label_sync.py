@@ -1,0 +1,178 @@
+"""`roar label sync`: the labels of what is registered, brought to the same on both sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from roar_core.cli import output, wording
+from roar_core.errors import RoarError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from roar_core.cli.documents import Document
+    from roar_core.project import Project
+    from roar_core.registry.connection import Connection
+    from roar_core.registry.labels.merging import Conflict
+    from roar_core.registry.labels.syncing import Step
+    from roar_core.registry.labels.targets import Target
+    from roar_core.store.writer import Store
+
+
+@click.command()
+@click.argument("refs", nargs=-1, metavar="[REF…]")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@click.option("--ours", is_flag=True, help="Where both changed a label, the one here holds.")
+@click.option("--theirs", is_flag=True, help="Where both changed a label, the registry's holds.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+def sync(
+    refs: tuple[str, ...], dry_run: bool, ours: bool, theirs: bool, yes: bool, as_json: bool
+) -> int:
+    """Bring the labels of registered jobs, artifacts and sessions to the same here and there.
+
+    What was set or taken away here since the last time goes to the registry, and what others
+    changed there comes here; without REF, of everything that this project registered. A label that
+    both changed is told with both values, and stays as it is until --ours or --theirs decides; then
+    the exit status is 1. Secrets are masked before anything is sent.
+
+    Examples: roar label sync --dry-run · roar label sync model.pkl -y · roar label sync --theirs
+    """
+    if ours and theirs:
+        raise UsageError("give one of --ours and --theirs")
+    decided = "ours" if ours else "theirs" if theirs else ""
+    from roar_core.cli.opening import open_project
+    from roar_core.cli.reaching import reach, registry_config
+    from roar_core.store.writer import Store
+
+    with reach(registry_config()) as connection:
+        with open_project(Store) as (project, store):
+            targets = _targets(connection, project, store, refs)
+        with Store.open(project.roar_dir) as store:
+            return _synchronise(
+                connection, store, targets, decided, dry_run=dry_run, yes=yes, as_json=as_json
+            )
+
+
+def _synchronise(
+    connection: Connection,
+    store: Store,
+    targets: Sequence[Target],
+    decided: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    from roar_core.cli.asking import agreed
+    from roar_core.registry.labels.syncing import plan, synchronise
+
+    def decide(_: Conflict) -> str:
+        return decided
+
+    with store.reading() as db:
+        steps = plan(connection, db, targets, decide)
+    if not as_json:
+        _show(connection, steps)
+    sends = sum(step.merge.sends and not step.merge.conflicts for step in steps)
+    if not dry_run:
+        question = f"change the labels of {wording.count(sends, 'thing')} at {connection.url}?"
+        if sends and not agreed(question, yes=yes):
+            output.note("nothing was sent")
+            return 1
+        steps = synchronise(connection, store, targets, decide)
+    conflicts = sum(len(step.merge.conflicts) for step in steps)
+    if as_json:
+        output.data(_document(connection, steps, dry_run=dry_run))
+    if conflicts and not as_json:
+        output.warn(
+            f"{wording.count(conflicts, 'label')} changed on both sides; decide for all of them "
+            "with --ours or --theirs, or for one with: roar label set REF KEY=VALUE --remote"
+        )
+    return 1 if conflicts else 0
+
+
+def _targets(
+    connection: Connection, project: Project, store: Store, refs: tuple[str, ...]
+) -> list[Target]:
+    from roar_core.cli.entities import find_entity
+    from roar_core.registry.labels.targets import is_registered, labelled_targets, targets_of
+
+    with store.reading() as db:
+        if not refs:
+            if not is_registered(db, connection.url):
+                raise RoarError(
+                    f"nothing of this project is registered at {connection.url} in your name; "
+                    "publish something first: roar register"
+                )
+            return list(labelled_targets(db, connection.url))
+        found = []
+        for ref in refs:
+            entity = find_entity(store, ref, project)
+            targets = targets_of(db, connection.url, entity.kind, entity.id)
+            if not targets:
+                raise RoarError(
+                    f"{ref} is not registered at {connection.url} in your name; publish it first: "
+                    f"roar register {ref}"
+                )
+            found += targets
+        return found
+
+
+def _show(connection: Connection, steps: Sequence[Step]) -> None:
+    from roar_core.cli.label import pair
+    from roar_core.registry.labels.editing import told
+
+    shown = [step for step in steps if not step.merge.is_nothing]
+    if not shown:
+        output.note(f"the labels here and at {connection.url} are the same")
+    for step in shown:
+        output.line(output.style(output.printable(step.target.words), "bold"))
+        merge = step.merge
+        for word, changed, gone in (
+            ("there", merge.push, merge.push_deleted),
+            ("here ", merge.pull, merge.pull_deleted),
+        ):
+            for key, value in changed.items():
+                output.line(f"  {word} + {pair(key, value)}")
+            for key in gone:
+                output.line(f"  {word} - {output.printable(key)}")
+        for conflict in merge.conflicts:
+            output.line(f"  both  ? {output.printable(told(conflict))}")
+        for what in step.masked:
+            output.line(f"  masked  {output.printable(what)}")
+
+
+def _document(connection: Connection, steps: Sequence[Step], *, dry_run: bool) -> Document:
+    from roar_core.cli.documents import document
+
+    return document(
+        "label_sync",
+        registry=connection.url,
+        dry_run=dry_run,
+        changes=[_told(step) for step in steps if not step.merge.is_nothing],
+    )
+
+
+def _told(step: Step) -> Document:
+    from roar_core.registry.labels.merging import ABSENT
+
+    def value(found: Any) -> Document:
+        return {"is_set": found is not ABSENT, "value": None if found is ABSENT else found}
+
+    merge = step.merge
+    return {
+        "kind": step.target.kind,
+        "session_hash": step.target.session_hash,
+        "job_uid": step.target.job_uid,
+        "artifact_hash": step.target.artifact_hash,
+        "sent": {"set": dict(merge.push), "deleted": list(merge.push_deleted)},
+        "received": {"set": dict(merge.pull), "deleted": list(merge.pull_deleted)},
+        "conflicts": [
+            {"key": one.key, "ours": value(one.ours), "theirs": value(one.theirs)}
+            for one in merge.conflicts
+        ],
+        "masked": list(step.masked),
+    }

@@ -1,0 +1,260 @@
+"""`roar register`: publish all that something came from, after a look at what that is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from roar_core.cli import output, wording
+from roar_core.cli.asking import agreed
+from roar_core.cli.opening import open_project
+from roar_core.cli.reaching import json_option, reach, registry_config
+from roar_core.config.layers import Config
+from roar_core.config.redacting import redactor_of
+from roar_core.errors import LogError, RefusedError, RegistryError, UsageError
+from roar_core.garbage import collection_paused
+
+if TYPE_CHECKING:
+    from roar_core.project import Project
+    from roar_core.registry.connection import Connection
+    from roar_core.registry.publishing.destination import Destination, Flags
+    from roar_core.registry.publishing.plan import Plan
+    from roar_core.registry.publishing.work import Work
+    from roar_core.store.writer import Store
+
+
+@click.command()
+@click.argument("ref", required=False)
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; nobody is asked anything.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--public", is_flag=True, help="In your name, for everybody to see.")
+@click.option("--private", is_flag=True, help="In your name, for you alone to see.")
+@click.option("--anonymous", is_flag=True, help="In nobody's name, for everybody to see.")
+@click.option("--package", metavar="FILE", help="Write what would be sent to FILE instead.")
+@click.option("--absolute-paths", is_flag=True, help="Tell paths and host names as they are.")
+@click.option("--show-masked", is_flag=True, help="List every secret that is masked, and its rule.")
+@json_option
+def register(
+    ref: str | None,
+    dry_run: bool,
+    yes: bool,
+    public: bool,
+    private: bool,
+    anonymous: bool,
+    package: str | None,
+    absolute_paths: bool,
+    show_masked: bool,
+    as_json: bool,
+) -> int:
+    """Publish all that REF came from: its jobs, across sessions, with datasets and labels.
+
+    REF is a step (@3), a job, an artifact's hash, a path, a dataset or session:N; without it the
+    current session. What will leave this machine is shown first: secrets are masked, paths outside
+    of the project are told as /…/name. It asks before it publishes to a registry for the first
+    time, and before it publishes for everybody for the first time. What is there already is not
+    sent again; what was interrupted is finished by running it again.
+
+    Examples: roar register --dry-run · roar register model.pkl --private · roar register -y @3
+    """
+    from roar_core.registry.publishing.destination import Flags
+
+    if package is not None and (dry_run or public or private or anonymous):
+        raise UsageError("--package sends nothing: it goes with none of the options about whom")
+    config = registry_config()
+    reading = Reading(ref or "session:current", absolute_paths, config)
+    if package is not None:
+        return _write_package(reading.work, package, as_json=as_json)
+    flags = Flags(public=public, private=private, anonymous=anonymous)
+    if dry_run:
+        return _show(reading, config, flags, show_masked=show_masked, as_json=as_json)
+    return _publish(reading, config, flags, yes=yes, show_masked=show_masked, as_json=as_json)
+
+
+class Reading:
+    """The work that REF names, and further work of the same project where that is needed."""
+
+    project: Project
+    work: Work
+
+    def __init__(self, ref: str, absolute_paths: bool, config: Config) -> None:
+        self._ref = ref
+        self._absolute_paths = absolute_paths
+        self._redactor = redactor_of(config, output.warn)
+        self.work = self.read(())
+
+    def read(self, uids: Collection[str]) -> Work:
+        """All that REF came from, and these jobs."""
+        import json
+
+        from roar_core import __version__
+        from roar_core.export.graph import Options
+        from roar_core.lineage.target import find_target
+        from roar_core.registry.publishing.work import work_of
+        from roar_core.store.writer import Store
+
+        with (
+            collection_paused(),
+            open_project(Store) as (self.project, store),
+            store.snapshot() as db,
+        ):
+            target = find_target(store, self._ref, self.project)
+            query = "SELECT id FROM job WHERE uid IN (SELECT value FROM json_each(?))"
+            more = [row[0] for row in db.execute(query, (json.dumps(list(uids)),))]
+            target = target._replace(jobs=(*target.jobs, *more))
+            options = Options(self._absolute_paths, redactor=self._redactor)
+            return work_of(db, store, target, options, __version__)
+
+
+def _show(
+    reading: Reading, config: Config, flags: Flags, *, show_masked: bool, as_json: bool
+) -> int:
+    """The preview, from what this machine knows: the registry is not asked anything."""
+    from roar_core.cli.register_view import preview_document, preview_lines
+    from roar_core.registry.publishing.destination import planned_destination
+    from roar_core.registry.publishing.registering import remembered_plan
+    from roar_core.store.database import Database
+
+    with reach(config, anonymous=flags.anonymous) as connection:
+        destination = planned_destination(connection, config, flags)
+    with Database.open(reading.project.roar_dir, read_only=True) as database:
+        plan = remembered_plan(database, reading.work, destination)
+    warnings = _warnings(plan, reading.project)
+    if as_json:
+        output.data(preview_document(plan, warnings, is_dry_run=True))
+        return 0
+    for line in preview_lines(plan, show_masked=show_masked):
+        output.line(line)
+    for warning in warnings:
+        output.warn(warning)
+    output.note("nothing was sent")
+    return 0
+
+
+def _publish(
+    reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
+) -> int:
+    from roar_core.cli.register_view import preview_document, preview_lines, summary_lines
+    from roar_core.cli.sending_progress import SendingProgress
+    from roar_core.registry.publishing.consent import Consent
+    from roar_core.registry.publishing.destination import destination_of
+    from roar_core.registry.publishing.registering import Registering
+    from roar_core.store.writer import Store
+
+    with ExitStack() as stack:
+        connection = stack.enter_context(reach(config, anonymous=flags.anonymous))
+        destination = destination_of(connection, config, flags)
+        if destination.is_anonymous:
+            connection = stack.enter_context(connection.as_nobody())
+        store = stack.enter_context(Store.open(reading.project.roar_dir))
+        progress = SendingProgress()
+        registering = Registering.at(
+            *(connection, store, reading.project.roar_dir, destination),
+            *(reading.work, reading.read, progress),
+        )
+        plan = registering.plan()
+        has_begun = registering.has_begun()
+        warnings = _warnings(plan, reading.project)
+        if not plan.is_done:
+            for line in preview_lines(plan, show_masked=show_masked):
+                output.note(line)
+            for warning in warnings:
+                output.warn(warning)
+            consent = Consent.of(os.environ)
+            if not (yes or has_begun or consent.is_given(destination)):
+                if not _is_agreed(plan, destination):
+                    output.note("nothing was sent")
+                    return 1
+                consent.keep(destination)
+        with progress:
+            published = registering.carry_out(plan)
+        leaves = _proven(connection, store, destination, reading.work)
+    if as_json:
+        output.data(
+            preview_document(plan, warnings, is_dry_run=False, published=published, leaves=leaves)
+        )
+        return 0
+    for line in summary_lines(plan, published, leaves):
+        output.line(line)
+    return 0
+
+
+def _proven(
+    connection: Connection, store: Store, destination: Destination, work: Work
+) -> Mapping[str, int]:
+    """The numbers of sessions in the registry's log, by hash; none where it has no log.
+
+    Checks that the log goes on, and that it holds whatever of `work` was not found in it before:
+    what was stays so as long as the log only grows. Raises LogError when it does not.
+    """
+    from roar_core.cli.registration_view import proof_sentence
+    from roar_core.registry.log.keeping import prove_sessions
+    from roar_core.store.logged import unproven
+
+    with store.reading() as db:
+        sessions = unproven(db, destination.registry, destination.owner, work.jobs)
+    try:
+        proof = prove_sessions(connection, store, os.environ, sessions)
+    except LogError:
+        raise
+    except RegistryError as error:
+        output.warn(f"it is registered; whether the registry's log holds it is not known: {error}")
+        return {}
+    output.note(proof_sentence(connection.url, proof))
+    return {} if proof is None else proof.sessions
+
+
+def _is_agreed(plan: Plan, destination: Destination) -> bool:
+    """Whether the user says yes. Raises RefusedError when there is nobody to ask."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise RefusedError(
+            f"publishing to {destination.registry}, for {destination.audience} to see, was not"
+            " agreed to yet, and nothing was sent; look at it with --dry-run, and agree with -y"
+        )
+    jobs = wording.count(len(plan.new), "job")
+    what = f"publish {jobs}" if plan.new else "make it public"
+    return agreed(
+        f"{what} at {destination.registry}, for {destination.audience} to see?", yes=False
+    )
+
+
+def _warnings(plan: Plan, project: Project) -> list[str]:
+    """What others will miss: commits that they cannot fetch."""
+    from roar_core.registry.publishing.checkout import unfetchable
+
+    commits = {
+        job.told["git"]["commit"]: None
+        for uid in reversed(plan.new)
+        if (job := plan.work.jobs[uid]).told["git"]["commit"]
+    }
+    missing = unfetchable(os.fspath(project.root), commits)
+    if not missing:
+        return []
+    names = ", ".join(commit[:8] for commit in missing[:5])
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    noun = "commit" if len(missing) == 1 else "commits"
+    verb = "is" if len(missing) == 1 else "are"
+    return [f"{noun} {names}{more} {verb} on no remote branch; others can fetch it after: git push"]
+
+
+def _write_package(work: Work, path: str, *, as_json: bool) -> int:
+    import time
+
+    from roar_core import __version__
+    from roar_core.cli.documents import document, timestamp
+    from roar_core.cli.export import writing
+    from roar_core.registry.publishing.package import package_of
+
+    uids = tuple(work.jobs)
+    content = package_of(work, uids, timestamp(time.time_ns()), __version__)
+    with writing(path) as file:
+        file.write(content)
+    if as_json:
+        output.data(document("package", path=path, jobs=len(uids), size=len(content)))
+    else:
+        output.tell(f"wrote {wording.count(len(uids), 'job')} to {path}; nothing was sent")
+    return 0

@@ -1,0 +1,108 @@
+"""The newest signed head that each registry has shown, in the user's state directory.
+
+One file for a registry, of mode 0600, like known_hosts: not secret, but nobody else may write it.
+It lies with the user's state and not with credentials, because it is kept for registries that one
+only reads or registers with anonymously, and because `roar logout` must not forget it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from roar_core.errors import RegistryError
+from roar_core.transparency.continuing import Seen
+from roar_core.transparency.told import ToldError, seen_of
+
+_MOST_BYTES = 1 << 20
+
+
+class Memory(NamedTuple):
+    """What is remembered of the log of the registry at `url`, and the file that holds it."""
+
+    url: str
+    file: Path
+
+    def recall(self) -> Seen | None:
+        """What was kept last; None when this log was never seen. Raises RegistryError."""
+        try:
+            with self.file.open("rb") as stream:
+                return seen_of(json.loads(stream.read(_MOST_BYTES)))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RegistryError(f"{self.file} cannot be read: {error.strerror}") from error
+        except (ValueError, RecursionError, ToldError) as error:
+            raise RegistryError(
+                f"{self.file} holds no remembered head of the log of {self.url}; move it away, "
+                "and what it knew is lost"
+            ) from error
+
+    def keep(self, told: Mapping[str, Any]) -> None:
+        """Put `seen_told`'s document in place of what was kept: all of it or nothing."""
+        text = json.dumps({"url": self.url, **told}, indent=1) + "\n"
+        try:
+            fd, fresh = tempfile.mkstemp(prefix=f".{self.file.name}.", dir=self.file.parent)
+            with ExitStack() as cleaning:
+                cleaning.callback(Path(fresh).unlink)
+                with os.fdopen(fd, "wb") as stream:  # mkstemp made it 0600
+                    stream.write(text.encode())
+                    stream.flush()
+                    os.fsync(fd)
+                Path(fresh).replace(self.file)
+                cleaning.pop_all()
+        except OSError as error:
+            raise RegistryError(f"{self.file} cannot be written: {error.strerror}") from error
+
+    def forget(self) -> bool:
+        """Whether there was something, which is gone."""
+        try:
+            self.file.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+@contextmanager
+def memory_of(url: str, environ: Mapping[str, str]) -> Iterator[Memory]:
+    """What is remembered of a registry, for one process at a time.
+
+    Two visits at once would each find that the other's newer head is not the one they compared
+    with. Raises RegistryError without a directory for it.
+    """
+    import fcntl
+
+    folder = _folder(environ)
+    # Readable, and one for one address whatever characters that has.
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2])[:64]
+    file = folder / f"{readable}-{sha256(url.encode()).hexdigest()[:12]}.json"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RegistryError(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield Memory(url, file)
+    finally:
+        os.close(fd)
+
+
+def _folder(environ: Mapping[str, str]) -> Path:
+    """XDG base directory specification: a relative XDG_STATE_HOME is ignored."""
+    state = environ.get("XDG_STATE_HOME", "")
+    home = environ.get("HOME", "")
+    if state.startswith("/"):
+        return Path(state, "roar", "registries")
+    if home.startswith("/"):
+        return Path(home, ".local", "state", "roar", "registries")
+    raise RegistryError(
+        "there is no home directory to remember the registry's log in; set HOME or XDG_STATE_HOME"
+    )

@@ -1,0 +1,51 @@
+"""What somebody agreed to publish, and where: kept for the user, never in a project.
+
+A checkout that comes with an answer to the question would not be the user's own consent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from roar_core.registry.publishing.destination import Destination
+
+
+class Consent:
+    """The registries that the user has agreed to publish to, and whether in public."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Consent:
+        """That of the user whose environment this is (XDG base directory specification)."""
+        folder, home = environ.get("XDG_STATE_HOME", ""), environ.get("HOME", "")
+        if not folder.startswith("/"):
+            folder = f"{home}/.local/state" if home.startswith("/") else ""
+        return cls(Path(folder, "roar", "published.json") if folder else None)
+
+    def is_given(self, destination: Destination) -> bool:
+        """Whether the user agreed before to publish to this registry, and as publicly."""
+        agreed = self._read().get(destination.registry)
+        return agreed == "public" or (agreed == "private" and not destination.is_public)
+
+    def keep(self, destination: Destination) -> None:
+        """Remember that the user agreed; where there is no home, nothing is kept."""
+        if self._path is None or self.is_given(destination):
+            return
+        agreed = self._read() | {destination.registry: destination.visibility}
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        new.write_text(json.dumps(agreed, indent=1), encoding="utf-8")
+        new.replace(self._path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._path.read_bytes()) if self._path else {}
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}

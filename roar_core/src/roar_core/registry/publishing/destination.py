@@ -1,0 +1,97 @@
+"""Where work goes in a registry: whose it becomes there, and who can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from roar_core.config.layers import Config
+from roar_core.errors import UsageError
+from roar_core.registry.connection import Connection
+from roar_core.registry.scopes import ANONYMOUS, PRIVATE, PUBLIC, Intent, intent_of, scope_of
+
+EVERYBODY = "everybody"
+
+
+@attrs.frozen
+class Destination:
+    """A place in one registry.
+
+    `owner` is how receipts call whose the work is there. `scope` is the `scope_request` that
+    `finalize` gets; None is the protocol's word for anonymous, and for public with an account.
+    `audience` is who can see it then.
+    """
+
+    registry: str
+    owner: str
+    visibility: str
+    scope: Mapping[str, Any] | None
+    words: str
+    audience: str
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.owner == ANONYMOUS
+
+    @property
+    def is_public(self) -> bool:
+        return self.visibility == PUBLIC
+
+
+@attrs.frozen
+class Flags:
+    """The options that say in whose name something is published, and for whom."""
+
+    public: bool = False
+    private: bool = False
+    anonymous: bool = False
+
+
+def destination_of(connection: Connection, config: Config, flags: Flags) -> Destination:
+    """Where these flags and the scope that holds lead; may ask the registry: see `intent_of`."""
+    intent = intent_of(connection, config, **attrs.asdict(flags))
+    return _place(connection.url, intent)
+
+
+def planned_destination(connection: Connection, config: Config, flags: Flags) -> Destination:
+    """The same as far as can be told without asking: a project's visibility is not known here."""
+    if flags.public + flags.private + flags.anonymous > 1:
+        raise UsageError("give one of --public, --private and --anonymous")
+    scope = "" if flags.anonymous else scope_of(config)
+    caller = connection.caller
+    is_named = flags.public or flags.private
+    if "/" in scope:
+        intent = Intent(kind="project", visibility=PRIVATE, project=scope)
+    elif flags.anonymous or (not is_named and (caller is None or scope == ANONYMOUS)):
+        intent = Intent(kind=ANONYMOUS, visibility=PUBLIC)
+    else:
+        is_public = flags.public or (scope == PUBLIC and not flags.private)
+        kind = PUBLIC if is_public else PRIVATE
+        owner = "" if caller is None else caller.user.words
+        intent = Intent(kind=kind, visibility=kind, owner=owner)
+    return _place(connection.url, intent)
+
+
+def _place(url: str, intent: Intent) -> Destination:
+    if intent.is_anonymous:
+        owner = ANONYMOUS
+    elif intent.project:
+        owner = f"project:{intent.project}"
+    else:
+        owner = f"user:{intent.owner}"
+    if intent.is_public:
+        audience = EVERYBODY
+    elif intent.project:
+        audience = f"those who may see {intent.project}"
+    else:
+        audience = intent.owner or "you"
+    return Destination(
+        registry=url,
+        owner=owner,
+        visibility=intent.visibility,
+        scope=intent.scope_request,
+        words=intent.words,
+        audience=audience,
+    )

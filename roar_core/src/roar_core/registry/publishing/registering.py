@@ -1,0 +1,105 @@
+"""Registering some work: what is there, what is to be done, and doing it to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+import attrs
+
+from roar_core.registry.publishing.known import known_jobs
+from roar_core.registry.publishing.pieces import Ability
+from roar_core.registry.publishing.plan import Plan, check, plan_of
+from roar_core.registry.publishing.sending import Published, Sender
+from roar_core.registry.publishing.tokens import Tokens
+from roar_core.store.registrations import Receipt, jobs_of_session, read_receipts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from roar_core.registry.connection import Connection
+    from roar_core.registry.publishing.destination import Destination
+    from roar_core.registry.publishing.work import Work
+    from roar_core.store.database import Database
+
+Widened = Callable[[Collection[str]], "Work"]
+"""Reads the work that some jobs (uids) belong to, beside what was asked for."""
+
+
+@attrs.define
+class Registering:
+    """Some work on its way to one place of one registry."""
+
+    sender: Sender
+    work: Work
+    read_more: Widened
+
+    @classmethod
+    def at(
+        cls,
+        connection: Connection,
+        database: Database,
+        roar_dir: Path,
+        destination: Destination,
+        work: Work,
+        read_more: Widened,
+        advance: Callable[[int, int], None],
+    ) -> Registering:
+        """Ask the registry what it can do. Raises RegistryError."""
+        ability = Ability.from_health(connection.get("health"))
+        check(destination, ability)
+        tokens = Tokens(roar_dir)
+        sender = Sender(connection, database, tokens, destination, ability, advance)
+        return cls(sender, work, read_more)
+
+    def plan(self) -> Plan:
+        """What is to be done, as far as the registry tells what it has."""
+        sender = self.sender
+        known = known_jobs(
+            sender.connection,
+            sender.database,
+            sender.destination,
+            sender.ability,
+            tuple(self.work.jobs),
+        )
+        begun = sender.unfinished(self.work)
+        if begun is not None and begun.session_hash is None:
+            # It may be registered; only finishing it tells, and has its labels follow.
+            known = {uid: receipt for uid, receipt in known.items() if uid not in begun.uids}
+        return plan_of(self.work, sender.destination, known, self._in_sessions(known.values()))
+
+    def carry_out(self, plan: Plan) -> list[Published]:
+        """Do it, and first finish what was begun. Returns the sessions that came of it.
+
+        Raises RegistryError; what was answered until then counts, and the next call goes on there.
+        """
+        resumed = self.sender.resume(self.work)
+        done = [] if resumed is None else [resumed]
+        finished = frozenset(resumed.uids if resumed is not None else ())
+        for uids in plan.widened.values():
+            more = self.work if self.work.jobs.keys() >= set(uids) else self.read_more(uids)
+            done.append(self.sender.send(more, uids))
+        new = tuple(uid for uid in plan.new if uid not in finished)
+        if new:
+            done.append(self.sender.send(self.work, new))
+        return done
+
+    def has_begun(self) -> bool:
+        """Whether something is to be finished that the user agreed to before."""
+        return self.sender.unfinished(self.work) is not None
+
+    def _in_sessions(self, receipts: Collection[Receipt]) -> dict[str, tuple[str, ...]]:
+        place = (self.sender.destination.registry, self.sender.destination.owner)
+        hashes = {r.session_hash for r in receipts if r.visibility == "private"}
+        with self.sender.database.reading() as db:
+            return {name: jobs_of_session(db, *place, name) for name in hashes}
+
+
+def remembered_plan(database: Database, work: Work, destination: Destination) -> Plan:
+    """What is to be done as far as this machine knows: nobody is asked."""
+    place = (destination.registry, destination.owner)
+    with database.reading() as db:
+        known = read_receipts(db, *place, tuple(work.jobs))
+        hashes = {r.session_hash for r in known.values() if r.visibility == "private"}
+        sessions = {name: jobs_of_session(db, *place, name) for name in hashes}
+    return plan_of(work, destination, known, sessions)

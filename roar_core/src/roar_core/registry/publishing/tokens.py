@@ -1,0 +1,47 @@
+"""The secrets of anonymous registrations, until these are finished: files that only we can read.
+
+Never in the database, which people copy and send around.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from roar_core.errors import RoarError
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+class Tokens:
+    """The secrets below one project's `.roar/registrations` (0700, each 0600)."""
+
+    def __init__(self, roar_dir: Path) -> None:
+        self._folder = roar_dir / "registrations"
+
+    def keep(self, name: str, secret: str) -> None:
+        """Write the secret of the registration of this name, whole or not at all."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        path = self._path(name)
+        new = path.with_name(f"{path.name}.new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret)
+        new.replace(path)
+
+    def read(self, name: str) -> str | None:
+        """The secret; None when it is not here."""
+        try:
+            return self._path(name).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def forget(self, name: str) -> None:
+        """Delete it; nothing happens where it is gone already."""
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name) or name.startswith("."):
+            raise RoarError("the registry gave a registration a name that roar cannot keep")
+        return self._folder / name

@@ -1,0 +1,10 @@
+"""Real registries, of which `roar` is a client here: those of the server's own tests."""
+
+from __future__ import annotations
+
+from plugins.glaas.tests.conftest import database_url as database_url
+from plugins.glaas.tests.conftest import elsewhere as elsewhere
+from plugins.glaas.tests.conftest import postgresql as postgresql
+from plugins.glaas.tests.conftest import registry as registry
+from plugins.glaas.tests.conftest import serve as serve
+from plugins.glaas.tests.conftest import shared as shared

@@ -1,0 +1,191 @@
+"""Labels at a registry: sent with what is registered, kept in step, changed there."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from machines import CANARY, Ended, Machine, new_machine, record_work
+from registrants import Person, somebody
+
+if TYPE_CHECKING:
+    from plugins.glaas.tests.conftest import Registry
+
+
+class InProcess(Machine):
+    """Runs `roar` in this process: starting sixty of them takes its time."""
+
+    def roar(self, *words: str) -> Ended:
+        from roar_core.cli.main import run_command_line
+
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ:
+                patch.delenv(name)
+            for name, value in self.environment().items():
+                patch.setenv(name, value)
+            patch.chdir(self.project)
+            patch.setattr(sys, "stdin", io.StringIO())
+            with redirect_stdout(out), redirect_stderr(err):
+                status = run_command_line(list(words))
+        return Ended(status, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def ada(shared: Registry) -> Person:
+    return somebody(shared)
+
+
+@pytest.fixture
+def machine(shared: Registry, ada: Person, tmp_path: Path) -> Machine:
+    """A machine whose work is registered; its first job has `stage=raw`."""
+    made = new_machine(tmp_path / "one", shared.url, ROAR_TOKEN=ada.secret)
+    found = InProcess(made.root, made.environ)
+    record_work(found)
+    assert found.roar("label", "set", "@2", "team=vision", "metrics.loss=2").exit_code == 0
+    assert found.roar("tag", "add", "@2.out", "license=mit").exit_code != 0
+    model = found.roar("show", "@2", "--json").document["outputs"][0]["hash"]
+    assert found.roar("label", "set", model, "good=true").exit_code == 0
+    clean = found.roar("show", "@1", "--json").document["outputs"][0]["hash"]
+    assert found.roar("tag", "add", clean, "license=mit").exit_code == 0
+    assert found.roar("register", "-y").exit_code == 0
+    return found
+
+
+def there(machine: Machine, ref: str) -> Any:
+    return machine.roar("label", "show", ref, "--remote", "--json").document
+
+
+def here(machine: Machine, ref: str) -> Any:
+    return machine.roar("label", "show", ref, "--json").document["labels"]
+
+
+def model_of(machine: Machine) -> str:
+    return str(machine.roar("show", "@2", "--json").document["outputs"][0]["hash"])
+
+
+def test_labels_and_tags_go_with_what_is_registered(machine: Machine, ada: Person) -> None:
+    assert there(machine, "@1")["labels"] == {"stage": "raw"}
+    assert there(machine, "@2")["labels"] == {"team": "vision", "metrics": {"loss": 2}}
+    told = there(machine, model_of(machine))
+    assert told["can_edit"]
+    tags = told["labels"].pop("tag")
+    assert told["labels"] == {"good": True}
+    (value,) = tags["license"]["values"]
+    uid = machine.roar("show", "@2", "--json").document["uid"]
+    assert value == {"value": "mit", "origin": "system", "job": uid}
+    clean = machine.roar("show", "@1", "--json").document["outputs"][0]["hash"]
+    assert there(machine, clean)["labels"]["tag"] == {
+        "license": {"values": [{"value": "mit", "origin": "user"}]},
+        "bind": {"events": [{"action": "bind", "covers": {"license": ["mit"]}}]},
+    }
+    digest = clean.partition(":")[2]
+    headers = {"Authorization": f"Bearer {ada.secret}"}
+    query = {"entity_type": "artifact", "artifact_hash": digest}
+    answer = ada.registry.client.get("/api/v1/labels/current", params=query, headers=headers)
+    assert set(answer.json()["keyOrigins"].values()) == {"system"}
+
+
+def test_both_sides_take_over_what_the_other_changed(machine: Machine) -> None:
+    assert "the same" in machine.roar("label", "sync").stderr
+    machine.roar("label", "set", "@2", "stage=prod", f"note=Bearer {CANARY}")
+    machine.roar("label", "unset", "@2", "metrics.loss")
+    machine.roar("label", "set", "@2", "team=audio", "seen=true", "--remote")
+    dry = machine.roar("label", "sync", "--dry-run", "--json").document
+    (change,) = dry["changes"]
+    assert change["sent"]["deleted"] == ["metrics.loss"]
+    assert change["sent"]["set"]["stage"] == "prod"
+    assert change["received"] == {"set": {"seen": True, "team": "audio"}, "deleted": []}
+    assert len(change["masked"]) == 1
+    assert CANARY not in json.dumps(dry)
+    assert "stage" not in there(machine, "@2")["labels"]
+    refused = machine.roar("label", "sync")
+    assert refused.exit_code == 1
+    assert "-y" in refused.stderr
+    done = machine.roar("label", "sync", "-y")
+    assert done.exit_code == 0
+    assert "there + stage=prod" in done.stdout
+    assert "there - metrics.loss" in done.stdout
+    assert "here  + team=audio" in done.stdout
+    assert here(machine, "@2") == {
+        "team": "audio",
+        "seen": True,
+        "stage": "prod",
+        "note": f"Bearer {CANARY}",
+    }
+    assert there(machine, "@2")["labels"] == {
+        "team": "audio",
+        "seen": True,
+        "stage": "prod",
+        "note": "Bearer ***",
+    }
+    assert machine.roar("label", "sync", "-y", "--json").document["changes"] == []
+    machine.roar("label", "unset", "@2", "seen", "--remote")
+    assert machine.roar("label", "sync", "@2", "-y").exit_code == 0
+    assert "seen" not in here(machine, "@2")
+
+
+def test_a_conflict_is_told_with_both_values_and_decided_by_its_user(machine: Machine) -> None:
+    for here_value, there_value, word in (("a", "b", "ours"), ("c", "d", "theirs")):
+        machine.roar("label", "set", "@1", f"stage={here_value}", "other=1")
+        machine.roar("label", "set", "@1", f"stage={there_value}", "--remote")
+        found = machine.roar("label", "sync", "-y")
+        assert found.exit_code == 1
+        words = f"stage: you say '{here_value}', the registry says '{there_value}'"
+        assert words in found.stdout
+        assert "--ours or --theirs" in found.stderr
+        assert (here(machine, "@1")["stage"], there(machine, "@1")["labels"]["stage"]) == (
+            here_value,
+            there_value,
+        )
+        (change,) = json.loads(machine.roar("label", "sync", "-y", "--json").stdout)["changes"]
+        assert change["conflicts"] == [
+            {
+                "key": "stage",
+                "ours": {"is_set": True, "value": here_value},
+                "theirs": {"is_set": True, "value": there_value},
+            }
+        ]
+        assert machine.roar("label", "sync", "-y", f"--{word}").exit_code == 0
+        value = here_value if word == "ours" else there_value
+        assert here(machine, "@1") == {"stage": value, "other": 1}
+        assert there(machine, "@1")["labels"] == {"stage": value, "other": 1}
+    both = machine.roar("label", "sync", "--ours", "--theirs")
+    assert both.exit_code == 2
+
+
+def test_labels_there_are_read_and_changed_by_who_may(
+    shared: Registry, machine: Machine, tmp_path: Path
+) -> None:
+    machine.roar("label", "set", "@2", "team=audio", "--remote")
+    assert machine.roar("label", "set", "@2", "team=audio", "--remote").exit_code == 0
+    history = machine.roar("label", "history", "@2", "--remote", "--json").document
+    assert [one["version"] for one in history["versions"]] == [2, 1]
+    shown = machine.roar("label", "history", "@2", "--remote").stdout
+    assert "- team=vision" in shown
+    assert "+ team=audio" in shown
+    missing = machine.roar("label", "unset", "@2", "nothing", "--remote")
+    assert missing.exit_code == 1
+    assert "has no label nothing there" in missing.stderr
+    masked = machine.roar("label", "set", "@2", f"password={CANARY}", "--remote")
+    assert "masked" in masked.stderr
+    assert there(machine, "@2")["labels"]["password"] == "***"
+    # Nobody else sees private work, and nothing anonymous has labels of anybody's.
+    bob = machine.twin(tmp_path / "two")
+    bob.environ["ROAR_TOKEN"] = somebody(shared).secret
+    refused = bob.roar("label", "set", "@2", "team=mine", "--remote")
+    assert refused.exit_code == 1
+    assert "has no such thing" in refused.stderr
+    nobody = new_machine(tmp_path / "three", shared.url)
+    record_work(nobody)
+    for words in (("label", "sync"), ("label", "show", "@1", "--remote")):
+        said = nobody.roar(*words)
+        assert said.exit_code == 1
+        assert "in your name; publish" in said.stderr
+        assert "roar register" in said.stderr

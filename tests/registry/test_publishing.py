@@ -1,0 +1,173 @@
+"""`roar register` against a real registry: what is there afterwards, and who sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from machines import CANARY, Machine, edge, new_machine, record, record_work
+from registrants import Person, somebody
+from tests.test_json_documents import validate
+
+from roar_core.registry.publishing.job_documents import from_wire
+
+if TYPE_CHECKING:
+    from plugins.glaas.tests.conftest import Registry
+
+
+@pytest.fixture
+def machine(shared: Registry, tmp_path: Path) -> Machine:
+    return new_machine(tmp_path / "one", shared.url)
+
+
+@pytest.fixture
+def ada(shared: Registry) -> Person:
+    return somebody(shared)
+
+
+def jobs_of(registry: Registry, session_hash: str, person: Person | None = None) -> list[Any]:
+    headers = {"Authorization": f"Bearer {person.secret}"} if person else {}
+    answer = registry.client.get(f"/api/v1/sessions/{session_hash}/jobs", headers=headers)
+    if answer.status_code == 404:
+        return []
+    return list(answer.json()["jobs"])
+
+
+def told(registry: Registry, uid: str, person: Person | None = None) -> Any:
+    headers = {"Authorization": f"Bearer {person.secret}"} if person else {}
+    answer = registry.client.get(f"/api/v1/graph/jobs/{uid}", headers=headers)
+    return answer.json() if answer.is_success else None
+
+
+def test_nothing_is_sent_without_a_yes(shared: Registry, machine: Machine) -> None:
+    uids = record_work(machine)
+    refused = machine.roar("register")
+    assert refused.exit_code == 1
+    assert "-y" in refused.stderr
+    shown = machine.roar("register", "--dry-run", "--show-masked")
+    assert shown.exit_code == 0
+    assert CANARY not in shown.stdout
+    assert "/…/in.csv" in shown.stdout
+    assert "everybody" in shown.stdout
+    assert all(told(shared, uid) is None for uid in uids)
+
+
+def test_all_of_a_session_is_registered_and_read_back(shared: Registry, machine: Machine) -> None:
+    uids = record_work(machine)
+    document = machine.roar("register", "-y", "--json").document
+    (session,) = document["sessions"]
+    assert session["jobs"] == uids
+    assert CANARY not in json.dumps(document)
+    validate(document, "registration")
+    graph = json.loads(machine.roar("export", "--format", "json").stdout)
+    for expected in graph["jobs"]:
+        found = from_wire(told(shared, expected["uid"]))
+        expected["labels"] = {}
+        for side in ("inputs", "outputs"):
+            expected[side].sort(key=lambda one: (one["path"], one["hash"] or ""))
+        assert found == expected
+    text = json.dumps([told(shared, uid) for uid in uids])
+    assert CANARY not in text
+    assert str(machine.project) not in text
+    again = machine.roar("register", "-y", "--json").document
+    assert (again["jobs"], again["sessions"]) == ([], [])
+
+
+def test_more_work_registers_the_difference(shared: Registry, machine: Machine) -> None:
+    uids = record_work(machine)
+    machine.roar("register", "-y", "model.bin")
+    project = machine.project
+    new = record(
+        machine,
+        *("python", "report.py"),
+        reads=(edge(project, "model.bin", b"model"),),
+        writes=(edge(project, "report.txt", b"report"),),
+    )
+    document = machine.roar("register", "-y", "report.txt", "--json").document
+    (session,) = document["sessions"]
+    assert session["jobs"] == [new.uid]
+    assert {one["uid"] for one in document["there"]} == set(uids[:2])
+    whole = machine.roar("register", "-y", "--json").document
+    assert whole["jobs"] == [uids[2]]
+
+
+def test_another_machine_knows_what_is_there(
+    shared: Registry, machine: Machine, tmp_path: Path
+) -> None:
+    uids = record_work(machine)
+    other = machine.twin(tmp_path / "two")
+    machine.roar("register", "-y")
+    document = other.roar("register", "-y", "--json").document
+    assert document["jobs"] == []
+    assert {one["uid"] for one in document["there"]} == set(uids)
+    assert other.rows("SELECT count(*) FROM receipt") == [(3,)]
+
+
+def test_private_work_is_seen_by_its_owner_alone_until_it_is_made_public(
+    shared: Registry, machine: Machine, ada: Person
+) -> None:
+    machine.environ["ROAR_TOKEN"] = ada.secret
+    uids = record_work(machine)
+    document = machine.roar("register", "-y", "--json").document
+    assert document["visibility"] == "private"
+    assert told(shared, uids[0]) is None
+    assert told(shared, uids[0], somebody(shared)) is None
+    assert told(shared, uids[0], ada)["jobUid"] == uids[0]
+    project = machine.project
+    record(machine, "python", "more.py", writes=(edge(project, "more", b"more"),))
+    refused = machine.roar("register", "--public")
+    assert refused.exit_code == 1
+    assert "becomes public" in refused.stderr
+    public = machine.roar("register", "--public", "-y", "--json").document
+    assert [one["hash"] for one in public["sessions"]][:1] == [document["sessions"][0]["hash"]]
+    assert told(shared, uids[0])["jobUid"] == uids[0]
+    assert machine.rows("SELECT DISTINCT visibility FROM receipt") == [("public",)]
+    # Nothing takes it back, and nobody has to be told so.
+    after = machine.roar("register", "--private", "-y", "--json").document
+    assert after["jobs"] == []
+
+
+def test_two_people_publish_the_same_checkout(
+    shared: Registry, machine: Machine, ada: Person, tmp_path: Path
+) -> None:
+    uids = record_work(machine)
+    bob = somebody(shared)
+    other = machine.twin(tmp_path / "two")
+    machine.environ["ROAR_TOKEN"], other.environ["ROAR_TOKEN"] = ada.secret, bob.secret
+    first = machine.roar("register", "-y", "--json").document["sessions"][0]
+    second = other.roar("register", "-y", "--json").document["sessions"][0]
+    assert first["jobs"] == second["jobs"] == uids
+    assert first["hash"] != second["hash"]
+
+
+def test_undone_and_running_jobs_stay_here(machine: Machine, shared: Registry) -> None:
+    uids = record_work(machine)
+    machine.roar("pop", "-y")
+    document = machine.roar("register", "-y", "--json").document
+    assert document["jobs"] == uids[:2]
+
+
+def test_a_package_is_written_in_place_of_sending(
+    shared: Registry, machine: Machine, tmp_path: Path
+) -> None:
+    from roar_core.registry.publishing.package import checksum_of
+
+    uids = record_work(machine)
+    path = tmp_path / "work.json"
+    assert machine.roar("register", "--package", str(path)).exit_code == 0
+    content = path.read_bytes()
+    package = json.loads(content)
+    assert CANARY.encode() not in content
+    assert [job["job_uid"] for job in package["jobs"]] == uids
+    assert package["manifest"]["package_sha256"] == checksum_of(package)
+    assert package["manifest"]["uncompressed_size_bytes"] == len(content)
+    assert len(package["composites"]) == 1
+    assert told(shared, uids[0]) is None
+
+
+def test_absolute_paths_are_sent_when_asked(shared: Registry, machine: Machine) -> None:
+    uids = record_work(machine)
+    machine.roar("register", "-y", "--absolute-paths")
+    assert "/elsewhere/in.csv" in json.dumps(told(shared, uids[0]))
