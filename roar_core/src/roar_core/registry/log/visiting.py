@@ -79,9 +79,18 @@ def ask(connection: Connection, path: str, params: Mapping[str, str] | None = No
 def text_of(told: Any, name: str) -> str:
     """A text of an answer; raises ToldError."""
     found = told.get(name) if isinstance(told, dict) else None
-    if not isinstance(found, str):
+    if not isinstance(found, str) or not _is_unicode(found):
         raise ToldError(f"the log tells no text in {name}")
     return found
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text holds no half of a character, as JSON's escapes may."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def bytes_of(told: Any, name: str) -> bytes:

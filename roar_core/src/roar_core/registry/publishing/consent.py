@@ -34,18 +34,21 @@ class Consent:
         return agreed == "public" or (agreed == "private" and not destination.is_public)
 
     def keep(self, destination: Destination) -> None:
-        """Remember that the user agreed; where there is no home, nothing is kept."""
+        """Remember that the user agreed; where there is no home to write to, nothing is kept."""
         if self._path is None or self.is_given(destination):
             return
         agreed = self._read() | {destination.registry: destination.visibility}
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        new.write_text(json.dumps(agreed, indent=1), encoding="utf-8")
-        new.replace(self._path)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.write_text(json.dumps(agreed, indent=1), encoding="utf-8")
+            new.replace(self._path)
+        except OSError:  # then the question comes again
+            return
 
     def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(self._path.read_bytes()) if self._path else {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from roar_core.errors import RoarError
@@ -22,13 +23,20 @@ class Tokens:
 
     def keep(self, name: str, secret: str) -> None:
         """Write the secret of the registration of this name, whole or not at all."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._path(name)
+        if not secret.isascii() or not secret.isprintable():
+            raise RoarError("the registry gave a registration a secret that cannot be sent")
         new = path.with_name(f"{path.name}.new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret)
-        new.replace(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if self._folder.is_symlink():
+                raise RoarError(f"{self._folder} is a link, and no secret is kept there; remove it")
+            with os.fdopen(os.open(new, flags, 0o600), "w") as file:
+                file.write(secret)
+            new.replace(path)
+        except OSError as error:
+            raise RoarError(f"{path} cannot be written: {error.strerror}") from error
 
     def read(self, name: str) -> str | None:
         """The secret; None when it is not here."""
@@ -39,7 +47,8 @@ class Tokens:
 
     def forget(self, name: str) -> None:
         """Delete it; nothing happens where it is gone already."""
-        self._path(name).unlink(missing_ok=True)
+        with suppress(OSError):  # it is worth nothing any more
+            self._path(name).unlink()
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name) or name.startswith("."):

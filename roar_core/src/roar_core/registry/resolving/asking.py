@@ -61,7 +61,10 @@ class Answers:
             self.is_whole = False
             return
         uid = told.get("jobUid")
-        if isinstance(uid, str) and uid in self.jobs:
+        if not isinstance(uid, str):
+            self.left_out.append("a job without a uid")
+            return
+        if uid in self.jobs:
             return
         try:
             job = from_wire(told) | {"session": str(told["sessionHash"])}
