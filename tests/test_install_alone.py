@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 import pytest
+import s3_servers
 
 from roar_core.testing.needs import leave_out
 
@@ -173,13 +174,64 @@ def serves_a_registry(environment: Environment) -> None:
     assert server.communicate(timeout=60)[1] == ""
 
 
+def moves_a_file_to_s3(environment: Environment) -> None:
+    """A transfer: a file goes to a real server and comes back, and nothing else is needed."""
+    (environment.project / "a.txt").write_text("hello")
+    with s3_servers.rclone(environment.project) as server:
+        (environment.project / "buckets" / "first").mkdir()
+        moved = subprocess.run(
+            (environment.python, "-c", MOVE, "s3://first/a b.txt"),
+            cwd=environment.project,
+            env={**os.environ, **server.variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (moved.returncode, moved.stdout) == (0, "hello\n"), moved.stderr
+
+
+# What roar does with a transfer: put a file at the URL in argv, and get it again.
+MOVE = """
+import sys
+from pathlib import Path
+from roar_core.hookspecs import Upload
+from roar_core.plugins import offered
+
+url = sys.argv[1]
+[transfer] = [offer.value for offer in offered("roar.transfers", Path(".")).offers
+              if url.partition("://")[0] in offer.value.schemes]
+Path("state").mkdir()
+transfer.put(Upload(Path("a.txt"), url, 5, Path("state"), False, lambda count: None))
+[found] = transfer.list(url)
+print(b"".join(transfer.read(found, 0, None)).decode())
+"""
+
+
+def says_which_extra_a_scheme_needs(environment: Environment) -> None:
+    """Transfers whose libraries are extras: without them, a sentence with the line to type."""
+    (environment.project / "a.txt").write_text("hello")
+    for url, extra in (("gs://bucket/a", "gs"), ("hf://datasets/owner/repo/a", "hf")):
+        moved = subprocess.run(
+            (environment.python, "-c", MOVE, url),
+            cwd=environment.project,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (environment.project / "state").rmdir()
+        said = moved.stderr.splitlines()[-1]
+        assert said.endswith(f"pip install './plugins/transfers[{extra}]'")
+
+
 # Folder below plugins/ -> its own small, real proof.
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
     "glaas": serves_a_registry,
+    "proxy_s3": moves_a_file_to_s3,
     "tracer_preload": records_a_copy,
     "tracer_ptrace": records_a_copy,
     "tracer_ebpf": records_a_copy_where_bpf_is_to_be_had,
+    "transfers": says_which_extra_a_scheme_needs,
     "tui": adds_a_screen,
 }
 

@@ -252,6 +252,15 @@ def test_a_hash_of_work_that_was_done_twice_names_no_job_alone(graph: Graph) -> 
     assert (name in page, uids[1] in page) == (True, True)
 
 
+def test_lineage_tells_as_many_hops_as_are_asked_for(graph: Graph) -> None:
+    for depth, wanted in ((1, ["evaluate"]), (2, ["train", "evaluate"]), (9, None)):
+        path = f"/api/v1/artifacts/{SCORE}/lineage?depth={depth}"
+        told = graph.registry.client.get(path).json()
+        assert names(told["jobs"]) == (wanted or ["prepare", "train", "evaluate"])
+        assert told["producedBy"]["jobUid"] == uid("evaluate")
+    assert "jobs" not in graph.registry.client.get(f"/api/v1/artifacts/{SCORE}/lineage").json()
+
+
 def test_labels_are_found_by_their_newest_documents(graph: Graph) -> None:
     found = graph.ask("labels", key="stage")["labels"]
     assert [(one["entityType"], one["artifactHash"]) for one in found] == [

@@ -360,3 +360,29 @@ def test_a_link_to_a_dataset_that_is_registered_names_the_dataset(shared: Regist
     assert (told.status_code, told.json()["isComposite"]) == (200, True)
     read = shared.client.get(f"/api/v1/artifacts/{root}/lineage").json()["consumers"]
     assert {one["jobUid"][0] for one in read} == {"0", "2"}
+
+
+def test_an_object_known_by_its_etag_alone_is_linked_and_found(shared: Registry) -> None:
+    tag, uid = f"{uuid4().hex}-12", new_uid()
+    opened = shared.open()
+    opened.post("jobs/batch", {"jobs": [body_of_job(uid)]})
+    link = {"hash": tag, "algorithm": "etag", "path": "s3://bucket/data.bin", "size": 7}
+    plain = {"hash": uid * 2, "path": "/in"}
+    sums = {"hash": "5a" * 32, "algorithm": "sha256", "path": "/sums"}
+    opened.post(f"jobs/{uid}/inputs", {"artifacts": [link, plain, sums]})
+    for wrong in ({"algorithm": "crc32"}, {"algorithm": "etag", "hash": ""}):
+        answer = opened.answer(f"jobs/{uid}/inputs", {"artifacts": [link | wrong]})
+        assert answer.status_code == 400
+    expected = {"jobs": 1, "inputs": 3, "outputs": 0}
+    name = opened.post("finalize", {"expected": expected})["session_hash"]
+    (job,) = shared.client.get(f"/api/v1/sessions/{name}").json()["jobs"]
+    told = {(one["algorithm"], one["hash"]) for one in job["inputs"]}
+    assert told == {("etag", tag), ("blake3", uid * 2), ("sha256", "5a" * 32)}
+    for reference in (tag, f"etag:{tag}"):
+        found = shared.client.get(f"/api/v1/artifacts/{reference}").json()
+        assert (found["hash"], found["size"]) == (tag, 7)
+    assert tag in shared.client.get(f"/artifacts/{tag}").text
+    (read,) = shared.client.get(f"/api/v1/graph/artifacts/etag:{tag}/consumers").json()["jobs"]
+    assert read["jobUid"] == uid
+    assert shared.client.get(f"/api/v1/artifacts/etag:{tag[:-1]}").status_code == 404
+    assert shared.glaas("verify").returncode == 0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Router, get
+from litestar.params import Parameter
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.errors import NotFound
 from roar_glaas.graph.artifacts import describe, find_artifact
 from roar_glaas.graph.closure import upstream
 from roar_glaas.graph.descriptions import describe_jobs
+from roar_glaas.graph.limits import reading
 from roar_glaas.graph.membership import components_of
 from roar_glaas.graph.neighbours import jobs_at
 from roar_glaas.graph.sessions import session_document
@@ -21,6 +23,7 @@ from roar_glaas.storage.database import Database
 Answer = dict[str, Any]
 
 _MOST_COMPONENTS = 1000
+_DEEPEST = 100_000
 
 
 def _addresses(part: str) -> list[str]:
@@ -33,7 +36,7 @@ def artifact_by_hash(
     request: Request[Any, Any, Any], database: Database, caller: Caller, reference: str
 ) -> Answer:
     """An artifact by a digest of any algorithm, or a prefix of 8 digits or more."""
-    with database.read() as connection:
+    with reading(database) as connection:
         try:
             found = find_artifact(connection, caller, reference)
         except NotFound:
@@ -45,24 +48,37 @@ def artifact_by_hash(
 
 
 @get(_addresses("/lineage"), sync_to_thread=True)
-def lineage(database: Database, caller: Caller, reference: str) -> Answer:
-    """The job that made an artifact, and the jobs that read it: one hop each way."""
-    with database.read() as connection:
+def lineage(
+    database: Database,
+    caller: Caller,
+    reference: str,
+    depth: Annotated[int | None, Parameter(ge=1, le=_DEEPEST)] = None,
+) -> Answer:
+    """The job that made an artifact, and the jobs that read it: one hop each way.
+
+    With `depth` also `jobs`, those that it came from in so many hops, whole, as they ran.
+    """
+    with reading(database) as connection:
         found = find_artifact(connection, caller, reference)
         made = jobs_at(connection, caller, found, "out")
         read = jobs_at(connection, caller, found, "in")
+        further = {}
+        if depth is not None:
+            ids, is_whole = upstream(connection, caller, found, hops=depth)
+            further = {"jobs": describe_jobs(connection, ids), "isWhole": is_whole}
     return {
         "artifact": {"hash": found.digest},
         "producedBy": made[0] if made else None,
         "producers": made,
         "consumers": read,
+        **further,
     }
 
 
 @get(_addresses("/dag"), sync_to_thread=True)
 def dag(database: Database, caller: Caller, reference: str) -> Answer:
     """Every job that an artifact came from, in the order they ran: the recipe."""
-    with database.read() as connection:
+    with reading(database) as connection:
         found = find_artifact(connection, caller, reference)
         ids, is_whole = upstream(connection, caller, found)
         jobs = describe_jobs(connection, ids)
@@ -80,7 +96,7 @@ def dag(database: Database, caller: Caller, reference: str) -> Answer:
 @get(_addresses("/components"), sync_to_thread=True)
 def components(database: Database, caller: Caller, reference: str) -> Answer:
     """The members of a dataset, the first thousand of them."""
-    with database.read() as connection:
+    with reading(database) as connection:
         found = find_artifact(connection, caller, reference)
         return {"components": components_of(connection, caller, found, _MOST_COMPONENTS)}
 
@@ -91,7 +107,7 @@ def components(database: Database, caller: Caller, reference: str) -> Answer:
 )
 def session_by_hash(database: Database, caller: Caller, reference: str) -> Answer:
     """A session and its jobs, in the order they ran."""
-    with database.read() as connection:
+    with reading(database) as connection:
         return session_document(connection, caller, reference)
 
 

@@ -14,6 +14,7 @@ import click
 from roar_glaas.cli.options import settings_of
 from roar_glaas.cli.processes import share
 from roar_glaas.errors import GlaasError
+from roar_glaas.serving.hosts import listens_everywhere
 from roar_glaas.settings import Settings
 
 
@@ -60,7 +61,7 @@ def serve(
     announcement = f"glaas: serving {settings.data} at {settings.url}"
     if not settings.takes_anonymous:
         announcement += "\nglaas: registering takes an account: anonymous_registration is off"
-    if settings.host in ("0.0.0.0", "::") and not settings.public_url:  # noqa: S104
+    if listens_everywhere(settings.host) and not settings.public_url:
         announcement += "\nglaas: set public_url to what people reach it by: links start with it"
     if workers > 1:
         from roar_glaas.serving.metrics import figures_of_all

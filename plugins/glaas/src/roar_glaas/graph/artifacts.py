@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
-from roar_glaas.digests import digest_text, is_composite, is_hexadecimal
+from roar_glaas.digests import ETAG, digest_text, is_composite, is_hexadecimal
 from roar_glaas.errors import Conflict, NotFound
 from roar_glaas.log.withheld import reasons
 from roar_glaas.storage.tables import (
@@ -45,29 +45,56 @@ def find_artifact(connection: sa.Connection, caller: Caller, reference: str) -> 
     """The artifact with this digest, of whatever algorithm, or whose name begins so.
 
     A whole digest finds what is registered under it (see `_right_one`), else what is claimed to
-    have it; a beginning, only what the caller sees something of. Raises NotFound, and Conflict when
-    a prefix, or a digest that several registrations claim for different bytes, names more than one.
+    have it; a beginning, only what the caller sees something of; so does an object store's etag,
+    whole, with `etag:` before it or alone. Raises NotFound, and Conflict when a prefix, or a digest
+    that several registrations claim for different bytes, names more than one.
     """
-    low, high = _range(reference)
-    named = artifact.c.digest.between(low, high) if low != high else artifact.c.digest == low
-    claimed = (
-        sa.select(digest_claim.c.artifact_id)
-        .join(session, session.c.id == digest_claim.c.session_id)
-        .where(digest_claim.c.digest.between(low, high), visible(caller))
-    )
-    # One condition with OR in it would have PostgreSQL look at every artifact.
-    if low == high:  # nobody can claim a name away from what is registered under it
-        rows = _right_one(connection, caller, sa.select(artifact).where(named))
-        rows = rows or _first(connection, claimed)
-    else:
-        seen = sa.select(artifact.c.id).where(named, _is_seen(caller))
-        rows = _first(connection, sa.union(seen, claimed))
+    span = _range(reference)
+    rows = [] if span is None else _by_digest(connection, caller, *span)
+    rows = rows or _by_etag(connection, caller, reference.removeprefix(f"{ETAG}:"))
+    if not rows and span is None:
+        raise NotFound(
+            f"{reference[:128]!r} is no hash: give {SHORTEST_PREFIX} hexadecimal digits or more"
+        )
     if not rows:
         raise NotFound(f"no artifact {reference} is registered")
     if len(rows) > 1:
         raise Conflict(f"{reference} names more than one artifact; give more of it")
     row = rows[0]
     return Found(row.id, row.algorithm, digest_text(row.algorithm, bytes(row.digest)))
+
+
+def _by_digest(connection: sa.Connection, caller: Caller, low: bytes, high: bytes) -> list[Any]:
+    named, claims = (
+        column.between(low, high) if low != high else column == low
+        for column in (artifact.c.digest, digest_claim.c.digest)
+    )
+    claimed = _claimed(caller, claims)
+    # One condition with OR in it would have PostgreSQL look at every artifact.
+    if low == high:  # nobody can claim a name away from what is registered under it
+        rows = _right_one(connection, caller, sa.select(artifact).where(named))
+        return rows or _first(connection, claimed)
+    seen = sa.select(artifact.c.id).where(named, _is_seen(caller))
+    return _first(connection, sa.union(seen, claimed))
+
+
+def _by_etag(connection: sa.Connection, caller: Caller, text: str) -> list[Any]:
+    """Etags may be short, and guessed: nobody learns that one is registered by asking."""
+    if not 0 < len(text) <= 64 or not text.isascii() or not text.isprintable():
+        return []
+    tag = text.encode("ascii")
+    named = (artifact.c.digest == tag, artifact.c.algorithm == ETAG)
+    claims = (digest_claim.c.digest == tag, digest_claim.c.algorithm == ETAG)
+    seen = sa.select(artifact.c.id).where(*named, _is_seen(caller))
+    return _first(connection, seen) or _first(connection, _claimed(caller, *claims))
+
+
+def _claimed(caller: Caller, *which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return (
+        sa.select(digest_claim.c.artifact_id)
+        .join(session, session.c.id == digest_claim.c.session_id)
+        .where(*which, visible(caller))
+    )
 
 
 def _first(connection: sa.Connection, ids: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[Any]:
@@ -205,13 +232,11 @@ def _linked_size(connection: sa.Connection, caller: Caller, artifact_id: int) ->
     ).scalar()
 
 
-def _range(reference: str) -> tuple[bytes, bytes]:
-    """The lowest and the highest digest that begin with these hexadecimal digits."""
+def _range(reference: str) -> tuple[bytes, bytes] | None:
+    """The lowest and the highest digest that begin with these hexadecimal digits; None: no hash."""
     text = reference.lower()
     if not SHORTEST_PREFIX <= len(text) <= 128 or not is_hexadecimal(text):
-        raise NotFound(
-            f"{reference[:128]!r} is no hash: give {SHORTEST_PREFIX} hexadecimal digits or more"
-        )
+        return None
     whole = 128 if len(text) > 64 else 64
     if len(text) == 32:  # a whole md5, or the beginning of something longer
         return bytes.fromhex(text), bytes.fromhex(text + "f" * 32)

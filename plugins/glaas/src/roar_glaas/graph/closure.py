@@ -45,9 +45,17 @@ def newest_job(connection: sa.Connection) -> int:
     return int(connection.execute(newest).scalar_one())
 
 
-def upstream(connection: sa.Connection, caller: Caller, found: Found) -> tuple[list[int], bool]:
-    """Ids of the jobs an artifact came from that the caller may see, and whether that is all."""
-    ids, is_all = first_jobs(walk_up(connection, caller, found, newest_job(connection)), MOST_JOBS)
+def upstream(
+    connection: sa.Connection, caller: Caller, found: Found, hops: int | None = None
+) -> tuple[list[int], bool]:
+    """Ids of the jobs an artifact came from that the caller may see, and whether that is all.
+
+    With `hops` those that are so many jobs away at most, and whether that is all of them.
+    """
+    walk = walk_up(connection, caller, found, newest_job(connection))
+    if hops is not None:
+        walk = itertools.takewhile(lambda step: step.hop <= hops, walk)
+    ids, is_all = first_jobs(walk, MOST_JOBS)
     return sorted(ids), is_all
 
 

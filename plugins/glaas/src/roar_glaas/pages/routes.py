@@ -13,12 +13,12 @@ from roar_glaas.pages.addresses import printed_artifact, printed_sign_in
 from roar_glaas.pages.artifact import artifact_page, recipe_graph, recipe_page, uses_page
 from roar_glaas.pages.browser import reader
 from roar_glaas.pages.compare import compare_page
+from roar_glaas.pages.refusals import refusal_page
 from roar_glaas.pages.rendering import HEADERS, built, page
 from roar_glaas.pages.search import home, search
 from roar_glaas.pages.session import job_page, session_graph, session_page
 
 _SCRIPTS = ("copying.js", "graph.js", "layout.js")
-_TITLES = {404: "Not found", 409: "More than one", 401: "Sign in first", 403: "Not allowed"}
 
 
 @get("/style.css", sync_to_thread=False, media_type="text/css")
@@ -46,9 +46,11 @@ def script(name: str) -> Response[bytes]:
 def _refused(request: Request[Any, Any, Any], error: Refusal) -> Response[str]:
     """A refusal, as people read it; nobody is told whether what is not shown exists."""
     private_at = request.url.path if error.status == 404 and reader() is None else ""
-    title = _TITLES.get(error.status, "That cannot be shown")
-    return page(
-        "refused.html", error.status, title=title, message=str(error), private_at=private_at
+    return refusal_page(
+        error,
+        otherwise="That cannot be shown",
+        conflict="More than one",
+        private_at=private_at,
     )
 
 

@@ -40,7 +40,7 @@ def session_page(
     with database.read() as connection:
         told = session_document(connection, caller, reference)
         labels = session_labels(connection, caller, told["hash"])
-        scope = _scope(connection, told["hash"])
+        scope = _scope(connection, caller, told["hash"])
     jobs = told["jobs"]
     pages = max(1, math.ceil(len(jobs) / JOBS_ON_A_PAGE))
     start = (min(number, pages) - 1) * JOBS_ON_A_PAGE
@@ -57,10 +57,11 @@ def session_page(
     )
 
 
-def _scope(connection: sa.Connection, name: str) -> dict[str, str | None]:
+def _scope(connection: sa.Connection, caller: Caller, name: str) -> dict[str, Any]:
     """Whose a session is and who may see it, in words; its caller has been let see it."""
     found = connection.execute(
-        sa.select(owner.c.name, project.c.slug, session.c.visibility)
+        sa.select(owner.c.name, project.c.slug, session.c.visibility, session.c.owner_id)
+        .add_columns(session.c.project_id, project.c.visibility.label("of_project"))
         .join(owner, owner.c.id == session.c.owner_id)
         .outerjoin(project, project.c.id == session.c.project_id)
         .where(session.c.hash == bytes.fromhex(name))
@@ -69,7 +70,14 @@ def _scope(connection: sa.Connection, name: str) -> dict[str, str | None]:
         seen_by = "everybody"
     else:
         seen_by = "members of the project" if found.slug else "its owner"
-    return {"owner": found.name, "project": found.slug, "seen_by": seen_by}
+    # A public session of a private project: its page is for those who have a role there.
+    is_seen = found.of_project == PUBLIC or caller.role(found.owner_id, found.project_id)
+    return {
+        "owner": found.name,
+        "project": found.slug,
+        "project_is_seen": bool(is_seen),
+        "seen_by": seen_by,
+    }
 
 
 @get("/dag/{reference:str}/graph", sync_to_thread=True)

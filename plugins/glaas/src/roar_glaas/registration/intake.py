@@ -87,7 +87,8 @@ def artifact_piece(entry: Door, body: wire.Artifact) -> Piece:
 
 def edge_piece(entry: Door, uid: str, direction: str, body: wire.Link) -> Piece:
     """A job read ("in") or wrote ("out") an artifact."""
-    digest = door.digest("blake3", body.hash, f"job {uid}: hash").hex()
+    algorithm = body.algorithm or "blake3"
+    digest = digest_text(algorithm, door.digest(algorithm, body.hash, f"job {uid}: hash"))
     where = f"job {uid}: {digest[:12]}"
     ranges = body.byte_ranges
     if ranges and any(len(pair) != 2 or not 0 <= pair[0] <= pair[1] <= _MOST for pair in ranges):
@@ -104,7 +105,10 @@ def edge_piece(entry: Door, uid: str, direction: str, body: wire.Link) -> Piece:
         "total": None,
         "bloom": None,
     }
-    return _key(uid, direction, digest, path), piece
+    if body.algorithm is None:
+        return _key(uid, direction, digest, path), piece
+    piece["algorithm"] = algorithm
+    return _key(uid, direction, digest, path, algorithm), piece
 
 
 def edge_pieces(entry: Door, uid: str, direction: str, links: list[wire.Link]) -> list[Piece]:

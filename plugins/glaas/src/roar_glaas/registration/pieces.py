@@ -65,9 +65,10 @@ class Pieces:
             for body in (*self.artifacts, *self.composites)
             for algorithm, digest in body["digests"][:1]
         }
-        unsaid = {body["digest"] for body in self.edges if body["digest"] not in kinds}
-        kinds |= _datasets_among(connection, caller, unsaid)
-        for body in self.edges:
+        unsaid = [body for body in self.edges if "algorithm" not in body]
+        unknown = {body["digest"] for body in unsaid} - kinds.keys()
+        kinds |= _datasets_among(connection, caller, unknown)
+        for body in unsaid:
             # Only of a dataset can some members be touched.
             unless_said = "blake3" if body["total"] is None else "composite-blake3"
             body["algorithm"] = kinds.get(body["digest"], unless_said)
@@ -132,7 +133,7 @@ class Pieces:
 
         Equal work of one owner has one hash, whoever may see it; of two owners, two.
         """
-        edges = sorted([e["job"], e["direction"], e["digest"], e["path"] or ""] for e in self.edges)
+        edges = sorted([e["job"], e["direction"], _named(e), e["path"] or ""] for e in self.edges)
         jobs = [self.jobs[uid] for uid in sorted(self.jobs)]
         content = {
             "v": _HASH_VERSION,
@@ -164,6 +165,13 @@ class Pieces:
             algorithm, digest = body["digests"][0]
             named.add((algorithm, digest))
         return named
+
+
+def _named(edge: Body) -> str:
+    """A digest; of an algorithm that has to be said, with its name."""
+    algorithm, digest = edge["algorithm"], edge["digest"]
+    is_plain = algorithm == "blake3" or is_composite(algorithm)
+    return str(digest if is_plain else f"{algorithm}:{digest}")
 
 
 def _datasets_among(connection: sa.Connection, caller: Caller, digests: set[str]) -> dict[str, str]:

@@ -77,12 +77,17 @@ class JobUids:
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """An artifact that a job read or wrote under a path."""
+    """An artifact that a job read or wrote under a path.
+
+    Without an `algorithm`, which is beyond the protocol, the hash is that of a file in BLAKE3, or
+    of a dataset that is known.
+    """
 
     hash: str
     path: str
     size: int | None = None
     byte_ranges: list[list[int]] | None = None
+    algorithm: str | None = None
 
 
 @attrs.frozen(kw_only=True)

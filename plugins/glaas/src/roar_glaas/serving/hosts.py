@@ -17,6 +17,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
+def listens_everywhere(host: str) -> bool:
+    """Whether a server with this `host` is reached by every address of its machine."""
+    return host in _EVERYWHERE
+
+
 class Hosts:
     """The names and addresses of one server. Ports do not matter: names are what is rebound."""
 
@@ -26,7 +31,7 @@ class Hosts:
             names.add(_name_in(settings.public_url))
         # Who listens everywhere is reached by every address of the machine; no page has one as
         # its own name without being this server.
-        self._takes_addresses = settings.host in _EVERYWHERE
+        self._takes_addresses = listens_everywhere(settings.host)
         if settings.is_loopback or self._takes_addresses:
             names.update(_LOOPBACK)
         self._names = frozenset(names)

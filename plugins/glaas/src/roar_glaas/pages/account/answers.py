@@ -12,11 +12,11 @@ from litestar.response import Redirect
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.reader import STATE, Reader
-from roar_glaas.errors import Refusal, TooMany, Unauthenticated
+from roar_glaas.errors import Refusal, Unauthenticated
 from roar_glaas.pages.account.forms import MOST_BYTES
+from roar_glaas.pages.refusals import refusal_page
 from roar_glaas.pages.rendering import page
 
-_TITLES = {403: "Not allowed", 404: "Not found", 409: "Not possible", 429: "Too often"}
 _MOST_NEXT = 2000
 
 
@@ -73,11 +73,7 @@ def refused(request: Request[Any, Any, Any], error: Refusal) -> Response[Any]:
         where = f"{url.path}?{url.query}" if url.query else url.path
         back = local_address(where) if request.method == "GET" else "/"
         return see(f"/sign-in?next={quote(back, safe='')}" if back != "/" else "/sign-in")
-    title = _TITLES.get(error.status, "That cannot be done")
-    answer = page("refused.html", error.status, title=title, message=f"{sentence(error)}.")
-    if isinstance(error, TooMany):
-        answer.headers["Retry-After"] = str(error.retry_after_s)
-    return answer
+    return refusal_page(error, otherwise="That cannot be done")
 
 
 def not_understood(_: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
@@ -86,9 +82,3 @@ def not_understood(_: Request[Any, Any, Any], error: HTTPException) -> Response[
     if error.status_code == 413:
         message = f"A form of this page has at most {MOST_BYTES} bytes."
     return page("refused.html", error.status_code, title="That cannot be done", message=message)
-
-
-def sentence(error: Refusal) -> str:
-    """A refusal's words as the beginning of a sentence."""
-    words = str(error)
-    return words[:1].upper() + words[1:]

@@ -9,8 +9,9 @@ from litestar import Request, Response, get, post
 from roar_glaas.access import device
 from roar_glaas.access.reader import Reader
 from roar_glaas.errors import Conflict, NotFound
-from roar_glaas.pages.account.answers import account_page, sentence
+from roar_glaas.pages.account.answers import account_page
 from roar_glaas.pages.account.forms import Form
+from roar_glaas.pages.refusals import sentence
 from roar_glaas.storage.database import Database
 
 

@@ -11,9 +11,10 @@ from roar_glaas.access.people import person_of
 from roar_glaas.access.reader import Reader
 from roar_glaas.access.ssh import add_key, remove_key
 from roar_glaas.errors import BadRequest, Conflict
-from roar_glaas.pages.account.answers import see, sentence
+from roar_glaas.pages.account.answers import see
 from roar_glaas.pages.account.forms import Form
 from roar_glaas.pages.account.own import account_at
+from roar_glaas.pages.refusals import sentence
 from roar_glaas.storage.database import Database
 
 _PRIVATE = "This is the private half of a key, which nobody else should have: give its .pub file."

@@ -16,8 +16,9 @@ from roar_glaas.access.reader import Reader
 from roar_glaas.access.seen import organizations_of, projects_seen
 from roar_glaas.access.ssh import keys_of
 from roar_glaas.errors import BadRequest, NotFound, Refusal
-from roar_glaas.pages.account.answers import account_page, see, sentence
+from roar_glaas.pages.account.answers import account_page, see
 from roar_glaas.pages.account.forms import Form
+from roar_glaas.pages.refusals import sentence
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import token
 

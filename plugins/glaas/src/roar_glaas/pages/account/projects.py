@@ -20,8 +20,9 @@ from roar_glaas.access.seen import (
     sessions_seen,
 )
 from roar_glaas.errors import BadRequest, Forbidden, NotFound
-from roar_glaas.pages.account.answers import account_page, see, sentence
+from roar_glaas.pages.account.answers import account_page, see
 from roar_glaas.pages.account.forms import Form
+from roar_glaas.pages.refusals import sentence
 from roar_glaas.storage.database import Database
 from roar_glaas.storage.tables import owner, session
 

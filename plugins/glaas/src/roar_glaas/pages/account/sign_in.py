@@ -15,9 +15,10 @@ from roar_glaas.access.oidc_settings import OidcSettings
 from roar_glaas.access.reader import Reader
 from roar_glaas.access.sign_in import sign_in
 from roar_glaas.errors import NotFound, Refusal, TooMany
-from roar_glaas.pages.account.answers import account_page, local_address, see, sentence
+from roar_glaas.pages.account.answers import account_page, local_address, see
 from roar_glaas.pages.account.forms import Form
 from roar_glaas.pages.browser import cookie, cookie_name, no_cookie, reader
+from roar_glaas.pages.refusals import sentence
 from roar_glaas.serving.peers import address_of
 from roar_glaas.settings import Settings
 from roar_glaas.storage.database import Database
