@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+
 from roar_core.errors import RoarError
 from roar_core.registry.labels.editing import read
 from roar_core.registry.labels.merging import nested

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+
 from roar_core.errors import ConfigError
 from roar_core.http_client import PIECE_BYTES, PackedError, new_client, unpacked
 
@@ -75,6 +76,6 @@ def test_an_environment_that_allows_no_client_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match="cannot be used: .*SSL_CERT_FILE") as caught:
+    with pytest.raises(ConfigError, match=r"cannot be used: .*SSL_CERT_FILE") as caught:
         new_client()
     assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from roar_core.reproduce.gets import problem_of_get, words_of
 
 URL = "https://example.org/a"

@@ -40,8 +40,10 @@ def new_client(**options: Any) -> httpx.Client:
 
 
 def unpacked(url: str, answer: httpx.Response) -> Iterator[bytes]:
-    """The body in pieces of at most PIECE_BYTES. Raises PackedError for one that is packed otherwise
-    than once by gzip, or that ends too early."""
+    """The body in pieces of at most PIECE_BYTES.
+
+    Raises PackedError for one that is packed otherwise than once by gzip, or that ends too early.
+    """
     coding = answer.headers.get("content-encoding", "").strip().lower()
     if coding in ("", "identity"):
         for raw in answer.iter_raw():

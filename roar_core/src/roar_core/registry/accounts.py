@@ -77,7 +77,7 @@ def signed_in(connection: Connection) -> User | None:
 
 
 def known_user(connection: Connection) -> User | None:
-    """The caller as far as is known here, NOBODY where the registry was not asked yet; None: nobody.
+    """The caller as far as is known here: NOBODY where it was not asked yet, None for nobody.
 
     Raises UnauthorisedError for a credential that cannot be used there.
     """

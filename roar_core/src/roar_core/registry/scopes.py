@@ -159,9 +159,7 @@ def _in_project(
             " in: roar login, or publish without a name: --anonymous"
         )
     if not asks:
-        return Intent(
-            kind=PROJECT, visibility="", owner=user.words, owner_id=user.id, project=name
-        )
+        return Intent(kind=PROJECT, visibility="", owner=user.words, owner_id=user.id, project=name)
     account = account_of(connection)
     project = writable(account, name)
     is_public = project.visibility == PUBLIC

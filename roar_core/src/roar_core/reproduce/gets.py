@@ -76,7 +76,7 @@ def problem_of_get(command: Sequence[str], cwd: str, root: str) -> str | None:
 
 def place_in(root: str, cwd: str, dest: str) -> str | None:
     """A destination told from `root`, None when it is outside."""
-    place = os.path.normpath(os.path.join(root, cwd, dest))
+    place = os.path.normpath(os.path.join(root, cwd, dest))  # noqa: PTH118 - any bytes
     if place == root:
         return "."
     return place.removeprefix(f"{root}/") if place.startswith(f"{root}/") else None

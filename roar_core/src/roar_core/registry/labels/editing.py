@@ -123,7 +123,9 @@ def _check(target: Target, wanted: Mapping[str, Any], before: Remote, now: Remot
 def _remote(connection: Connection, said: Any) -> Remote:
     version = said.get("version") if isinstance(said, Mapping) else None
     labels = said.get("metadata") if isinstance(said, Mapping) else None
-    if type(version) is not int or not 0 <= version < _VERSION_END or not _is_flat(labels):
+    if type(version) is not int or not isinstance(labels, dict) or not _is_flat(labels):
+        raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
+    if not 0 <= version < _VERSION_END:
         raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
     can_edit, at = said.get("canEdit"), said.get("registeredAt")
     return Remote(

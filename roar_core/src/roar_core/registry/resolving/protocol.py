@@ -137,7 +137,11 @@ def _every(jobs: object, depth: int) -> Iterator[Document]:
 
 
 def _link(told: Document) -> Document:
-    return {"size": None, "path": None} | told | {"hash": told.get("hash") or told.get("artifact_hash")}
+    return (
+        {"size": None, "path": None}
+        | told
+        | {"hash": told.get("hash") or told.get("artifact_hash")}
+    )
 
 
 def _get(connection: Connection, path: str) -> Document | None:
