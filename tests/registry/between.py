@@ -105,7 +105,7 @@ def standing_between(registry_url: str) -> Iterator[Between]:
 _FORKING = """
 import json, os, sys
 import httpx
-import roar_core.cli.register, roar_core.cli.register_view
+import roar_core.cli.registry.register, roar_core.cli.registry.register_view
 import roar_core.registry.publishing.registering, roar_core.registry.log.proving
 from roar_core.cli.main import run_command_line
 for line in sys.stdin:

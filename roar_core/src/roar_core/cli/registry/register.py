@@ -13,7 +13,7 @@ import click
 from roar_core.cli import output, wording
 from roar_core.cli.asking import agreed
 from roar_core.cli.opening import open_project
-from roar_core.cli.reaching import json_option, reach, registry_config
+from roar_core.cli.registry.reaching import json_option, reach, registry_config
 from roar_core.config.layers import Config
 from roar_core.config.redacting import redactor_of
 from roar_core.errors import LogError, RefusedError, RegistryError, UsageError
@@ -115,7 +115,7 @@ def _show(
     reading: Reading, config: Config, flags: Flags, *, show_masked: bool, as_json: bool
 ) -> int:
     """The preview, from what this machine knows: the registry is not asked anything."""
-    from roar_core.cli.register_view import preview_document, preview_lines
+    from roar_core.cli.registry.register_view import preview_document, preview_lines
     from roar_core.registry.publishing.destination import planned_destination
     from roar_core.registry.publishing.registering import remembered_plan
     from roar_core.store.database import Database
@@ -139,7 +139,7 @@ def _show(
 def _publish(
     reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
 ) -> int:
-    from roar_core.cli.register_view import summary_lines
+    from roar_core.cli.registry.register_view import summary_lines
 
     done = publish(reading, config, flags, yes=yes, show_masked=show_masked)
     if done is None:
@@ -164,7 +164,7 @@ class Done(NamedTuple):
     @property
     def document(self) -> dict[str, Any]:
         """docs/json.md, "registration"."""
-        from roar_core.cli.register_view import preview_document
+        from roar_core.cli.registry.register_view import preview_document
 
         return preview_document(
             self.plan,
@@ -182,8 +182,8 @@ def publish(
 
     Raises RegistryError: what was sent until then counts, and the next time goes on there.
     """
-    from roar_core.cli.register_view import preview_lines
-    from roar_core.cli.sending_progress import SendingProgress
+    from roar_core.cli.registry.register_view import preview_lines
+    from roar_core.cli.registry.sending_progress import SendingProgress
     from roar_core.registry.publishing.consent import Consent
     from roar_core.registry.publishing.destination import destination_of
     from roar_core.registry.publishing.registering import Registering
@@ -227,7 +227,7 @@ def _proven(
     Checks that the log goes on, and that it holds whatever of `work` was not found in it before:
     what was stays so as long as the log only grows. Raises LogError when it does not.
     """
-    from roar_core.cli.registration_view import proof_sentence
+    from roar_core.cli.registry.registration_view import proof_sentence
     from roar_core.registry.log.keeping import prove_sessions
     from roar_core.store.logged import unproven
 

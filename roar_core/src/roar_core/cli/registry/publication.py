@@ -32,7 +32,7 @@ class Publication:
         Reaches the registry, so that one that refuses is known before anything is uploaded. Raises
         RegistryError, and RefusedError when there is nobody to ask.
         """
-        from roar_core.cli.reaching import reach, registry_config
+        from roar_core.cli.registry.reaching import reach, registry_config
         from roar_core.registry.publishing.consent import Consent
         from roar_core.registry.publishing.destination import destination_of
 
@@ -62,9 +62,9 @@ class Publication:
 
         Raises RegistryError: what was sent until then counts, and the next time goes on there.
         """
-        from roar_core.cli.reaching import registry_config
-        from roar_core.cli.register import Reading, publish
-        from roar_core.cli.register_view import summary_lines
+        from roar_core.cli.registry.reaching import registry_config
+        from roar_core.cli.registry.register import Reading, publish
+        from roar_core.cli.registry.register_view import summary_lines
 
         config = registry_config()
         reading = Reading(job.uid, absolute_paths=False, config=config)
