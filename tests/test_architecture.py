@@ -31,7 +31,16 @@ PUBLIC = (
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.
 LAYERS = (
     ("model", "errors", "version"),
-    ("hookspecs", "identity", "futex", "garbage", "spelling", "redaction", "transparency"),
+    (
+        "hookspecs",
+        "identity",
+        "futex",
+        "garbage",
+        "spelling",
+        "progress",
+        "redaction",
+        "transparency",
+    ),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),

@@ -183,7 +183,7 @@ def publish(
     Raises RegistryError: what was sent until then counts, and the next time goes on there.
     """
     from roar_core.cli.registry.register_view import preview_lines
-    from roar_core.cli.registry.sending_progress import SendingProgress
+    from roar_core.progress import ProgressLine
     from roar_core.registry.publishing.consent import Consent
     from roar_core.registry.publishing.destination import destination_of
     from roar_core.registry.publishing.registering import Registering
@@ -195,10 +195,14 @@ def publish(
         if destination.is_anonymous:
             connection = stack.enter_context(connection.as_nobody())
         store = stack.enter_context(Store.open(reading.project.roar_dir))
-        progress = SendingProgress()
+        progress = ProgressLine()
+
+        def advance(done: int, total: int) -> None:
+            progress.show(lambda _: f"roar: sending, {done:,} of {total:,} requests")
+
         registering = Registering.at(
             *(connection, store, reading.project.roar_dir, destination),
-            *(reading.work, reading.read, progress),
+            *(reading.work, reading.read, advance),
         )
         plan = registering.plan()
         has_begun = registering.has_begun()
