@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from roar_core.cli import output, wording
-from roar_core.cli.asking import agreed
 from roar_core.cli.opening import open_project
+from roar_core.cli.registry.agreeing import is_agreed
 from roar_core.cli.registry.reaching import json_option, reach, registry_config
 from roar_core.config.layers import Config
 from roar_core.config.redacting import redactor_of
-from roar_core.errors import LogError, RefusedError, RegistryError, UsageError
+from roar_core.errors import LogError, RegistryError, UsageError
 from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
@@ -184,7 +183,6 @@ def publish(
     """
     from roar_core.cli.registry.register_view import preview_lines
     from roar_core.progress import ProgressLine
-    from roar_core.registry.publishing.consent import Consent
     from roar_core.registry.publishing.destination import destination_of
     from roar_core.registry.publishing.registering import Registering
     from roar_core.store.writer import Store
@@ -212,11 +210,14 @@ def publish(
                 output.note(line)
             for warning in warnings:
                 output.warn(warning)
-            consent = Consent.of(os.environ)
-            if not (yes or has_begun or consent.is_given(destination)):
-                if not _is_agreed(plan, destination):
-                    return None
-                consent.keep(destination)
+            jobs = wording.count(len(plan.new), "job")
+            if not is_agreed(
+                destination,
+                f"publish {jobs}" if plan.new else "make it public",
+                yes=yes or has_begun,
+                otherwise="sent; look at it with --dry-run, and agree with -y",
+            ):
+                return None
         with progress:
             published = registering.carry_out(plan)
         leaves = _proven(connection, store, destination, reading.work)
@@ -246,20 +247,6 @@ def _proven(
         return {}
     output.note(proof_sentence(connection.url, proof))
     return {} if proof is None else proof.sessions
-
-
-def _is_agreed(plan: Plan, destination: Destination) -> bool:
-    """Whether the user says yes. Raises RefusedError when there is nobody to ask."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise RefusedError(
-            f"publishing to {destination.registry}, for {destination.audience} to see, was not"
-            " agreed to yet, and nothing was sent; look at it with --dry-run, and agree with -y"
-        )
-    jobs = wording.count(len(plan.new), "job")
-    what = f"publish {jobs}" if plan.new else "make it public"
-    return agreed(
-        f"{what} at {destination.registry}, for {destination.audience} to see?", yes=False
-    )
 
 
 def _warnings(plan: Plan, project: Project) -> list[str]:
