@@ -89,6 +89,23 @@ def digest_of(told: Any, name: str) -> bytes:
     return found
 
 
+def text_of(told: Any, name: str) -> str:
+    """A text of an answer."""
+    found = _object(told).get(name)
+    try:
+        if isinstance(found, str):
+            found.encode()  # JSON's escapes may hold half a character
+            return found
+    except UnicodeEncodeError:
+        pass
+    raise ToldError(f"the log tells no text in {name}")
+
+
+def bytes_of(told: Any, name: str) -> bytes:
+    """Bytes that an answer has in hexadecimal."""
+    return _bytes(_object(told).get(name), name)
+
+
 def _key(said: Mapping[str, Any]) -> LogKey:
     return LogKey(
         digest_of(said, "publicKey"),

@@ -5,11 +5,11 @@ Never in the database, which people copy and send around.
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
+from roar_core.config.own_files import replace
 from roar_core.errors import RoarError
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -26,15 +26,11 @@ class Tokens:
         path = self._path(name)
         if not secret.isascii() or not secret.isprintable():
             raise RoarError("the registry gave a registration a secret that cannot be sent")
-        new = path.with_name(f"{path.name}.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             if self._folder.is_symlink():
                 raise RoarError(f"{self._folder} is a link, and no secret is kept there; remove it")
-            with os.fdopen(os.open(new, flags, 0o600), "w") as file:
-                file.write(secret)
-            new.replace(path)
+            replace(path, secret.encode())
         except OSError as error:
             raise RoarError(f"{path} cannot be written: {error.strerror}") from error
 
