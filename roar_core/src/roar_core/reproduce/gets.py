@@ -7,12 +7,13 @@ command, or for a place that the plan does not show.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from roar_core.reproduce.places import is_safe
-from roar_core.transfer.schemes import is_url
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")  # as `roar get` tells a source from a folder
 _VALUED = ("--hash", "--limit", "-o")
 _FLAGS = ("--fold-case", "--force")
 
@@ -54,7 +55,7 @@ def words_of(command: Sequence[str]) -> Words | None:
     operands = rest[1:] if rest[:1] == ["--"] else rest
     if not operands or (rest is operands and any(word.startswith("-") for word in operands)):
         return None
-    has_dest = len(operands) > 1 and not is_url(operands[-1])
+    has_dest = len(operands) > 1 and _URL.match(operands[-1]) is None
     dest = file if file is not None else operands[-1] if has_dest else None
     return Words(tuple(options), tuple(operands), dest, is_forced)
 

@@ -151,7 +151,7 @@ class Sender:
         if not self.destination.is_public:
             return set()
         with self.database.reading() as db:
-            known = read_receipts(db, *self._place, uids).values()
+            known = read_receipts(db, *self.destination.place, uids).values()
         return {receipt.session_hash for receipt in known if receipt.visibility == PRIVATE}
 
     def _open(self, content: bytes, uids: Collection[str]) -> Unfinished:
