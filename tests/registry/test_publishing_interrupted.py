@@ -224,6 +224,7 @@ def test_registering_is_a_milestone_and_a_dry_run_is_none(
         return [json.loads(path.read_text())["trigger"] for path in queued]
 
     assert roar("register", "--dry-run") == 0
+    assert roar("register", "--package", str(machine.root / "package.json")) == 0
     assert "register" not in triggers()
     assert roar("register", "-y") == 0
     assert triggers().count("register") == 1
