@@ -111,6 +111,22 @@ class Sender:
             f"{self.destination.registry} forgets registrations while they are sent; try later"
         )
 
+    def publish(self, session_hash: str, uids: Sequence[str]) -> Published:
+        """Make a registered session public, all of it; these are the jobs that are here of it."""
+        told = self.connection.post(f"sessions/{session_hash}/publish")
+        answer = told if isinstance(told, Mapping) else {}
+        if answer.get("visibility") != "public" or answer.get("session_hash") != session_hash:
+            raise RegistryError(
+                f"{self.destination.registry} did not say that session {session_hash[:12]} is "
+                "public; try again"
+            )
+        link = answer.get("published_url")
+        url = link if isinstance(link, str) else None
+        receipts = [Receipt(uid, session_hash, "public", url) for uid in uids]
+        with self.database.writing() as db:
+            keep_receipts(db, *self._place, receipts, time.time_ns())
+        return Published(session_hash, url or "", tuple(uids), None)
+
     def _content(self, work: Work, uids: Sequence[str]) -> bytes:
         place = {"scope": self.destination.scope, "git": list(work.git_of(uids))}
         return digest_of_content(work, uids, self.ability, place)
