@@ -120,7 +120,7 @@ def record(
     second: int | None = None,
     **more: Any,
 ) -> Job:
-    """A job of the machine's project that has ended; it began in this second, or after all others."""
+    """A job of the machine's project that has ended: begun in this second, or after all others."""
     root = str(machine.project)
     with machine.store() as store:
         with store.reading() as db:

@@ -33,7 +33,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
 
 
 def record_everything(machine: Machine) -> None:
-    """Jobs of two sessions with whatever a job may say; what a backend's task says, `tasked` adds."""
+    """Jobs of two sessions with whatever a job may say, but for tasks: `tasked` adds one."""
     project = machine.project
     data, parts = dataset(project, "data")
     etag = {"etag": '"0a1b-2"', "version": "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8g"}
