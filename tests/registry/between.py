@@ -28,7 +28,7 @@ class Between:
 
     Before request number `kill_at` (from 1) is answered, `victim` is killed: the registry has it
     then, and the client does not know. Bodies of more than `most_bytes` are refused. `hidden` are
-    features that `/health` does not tell, and below the paths of `missing` there is nothing.
+    features that `/health` does not tell, and where `missing` is part of a path there is nothing.
     """
 
     url: str = ""
@@ -59,7 +59,7 @@ def standing_between(registry_url: str) -> Iterator[Between]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             between.requests.append(f"{self.command} {self.path.removeprefix('/api/v1/')}")
             number = len(between.requests)
-            if between.requests[-1].partition(" ")[2].startswith(between.missing or ("\0",)):
+            if any(part in self.path for part in between.missing):
                 self._answer(404, "application/json", b'{"message": "Cannot find this"}')
                 return
             if len(body) > between.most_bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def between(shared: Registry) -> Iterator[Between]:
     with standing_between(shared.url) as found:
         found.hidden = frozenset({"links_batch", "known_jobs", "publish"})
-        found.missing = ("jobs/known", "graph/", "log/", "export/")
+        found.missing = ("/jobs/known", "/graph/", "/v1/log/", "/export/")
         yield found
 
 

@@ -127,6 +127,22 @@ def test_one_that_the_registry_gave_up_is_begun_anew(
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
+def test_labels_that_were_refused_are_sent_the_next_time(
+    shared: Registry, between: Between, machine: Machine, clients: Clients
+) -> None:
+    record_work(machine)
+    between.missing = ("/labels/batch",)
+    for _ in range(2):
+        ended = clients.roar(machine, "register", "-y")
+        assert ended.exit_code == 1
+    between.missing = ()
+    ended = clients.roar(machine, "register", "-y")
+    assert ended.exit_code == 0, ended.stderr
+    assert registered(shared, machine)[1] == [(True, 1, {"stage": "raw"})]
+    assert machine.rows("SELECT * FROM registration") == []
+
+
+@pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
 def test_what_is_too_large_is_sent_in_halves(
     shared: Registry, between: Between, machine: Machine, clients: Clients, tmp_path: Path
 ) -> None:

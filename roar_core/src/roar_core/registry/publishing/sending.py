@@ -96,6 +96,9 @@ class Sender:
         try:
             return self._finish(begun, work)
         except _Gone:
+            if begun.session_hash is not None:
+                # Of what is registered the labels are missing, which another registration can tell.
+                return self.send(work, begun.uids)
             self._forget(begun)
             return None
 
@@ -106,7 +109,7 @@ class Sender:
             try:
                 return self._finish(begun, work)
             except _Gone:
-                self._forget(begun)
+                self._forget_unregistered(begun)
         raise RegistryError(
             f"{self.destination.registry} forgets registrations while they are sent; try later"
         )
@@ -251,6 +254,13 @@ class Sender:
     def _keep(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
             keep_unfinished(db, *self._place, begun, time.time_ns())
+
+    def _forget_unregistered(self, begun: Unfinished) -> None:
+        """Forget it, unless it is registered and only its labels are missing."""
+        with self.database.reading() as db:
+            kept = read_unfinished(db, *self._place)
+        if kept is None or kept.session_hash is None:
+            self._forget(begun)
 
     def _forget(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
