@@ -251,7 +251,13 @@ def test_a_job_of_another_client_tells_what_it_can() -> None:
     assert session_of(told)["id"] == "ab" * 16
 
 
-def a_job(**more: Any) -> Document:
+def test_a_document_that_is_no_job_is_refused() -> None:
+    with pytest.raises(RoarError, match="does not understand"):
+        from_wire({"jobUid": "1" * 32, "metadata": '{"roar": {"v": 1}}'})
+
+
+def build(**more: Any) -> Document:
+    """A build that read nothing and wrote nothing."""
     return {
         "uid": "1" * 32,
         "hash": "blake3:" + "f" * 64,
@@ -308,43 +314,40 @@ def an_object(number: int, **more: Any) -> Document:
 
 def test_ten_thousand_objects_are_told_of_one_job_in_full() -> None:
     objects = [an_object(number) for number in range(10_000)]
-    job = a_job(kind="put", outputs=objects)
+    job = build(kind="put", outputs=objects)
     wire = to_wire(job, SESSION, "1.2.3")
     assert len(wire["metadata"]) < 1 << 20
     found = from_wire(as_told(job, wire))["outputs"]
     assert spelled(found) == spelled(objects)
 
 
-def test_what_is_too_much_for_one_job_is_left_out_and_said() -> None:
-    """First arguments, which are inputs as well; then the names that stores have for objects."""
-    long = [f"data/{number:06}.csv" for number in range(60_000)]
-    wire = to_wire(a_job(command=["cat", *long]), SESSION, "1.2.3")
-    metadata = json.loads(wire["metadata"])
-    command = metadata["runtime"]["command"]
-    assert len(wire["metadata"]) < 1 << 20
-    assert command[:2] == ["cat", long[0]]
-    assert command[-1] == "…"
-    assert metadata["roar"]["left_out"] == {"arguments": 60_000 + 2 - len(command)}
+def test_what_stores_call_their_objects_is_left_out_where_it_is_too_much() -> None:
     objects = [an_object(number, version="v" * 64) for number in range(12_000)]
-    job = a_job(kind="get", inputs=objects)
+    job = build(kind="get", inputs=objects)
     wire = to_wire(job, SESSION, "1.2.3")
     assert json.loads(wire["metadata"])["roar"]["left_out"] == {"names of objects": 24_000}
     found = from_wire(as_told(job, wire))["inputs"]
     assert {edge["kind"] for edge in found} == {"object"}
     assert {edge["path"] for edge in found} == {edge["path"] for edge in objects}
+
+
+def test_a_command_is_told_as_far_as_a_registry_takes_it() -> None:
+    """A shell's `*` may be a hundred thousand names."""
+    names = [f"shards/part-{number:08}.parquet" for number in range(100_000)]
+    wire = to_wire(build(command=["cat", *names]), SESSION, "1.2.3")
+    metadata = json.loads(wire["metadata"])
+    kept = metadata["runtime"]["command"]
+    assert len(wire["metadata"]) <= 1 << 20
+    assert kept[:-1] == ["cat", *names][: len(kept) - 1]
+    assert kept[-1] == "…"
+    assert metadata["roar"]["left_out"] == {"arguments": 100_001 - (len(kept) - 1)}
     with pytest.raises(RoarError, match="more than a registry takes of one job"):
-        to_wire(a_job(name="n" * (1 << 21)), SESSION, "1.2.3")
-
-
-def test_a_document_that_is_no_job_is_refused() -> None:
-    with pytest.raises(RoarError, match="does not understand"):
-        from_wire({"jobUid": "1" * 32, "metadata": '{"roar": {"v": 1}}'})
+        to_wire(build(packages={"python": {"n" * 2_000_000: "1"}, "system": {}}), SESSION, "1")
 
 
 def test_other_clients_find_what_they_look_for() -> None:
     """The keys of GLaaS v1, section 4.3."""
-    job = a_job()
-    wire = to_wire(job, SESSION, "1.2.3")
+    wire = to_wire(build(), SESSION, "1.2.3")
     metadata = json.loads(wire["metadata"])
     assert wire["command"] == "make 'a b'"
     assert (wire["step_number"], wire["job_type"], wire["timestamp"]) == (2, "build", 1767225600.5)

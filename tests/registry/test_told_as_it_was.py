@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from between import Clients
 from machines import Machine, dataset, edge, new_machine, record
 from registrants import somebody
 
@@ -23,13 +20,6 @@ if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
 Document = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    found = Clients(tmp_path_factory.mktemp("clients"))
-    yield found
-    found.close()
 
 
 def record_everything(machine: Machine) -> None:
@@ -105,8 +95,8 @@ def tasked(graph: Document) -> str:
     return json.dumps(graph)
 
 
-def exported(clients: Clients, machine: Machine, *words: str) -> Document:
-    done = clients.roar(machine, "export", *words)
+def exported(machine: Machine, *words: str) -> Document:
+    done = machine.roar("export", *words)
     assert done.exit_code == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -125,27 +115,27 @@ def is_told(registry: Registry, machine: Machine, graph: Document) -> int:
     return len(graph["jobs"])
 
 
-def test_no_name_of_a_package_hides_its_version(clients: Clients, tmp_path: Path) -> None:
+def test_no_name_of_a_package_hides_its_version(tmp_path: Path) -> None:
     machine = new_machine(tmp_path / "one", "http://127.0.0.1:9")
     record(machine, "python", "x.py", writes=(edge(machine.project, "x", b"x"),))
-    (job,) = exported(clients, machine)["jobs"]
+    (job,) = exported(machine)["jobs"]
     assert job["packages"]["python"] == {"google-auth": "2.3", "numpy": "2.0"}
 
 
-def test_whatever_a_job_says_is_told(shared: Registry, clients: Clients, tmp_path: Path) -> None:
+def test_whatever_a_job_says_is_told(shared: Registry, tmp_path: Path) -> None:
     machine = new_machine(tmp_path / "one", shared.url)
     record_everything(machine)
     for session, jobs in (("session:2", 4), ("session:1", 5)):
-        ended = clients.roar(machine, "register", "-y", session)
+        ended = machine.roar("register", "-y", session)
         assert ended.exit_code == 0, ended.stderr
-        assert is_told(shared, machine, exported(clients, machine, session)) == jobs
+        assert is_told(shared, machine, exported(machine, session)) == jobs
     # Lineage that came as a file is registered as what it is, by somebody else.
     other = new_machine(tmp_path / "other", shared.url, ROAR_TOKEN=somebody(shared).secret)
     other.store().close()
-    (tmp_path / "sent.json").write_text(tasked(exported(clients, machine)))
-    assert clients.roar(other, "import", str(tmp_path / "sent.json")).exit_code == 0
-    ended = clients.roar(other, "register", "-y", "--public", "--json", "7a" * 16)
+    (tmp_path / "sent.json").write_text(tasked(exported(machine)))
+    assert other.roar("import", str(tmp_path / "sent.json")).exit_code == 0
+    ended = other.roar("register", "-y", "--public", "--json", "7a" * 16)
     assert [job for one in ended.document["sessions"] for job in one["jobs"]] == ["7a" * 16]
-    graph = exported(clients, other, "7a" * 16)
+    graph = exported(other, "7a" * 16)
     graph["jobs"] = [job for job in graph["jobs"] if job["kind"] == "task"]
     assert is_told(shared, other, graph) == 1

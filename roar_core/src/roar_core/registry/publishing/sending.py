@@ -75,7 +75,7 @@ class Sender:
         One that cannot is forgotten.
         """
         with self.database.reading() as db:
-            begun = read_unfinished(db, *self._place)
+            begun = read_unfinished(db, *self.destination.place)
         if begun is None:
             return None
         if (
@@ -127,7 +127,7 @@ class Sender:
         url = link if isinstance(link, str) else None
         receipts = [Receipt(uid, session_hash, "public", url) for uid in uids]
         with self.database.writing() as db:
-            keep_receipts(db, *self._place, receipts, time.time_ns())
+            keep_receipts(db, *self.destination.place, receipts, time.time_ns())
         return Published(session_hash, url or "", tuple(uids), None)
 
     def _content(self, work: Work, uids: Sequence[str]) -> bytes:
@@ -219,8 +219,8 @@ class Sender:
         receipts = [Receipt(uid, digest, self.destination.visibility, url) for uid in begun.uids]
         now = time.time_ns()
         with self.database.writing() as db:
-            keep_receipts(db, *self._place, receipts, now)
-            keep_unfinished(db, *self._place, done, now)
+            keep_receipts(db, *self.destination.place, receipts, now)
+            keep_unfinished(db, *self.destination.place, done, now)
         leaf = told.get("logIndex")
         return done, leaf if type(leaf) is int and leaf >= 0 else None
 
@@ -253,23 +253,19 @@ class Sender:
 
     def _keep(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
-            keep_unfinished(db, *self._place, begun, time.time_ns())
+            keep_unfinished(db, *self.destination.place, begun, time.time_ns())
 
     def _forget_unregistered(self, begun: Unfinished) -> None:
         """Forget it, unless it is registered and only its labels are missing."""
         with self.database.reading() as db:
-            kept = read_unfinished(db, *self._place)
+            kept = read_unfinished(db, *self.destination.place)
         if kept is None or kept.session_hash is None:
             self._forget(begun)
 
     def _forget(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
-            forget_unfinished(db, *self._place)
+            forget_unfinished(db, *self.destination.place)
         self.tokens.forget(begun.name)
-
-    @property
-    def _place(self) -> tuple[str, str]:
-        return self.destination.registry, self.destination.owner
 
 
 class _Known:
