@@ -213,12 +213,3 @@ def test_what_others_registered_is_left_out_and_one_s_own_is_not(
     assert done.exit_code == 0, done.stderr
     assert "stay as they are" in done.stderr
     assert there(machine, "@2")["labels"] == {"team": "new"}
-
-
-def test_work_that_would_be_sent_otherwise_now_is_not_made_public_by_chance(
-    machine: Machine,
-) -> None:
-    (machine.project / "roar.toml").write_text('[redaction.rules]\nx = "prepare"\n')
-    widened = machine.roar("register", "-y", "--public")
-    assert widened.exit_code == 1
-    assert "other redaction rules" in widened.stderr
