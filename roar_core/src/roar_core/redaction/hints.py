@@ -22,7 +22,9 @@ class Hints:
 
     def __init__(self, hints: Iterable[str]) -> None:
         self.all = tuple(dict.fromkeys(hints))
-        self.are_plain = all(json.dumps(hint, ensure_ascii=False) == f'"{hint}"' for hint in self.all)
+        self.are_plain = all(
+            json.dumps(hint, ensure_ascii=False) == f'"{hint}"' for hint in self.all
+        )
         self._clean: set[str] = set()
 
     def within(self, lower: str) -> frozenset[str]:
