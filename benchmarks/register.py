@@ -75,10 +75,6 @@ def measure(root: Path, url: str, profile: str | None) -> None:
             print(
                 f"{what}: {took_s:.2f} s, {used_s:.2f} s of the client's CPU, {requests} requests"
             )
-            sys.path.insert(0, str(TESTS))
-    from between import standing_between
-
-    profiled = []
 
 
 if __name__ == "__main__":

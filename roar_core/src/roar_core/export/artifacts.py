@@ -82,8 +82,8 @@ def _told(
         for one in told.masked:
             _, number, where = one.where.split("/", 2)
             masked[int(number)].append(one._replace(where=f"/{where}"))
-        for number, document in enumerate(told.document):
-            notes = tell_masked(masked.get(number, ()))
+        for place, document in enumerate(told.document):
+            notes = tell_masked(masked.get(place, ()))
             yield {**document, **({"masked": notes} if notes else {})}
 
 

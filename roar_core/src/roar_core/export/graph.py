@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
@@ -47,13 +47,7 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
 
     Raises RoarError for a job that is running or was undone.
     """
-    _refuse_unfinished(db, target)
-    ids = sorted(upstream(db, target.jobs).distances)
-    rows = db.execute(
-        "SELECT id, uid, session FROM job WHERE id IN (SELECT value FROM json_each(?)) "
-        "AND state <> 'running' AND undone_at_ns IS NULL ORDER BY started_at_ns, id",
-        (json.dumps(ids),),
-    ).fetchall()
+    rows = _jobs(db, target)
     sessions = {number: _session(db, number) for number in dict.fromkeys(row[2] for row in rows)}
     host = "" if options.absolute_paths else socket.gethostname()
     uids = frozenset(row[1] for row in rows)
@@ -81,6 +75,28 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
     }
 
 
+def uids_of(db: sqlite3.Connection, target: Target) -> tuple[str, ...]:
+    """The jobs of the graph of `target`, oldest first, without reading more of them.
+
+    Raises RoarError as `graph_of`.
+    """
+    rows = _jobs(db, target)
+    if target.kind == "session":
+        _root_session(db, target, {row[2] for row in rows})
+    return tuple(row[1] for row in rows)
+
+
+def _jobs(db: sqlite3.Connection, target: Target) -> list[tuple[int, str, int]]:
+    """(id, uid, session) of each job that is told."""
+    _refuse_unfinished(db, target)
+    ids = sorted(upstream(db, target.jobs).distances)
+    return db.execute(
+        "SELECT id, uid, session FROM job WHERE id IN (SELECT value FROM json_each(?)) "
+        "AND state <> 'running' AND undone_at_ns IS NULL ORDER BY started_at_ns, id",
+        (json.dumps(ids),),
+    ).fetchall()
+
+
 def _refuse_unfinished(db: sqlite3.Connection, target: Target) -> None:
     if target.kind != "job":
         return
@@ -100,6 +116,12 @@ def _root(db: sqlite3.Connection, target: Target, sessions: dict[int, Document])
     if target.kind == "job":
         uid = db.execute("SELECT uid FROM job WHERE id = ?", target.jobs).fetchone()[0]
         return {"kind": "job", "id": uid}
+    number = _root_session(db, target, sessions)
+    return {"kind": "session", "id": sessions[number]["id"]}
+
+
+def _root_session(db: sqlite3.Connection, target: Target, sessions: Collection[int]) -> int:
+    """The number of the session that is asked for; it is told when something ended in it."""
     row = None
     if target.jobs:
         row = db.execute("SELECT session FROM job WHERE id = ?", target.jobs[:1]).fetchone()
@@ -107,7 +129,7 @@ def _root(db: sqlite3.Connection, target: Target, sessions: dict[int, Document])
         raise NotFoundError(
             f"nothing has ended in {target.name} yet, so there is nothing to export"
         )
-    return {"kind": "session", "id": sessions[row[0]]["id"]}
+    return int(row[0])
 
 
 def _session(db: sqlite3.Connection, number: int) -> Document:
