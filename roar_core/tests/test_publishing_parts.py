@@ -22,7 +22,11 @@ from roar_core.registry.publishing.dataset_documents import (
 )
 from roar_core.registry.publishing.destination import Destination
 from roar_core.registry.publishing.pieces import Ability
+from roar_core.registry.publishing.plan import plan_of
+from roar_core.registry.publishing.preview import preview_of
 from roar_core.registry.publishing.tokens import Tokens
+from roar_core.registry.publishing.work import Wanted
+from roar_core.store.registrations import Receipt
 
 Document = dict[str, Any]
 
@@ -164,3 +168,13 @@ def test_an_object_known_by_its_etag_alone_is_described_by_it() -> None:
         "source_type": None,
     }
     assert artifact_to_wire(told | {"hash": "crc:1", "digests": {"crc": "1"}}) is None
+
+
+def test_what_is_registered_already_is_not_read() -> None:
+    uids = ("a" * 32, "b" * 32)
+    wanted = Wanted("@2", uids, lambda: pytest.fail("was read"))
+    known = {uid: Receipt(uid, "c" * 64, "public", None) for uid in uids}
+    plan = plan_of(wanted, uids, destination(), known, {})
+    assert plan.is_done
+    assert list(plan.there) == list(reversed(uids))
+    assert preview_of(plan).jobs == 0

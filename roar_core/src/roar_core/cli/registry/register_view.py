@@ -30,8 +30,8 @@ def preview_lines(plan: Plan, *, show_masked: bool) -> Iterator[str]:
         jobs = wording.count(len(plan.there), "job")
         yield _fact("there", f"{jobs} already, in session {names}")
     for session_hash, uids in plan.widened.items():
-        beyond = len(set(uids) - plan.work.jobs.keys())
-        more = f", with {wording.count(beyond, 'job')} beyond {plan.work.name}" if beyond else ""
+        beyond = len(set(uids) - set(plan.wanted.uids))
+        more = f", with {wording.count(beyond, 'job')} beyond {plan.wanted.name}" if beyond else ""
         yield _fact("public", f"session {session_hash[:12]} becomes public{more}; for good")
     if not plan.new:
         yield _fact("jobs", "none to be sent")
