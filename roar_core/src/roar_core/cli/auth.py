@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_core.cli import output
+from roar_core.cli.login import login, logout
 from roar_core.cli.reaching import json_option, reach, registry_config, url_option
 from roar_core.errors import NotFoundError, UnauthorisedError
 
@@ -46,6 +47,10 @@ def auth() -> None:
 
     Example: roar auth status
     """
+
+
+auth.add_command(login)
+auth.add_command(logout)
 
 
 @auth.command()

@@ -11,6 +11,7 @@ import click
 
 from roar_core.cli import output, wording
 from roar_core.cli.entities import Entity, find_entity
+from roar_core.cli.habits import RefGroup
 from roar_core.cli.label_sync import sync
 from roar_core.cli.opening import open_project
 from roar_core.errors import UsageError
@@ -31,7 +32,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON do
 _remote = click.option("--remote", is_flag=True, help="At the registry, not here.")
 
 
-@click.group()
+@click.group(cls=RefGroup)
 def label() -> None:
     """Attach labels to jobs, artifacts and sessions; every change is kept as a version.
 

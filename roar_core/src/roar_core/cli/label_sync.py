@@ -129,7 +129,10 @@ def _show(connection: Connection, steps: Sequence[Step]) -> None:
     if not shown:
         output.note(f"the labels here and at {connection.url} are the same")
     for step in shown:
-        output.line(output.style(output.printable(step.target.words), "bold"))
+        name = output.style(output.printable(step.target.words), "bold")
+        session = step.target.session_hash[:12]
+        where = "" if step.target.kind == "session" else f"  in session {session}"
+        output.line(f"{name}{output.printable(where)}")
         merge = step.merge
         for word, changed, gone in (
             ("there", merge.push, merge.push_deleted),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from roar_core.cli import output
 from roar_core.cli.asking import agreed
 from roar_core.errors import RefusedError
 
@@ -46,7 +45,7 @@ class Publication:
             raise RefusedError(
                 f"publishing to {destination.registry}, for {destination.audience} to see, was not"
                 " agreed to yet, and nothing was uploaded; agree with -y, or upload alone with"
-                " --no-register"
+                " --no-register; what would be published: roar register --dry-run REF"
             )
         question = (
             f"upload {files:,} {'file' if files == 1 else 'files'} to {where}, and publish all that"
@@ -64,7 +63,6 @@ class Publication:
         """
         from roar_core.cli.reaching import registry_config
         from roar_core.cli.register import Reading, publish
-        from roar_core.cli.register_view import summary_lines
 
         config = registry_config()
         reading = Reading(job.uid, absolute_paths=False, config=config)
@@ -72,8 +70,7 @@ class Publication:
         done = publish(reading, config, self._flags(), yes=True)
         assert done is not None
         if not quiet:
-            for line in summary_lines(done.plan, done.published, done.leaves):
-                output.line(line)
+            done.tell()
         return done.document
 
     def _flags(self) -> Flags:

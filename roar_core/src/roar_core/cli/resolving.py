@@ -188,7 +188,7 @@ def _called(ref: str, names: list[str], answers: Answers, store: Store) -> str:
         if one.kind == "artifact" and not answers.tells_of(one):
             raise NotFoundError(
                 f"{answers.url} has {ref!r} and shows you nothing of it; `roar whoami` says who you"
-                " are there"
+                " are there, `roar login` signs you in"
             )
         if one.kind != "session":
             return str(one)
