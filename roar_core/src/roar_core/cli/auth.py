@@ -53,7 +53,7 @@ auth.add_command(login)
 auth.add_command(logout)
 
 
-@auth.command()
+@auth.command(short_help="Ask the registry whether it accepts you.")
 @url_option
 @json_option
 def status(url: str | None, as_json: bool) -> int:
@@ -114,7 +114,7 @@ def _others(url: str) -> None:
         output.tell(f"known at other registries too: {', '.join(others)}")
 
 
-@auth.command()
+@auth.command(short_help="Show the SSH key that signs.")
 @click.option("--allow", is_flag=True, help="Let the key sign for this registry.")
 @url_option
 @json_option

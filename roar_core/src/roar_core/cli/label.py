@@ -124,7 +124,7 @@ def show(ref: str, remote: bool, as_json: bool) -> None:
     _print(entity, versions[0] if versions else None, as_json=as_json)
 
 
-@label.command()
+@label.command(short_help="Show every version of the labels.")
 @click.argument("ref")
 @_remote
 @_as_json
@@ -164,7 +164,7 @@ def history(ref: str, remote: bool, as_json: bool) -> None:
     )
 
 
-@label.command()
+@label.command(short_help="Copy the labels of SOURCE to TARGET.")
 @click.argument("source")
 @click.argument("target")
 @_as_json

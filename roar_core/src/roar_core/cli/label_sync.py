@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from roar_core.store.writer import Store
 
 
-@click.command()
+@click.command(short_help="Make labels the same here and there.")
 @click.argument("refs", nargs=-1, metavar="[REF…]")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.option("--ours", is_flag=True, help="Where both changed a label, the one here holds.")

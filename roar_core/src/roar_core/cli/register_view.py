@@ -91,8 +91,9 @@ def summary_lines(
 
 def next_step(plan: Plan, published: Sequence[Published]) -> str:
     """What people type on another machine."""
-    is_artifact = plan.work.root["kind"] == "artifact"
-    ref = str(plan.work.root["id"]) if is_artifact else published[-1].session_hash
+    if plan.work.root["kind"] != "artifact":
+        return f"from elsewhere: roar lineage {published[-1].session_hash} --remote"
+    ref = plan.work.root["id"]
     return f"from elsewhere: roar lineage {ref} --remote; to make it again: roar reproduce {ref}"
 
 
