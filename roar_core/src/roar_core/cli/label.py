@@ -12,8 +12,8 @@ import click
 from roar_core.cli import output, wording
 from roar_core.cli.entities import Entity, find_entity
 from roar_core.cli.habits import RefGroup
-from roar_core.cli.label_sync import sync
 from roar_core.cli.opening import open_project
+from roar_core.cli.registry.label_sync import sync
 from roar_core.errors import UsageError
 from roar_core.store.label_documents import (
     flattened,
@@ -60,7 +60,7 @@ def set_labels(ref: str, labels: tuple[str, ...], remote: bool, as_json: bool) -
     """
     wanted = from_words(labels)
     if remote:
-        from roar_core.cli.label_remote import change_remote
+        from roar_core.cli.registry.label_remote import change_remote
 
         change_remote(ref, wanted, (), as_json=as_json)
         return
@@ -90,7 +90,7 @@ def unset(ref: str, keys: tuple[str, ...], remote: bool, as_json: bool) -> int:
         return found
 
     if remote:
-        from roar_core.cli.label_remote import change_remote
+        from roar_core.cli.registry.label_remote import change_remote
 
         missing = change_remote(ref, {}, tuple(paths), as_json=as_json)
     else:
@@ -110,7 +110,7 @@ def show(ref: str, remote: bool, as_json: bool) -> None:
     Example: roar label show model.pkl
     """
     if remote:
-        from roar_core.cli.label_remote import show_remote
+        from roar_core.cli.registry.label_remote import show_remote
 
         show_remote(ref, as_json=as_json)
         return
@@ -134,7 +134,7 @@ def history(ref: str, remote: bool, as_json: bool) -> None:
     Example: roar label history @3
     """
     if remote:
-        from roar_core.cli.label_remote import history_remote
+        from roar_core.cli.registry.label_remote import history_remote
 
         history_remote(ref, as_json=as_json)
         return
