@@ -16,7 +16,6 @@ import click
 
 from roar_core.cli import output
 from roar_core.cli.opening import open_project
-from roar_core.cli.registry.reaching import reach, registry_config
 from roar_core.errors import AmbiguousError, NotFoundError, RegistryError
 from roar_core.project import Project, find_project, working_directory
 from roar_core.store.writer import Store
@@ -85,6 +84,7 @@ def _registry_to_look_up(
     refs: Sequence[str], nothing: NotFoundError, *, asks_when_empty: bool
 ) -> str | None:
     """The registry to ask because nothing here answers; None when it is not to be asked."""
+    from roar_core.cli.registry.reaching import registry_config
 
     project = find_project(working_directory())
     config = registry_config()
@@ -114,6 +114,7 @@ def _laid_over(
     refs: Sequence[str], direction: Direction, *, is_lookup: bool = False
 ) -> Iterator[Opened]:
     """A copy of what is recorded here with what the registry knows around `refs` in it."""
+    from roar_core.cli.registry.reaching import reach, registry_config
     from roar_core.registry.resolving.asking import ask
     from roar_core.registry.resolving.questions import names_asked, target_here
 
