@@ -95,7 +95,7 @@ def test_a_secret_is_its_users_alone(tmp_path: Path) -> None:
 
 
 def test_what_a_registry_does_not_say_it_cannot_do() -> None:
-    assert Ability.from_health("down") == Ability(False, False, False, False)
+    assert Ability.from_health("down") == Ability(*[False] * 5)
     assert not Ability.from_health({"features": {"registration_sessions": 1}}).anonymous
 
 

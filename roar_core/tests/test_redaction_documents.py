@@ -69,6 +69,22 @@ def test_members_of_a_dataset_keep_their_paths_and_are_told() -> None:
     assert found.kept == (Masked("/components/0/path", "generic_token_arg", "token"),)
 
 
+@pytest.mark.parametrize(
+    ("version", "is_one"),
+    [
+        *(("2.38.0", True), ("1:0.20.5-3+deb12u1", True), ("2!1.0rc1.post2", True)),
+        *(("hunter2-not-real", False), ("ghp4fake4fake", False), ("4f1e9a7cfake4f1e9a7c", False)),
+    ],
+)
+def test_a_package_of_a_secret_name_keeps_its_version(version: str, is_one: bool) -> None:
+    packages = {"packages": {"python": {"google-auth": version}}}
+    told = redact({"jobs": [packages]}).document["jobs"][0]["packages"]["python"]["google-auth"]
+    assert told == (version if is_one else MASK)
+    metadata = redact({"metadata": json.dumps(packages)}).document["metadata"]
+    assert (version in metadata) is is_one
+    assert redact({"google-auth": version}).document == {"google-auth": MASK}
+
+
 def test_what_is_clean_is_the_same_object() -> None:
     document = {"hash": HASH, "command": ["python", "--max-tokens", "5"], "packages": {"a": "1"}}
     assert redact(document).document is document

@@ -145,7 +145,8 @@ def _count(arguments: list[str], status: int) -> None:
     from roar_core.cli.usage import count
     from roar_core.telemetry.use import Use
 
-    is_dry_run = "--dry-run" in arguments
+    # A package is written in place of being sent.
+    is_dry_run = any(word == "--dry-run" or word.startswith("--package") for word in arguments)
     count(Use(command, succeeded=status == 0, is_dry_run=is_dry_run), os.environ)
 
 

@@ -45,6 +45,11 @@ _WITH_CARE = _MEMBERS | _BOOKS | _IDENTITIES | {"raw"}
 _MEMBER_PATHS = frozenset({"path", "relative_path", "raw"})
 # {"name": "HF_TOKEN", "value": "…"}
 _NAMES, _VALUES = ("name", "key", "variable", "header"), ("value", "val")
+# {"google-auth": "2.3"}: versions of packages by name, under the names of graphs and of registries.
+_PACKAGE = re.compile(r"/packages/(?:python|system|(?:build_)?(?:pip|dpkg))/[^/]*\Z")
+_VERSION = re.compile(r"\d[0-9a-z.+~:!-]{0,47}", re.ASCII)
+_TOO_LONG_FOR_ONE = re.compile(r"[a-z]{9}|\d{9}")
+_MOST_WORDS_OF_ONE = 4
 _LONGEST_SHORT_KEY = 15
 _DEEPEST = 200
 
@@ -134,7 +139,8 @@ class _Walk:
     # --- texts -----------------------------------------------------------------------------------
 
     def _text(self, text: str, at: str, name: str) -> str:
-        if name and self._redactor.is_secret_name(name) and text and not is_plain(text):
+        is_named = bool(name) and self._redactor.is_secret_name(name)
+        if is_named and text and not is_plain(text) and not _is_version(text, at):
             if self._redactor.allowed(name, text):
                 return text
             return self._note(text, Redacted(MASK, (self._finding(name),)), at)
@@ -330,6 +336,16 @@ class _Walk:
         text = _decoded(value)
         told_text = self._text(text, at, "")
         return value if told_text == text else _encoded(told_text)
+
+
+def _is_version(text: str, at: str) -> bool:
+    """Whether this is the version of a package, whatever that is called."""
+    return (
+        _VERSION.fullmatch(text) is not None
+        and _PACKAGE.search(at) is not None
+        and _TOO_LONG_FOR_ONE.search(text) is None
+        and len(re.findall(r"[a-z]+", text)) <= _MOST_WORDS_OF_ONE
+    )
 
 
 def _decoded(text: str) -> str:

@@ -80,7 +80,10 @@ class Registering:
         resumed = self.sender.resume(self.work)
         done = [] if resumed is None else [resumed]
         finished = frozenset(resumed.uids if resumed is not None else ())
-        for uids in plan.widened.values():
+        for name, uids in plan.widened.items():
+            if self.sender.ability.publish:
+                done.append(self.sender.publish(name, uids))
+                continue
             more = self.work if self.work.jobs.keys() >= set(uids) else self.read_more(uids)
             done.append(self.sender.send(more, uids))
         new = tuple(uid for uid in plan.new if uid not in finished)

@@ -96,6 +96,9 @@ class Sender:
         try:
             return self._finish(begun, work)
         except _Gone:
+            if begun.session_hash is not None:
+                # Of what is registered the labels are missing, which another registration can tell.
+                return self.send(work, begun.uids)
             self._forget(begun)
             return None
 
@@ -106,10 +109,26 @@ class Sender:
             try:
                 return self._finish(begun, work)
             except _Gone:
-                self._forget(begun)
+                self._forget_unregistered(begun)
         raise RegistryError(
             f"{self.destination.registry} forgets registrations while they are sent; try later"
         )
+
+    def publish(self, session_hash: str, uids: Sequence[str]) -> Published:
+        """Make a registered session public, all of it; these are the jobs that are here of it."""
+        told = self.connection.post(f"sessions/{session_hash}/publish")
+        answer = told if isinstance(told, Mapping) else {}
+        if answer.get("visibility") != "public" or answer.get("session_hash") != session_hash:
+            raise RegistryError(
+                f"{self.destination.registry} did not say that session {session_hash[:12]} is "
+                "public; try again"
+            )
+        link = answer.get("published_url")
+        url = link if isinstance(link, str) else None
+        receipts = [Receipt(uid, session_hash, "public", url) for uid in uids]
+        with self.database.writing() as db:
+            keep_receipts(db, *self.destination.place, receipts, time.time_ns())
+        return Published(session_hash, url or "", tuple(uids), None)
 
     def _content(self, work: Work, uids: Sequence[str]) -> bytes:
         place = {"scope": self.destination.scope, "git": list(work.git_of(uids))}
@@ -235,6 +254,13 @@ class Sender:
     def _keep(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
             keep_unfinished(db, *self.destination.place, begun, time.time_ns())
+
+    def _forget_unregistered(self, begun: Unfinished) -> None:
+        """Forget it, unless it is registered and only its labels are missing."""
+        with self.database.reading() as db:
+            kept = read_unfinished(db, *self.destination.place)
+        if kept is None or kept.session_hash is None:
+            self._forget(begun)
 
     def _forget(self, begun: Unfinished) -> None:
         with self.database.writing() as db:

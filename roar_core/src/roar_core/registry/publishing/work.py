@@ -78,12 +78,12 @@ class Work:
         return [self.artifacts[name] for name in sorted(names & self.artifacts.keys())]
 
     def labels_of(self, uids: Collection[str], session_hash: str) -> list[Document]:
-        """What `labels/batch` is told once these jobs are the session of this hash."""
-        names = [
-            artifact["hash"]
-            for artifact in self.artifacts_of(uids)
-            if _DIGEST.fullmatch(artifact["hash"])
-        ]
+        """What `labels/batch` is told once these jobs are the session of this hash.
+
+        Of artifacts only those that the jobs touched: a registry has no others in the session.
+        """
+        touched = {name for uid in uids for name in self.jobs[uid].hashes()}
+        names = sorted(name for name in touched if _DIGEST.fullmatch(name))
         documents = self.labelled.documents(session_hash, uids, names)
         return [
             one | {"metadata": redact(one["metadata"], self.redactor).document} for one in documents
