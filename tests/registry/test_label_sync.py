@@ -189,3 +189,20 @@ def test_labels_there_are_read_and_changed_by_who_may(
         assert said.exit_code == 1
         assert "in your name; publish" in said.stderr
         assert "roar register" in said.stderr
+
+
+def test_labels_are_set_by_hash_where_nothing_was_recorded(
+    machine: Machine, shared: Registry, ada: Person, tmp_path: Path
+) -> None:
+    made = new_machine(tmp_path / "other", shared.url, ROAR_TOKEN=ada.secret)
+    other = InProcess(made.root, made.environ)
+    model = model_of(machine)
+    changed = other.roar("label", "set", model, "stage=checked", "--remote")
+    assert changed.exit_code == 0, changed.stderr
+    assert there(machine, "@2")["labels"] == {"team": "vision", "metrics": {"loss": 2}}
+    assert there(machine, model)["labels"]["stage"] == "checked"
+    # Of what has no labels yet, the session is told by the artifact.
+    unknown = "blake3:" + "e" * 64
+    refused = other.roar("label", "set", unknown, "stage=checked", "--remote")
+    assert refused.exit_code == 1
+    assert "shows no session in which artifact eeee" in refused.stderr

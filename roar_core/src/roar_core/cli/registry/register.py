@@ -145,8 +145,6 @@ def _show(
 def _publish(
     reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
 ) -> int:
-    from roar_core.cli.registry.register_view import summary_lines
-
     done = publish(reading, config, flags, yes=yes, show_masked=show_masked)
     if done is None:
         output.note("nothing was sent")
@@ -154,8 +152,7 @@ def _publish(
     if as_json:
         output.data(done.document)
         return 0
-    for line in summary_lines(done.plan, done.published, done.leaves):
-        output.line(line)
+    done.tell()
     return 0
 
 
@@ -166,6 +163,15 @@ class Done(NamedTuple):
     warnings: Sequence[str]
     published: Sequence[Published]
     leaves: Mapping[str, int]
+
+    def tell(self) -> None:
+        """Print what is registered, and how others come to it."""
+        from roar_core.cli.registry.register_view import next_step, summary_lines
+
+        for line in summary_lines(self.plan, self.published, self.leaves):
+            output.line(line)
+        if self.published:
+            output.tell(next_step(self.plan, self.published))
 
     @property
     def document(self) -> dict[str, Any]:
@@ -257,22 +263,34 @@ def _proven(
 
 
 def _warnings(plan: Plan, project: Project) -> list[str]:
-    """What others will miss: commits that they cannot fetch."""
-    from roar_core.registry.publishing.checkout import unfetchable
+    """What others will miss: code without an address, and commits that they cannot fetch."""
+    from roar_core.registry.publishing.checkout import shareable, unfetchable
 
-    commits = {
-        job.told["git"]["commit"]: None
-        for uid in reversed(plan.new)
-        if (job := plan.work.jobs[uid]).told["git"]["commit"]
-    }
-    missing = unfetchable(os.fspath(project.root), commits)
+    told = [git for uid in reversed(plan.new) if (git := plan.work.jobs[uid].told["git"])["commit"]]
+    addressed = [git["commit"] for git in told if shareable(git["remote"] or "")]
+    warnings = []
+    if homeless := len(told) - len(addressed):
+        which = (
+            "the code" if homeless == len(told) else f"the code of {wording.count(homeless, 'job')}"
+        )
+        warnings = [
+            f"{which} had no address that others could use, so that they can look this up and not"
+            " make it again; for that: git remote add origin URL, git push, and run it once more"
+        ]
+    return warnings + _unpushed(unfetchable(os.fspath(project.root), addressed))
+
+
+def _unpushed(missing: Sequence[str]) -> list[str]:
     if not missing:
         return []
     names = ", ".join(commit[:8] for commit in missing[:5])
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     noun = "commit" if len(missing) == 1 else "commits"
     verb = "is" if len(missing) == 1 else "are"
-    return [f"{noun} {names}{more} {verb} on no remote branch; others can fetch it after: git push"]
+    it = "it" if len(missing) == 1 else "them"
+    return [
+        f"{noun} {names}{more} {verb} on no remote branch; others can fetch {it} after: git push"
+    ]
 
 
 def _write_package(work: Work, path: str, *, as_json: bool) -> int:

@@ -89,6 +89,14 @@ def summary_lines(
         yield _session("registered already", session_hash, url)
 
 
+def next_step(plan: Plan, published: Sequence[Published]) -> str:
+    """What people type on another machine."""
+    if plan.work.root["kind"] != "artifact":
+        return f"from elsewhere: roar lineage {published[-1].session_hash} --remote"
+    ref = plan.work.root["id"]
+    return f"from elsewhere: roar lineage {ref} --remote; to make it again: roar reproduce {ref}"
+
+
 def _session(what: str, session_hash: str, url: str) -> str:
     return output.printable(f"{what}: session {session_hash}{f'  {url}' if url else ''}")
 

@@ -99,7 +99,7 @@ class Sender:
         except _Gone:
             if begun.session_hash is not None:
                 # Of what is registered the labels are missing, which another registration can tell.
-                return self.send(work, begun.uids)
+                return self.send(wanted.work, begun.uids)
             self._forget(begun)
             return None
 
