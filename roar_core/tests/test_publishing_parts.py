@@ -22,7 +22,11 @@ from roar_core.registry.publishing.dataset_documents import (
 )
 from roar_core.registry.publishing.destination import Destination
 from roar_core.registry.publishing.pieces import Ability
+from roar_core.registry.publishing.plan import plan_of
+from roar_core.registry.publishing.preview import preview_of
 from roar_core.registry.publishing.tokens import Tokens
+from roar_core.registry.publishing.work import Wanted
+from roar_core.store.registrations import Receipt
 
 Document = dict[str, Any]
 
@@ -185,3 +189,13 @@ def test_a_secret_goes_into_a_folder_of_our_own_or_nowhere(tmp_path: Path) -> No
     with pytest.raises(RoarError, match="cannot be written"):
         Tokens(tmp_path).keep("name", "secret")
     Tokens(tmp_path).forget("name")
+
+
+def test_what_is_registered_already_is_not_read() -> None:
+    uids = ("a" * 32, "b" * 32)
+    wanted = Wanted("@2", uids, lambda: pytest.fail("was read"))
+    known = {uid: Receipt(uid, "c" * 64, "public", None) for uid in uids}
+    plan = plan_of(wanted, uids, destination(), known, {})
+    assert plan.is_done
+    assert list(plan.there) == list(reversed(uids))
+    assert preview_of(plan).jobs == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -326,3 +327,12 @@ def test_a_hostile_sentence_is_cut_and_masked(
         asking().connection.get("x")
     assert (secret in str(caught.value), len(str(caught.value)) < 400) == (False, True)
     assert len(caught.value.code) == 64
+
+
+def test_without_tls_no_list_of_authorities_is_read(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes as long as the rest of a request to a registry on this machine."""
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: pytest.fail("was read"))
+    with Connection(Address(faulty.url, True, True)) as connection:
+        assert connection.get("health") == {"ok": True}

@@ -213,3 +213,20 @@ def test_what_others_registered_is_left_out_and_one_s_own_is_not(
     assert done.exit_code == 0, done.stderr
     assert "stay as they are" in done.stderr
     assert there(machine, "@2")["labels"] == {"team": "new"}
+
+
+def test_labels_are_set_by_hash_where_nothing_was_recorded(
+    machine: Machine, shared: Registry, ada: Person, tmp_path: Path
+) -> None:
+    made = new_machine(tmp_path / "other", shared.url, ROAR_TOKEN=ada.secret)
+    other = InProcess(made.root, made.environ)
+    model = model_of(machine)
+    changed = other.roar("label", "set", model, "stage=checked", "--remote")
+    assert changed.exit_code == 0, changed.stderr
+    assert there(machine, "@2")["labels"] == {"team": "vision", "metrics": {"loss": 2}}
+    assert there(machine, model)["labels"]["stage"] == "checked"
+    # Of what has no labels yet, the session is told by the artifact.
+    unknown = "blake3:" + "e" * 64
+    refused = other.roar("label", "set", unknown, "stage=checked", "--remote")
+    assert refused.exit_code == 1
+    assert "shows no session in which artifact eeee" in refused.stderr

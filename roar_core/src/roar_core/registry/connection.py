@@ -30,6 +30,8 @@ from roar_core.registry.answers import Answer, error_of, value_of
 from roar_core.registry.callers import Caller, caller_of
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 ATTEMPTS = 4
@@ -264,6 +266,7 @@ class Connection:
                 base_url=self.url,
                 timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
                 follow_redirects=False,
+                verify=self._authorities(),
                 # A proxy is for reaching others, not this very machine.
                 trust_env=not self.address.is_loopback,
                 headers={"Accept": "application/json", "User-Agent": f"roar/{__version__}"}
@@ -271,6 +274,15 @@ class Connection:
                 | {"X-Roar-Version": __version__},
             )
         return self._opened
+
+    def _authorities(self) -> ssl.SSLContext | bool:
+        """Who vouches for a host: the usual ones. Without TLS nobody, whose reading takes a while.
+
+        An empty context trusts no host at all, should one be asked by TLS.
+        """
+        import ssl
+
+        return self.url.startswith("https://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def _wait(self, attempt: int, asked_s: float | None) -> None:
         """Half of it is chance: those who were refused together shall not return together."""

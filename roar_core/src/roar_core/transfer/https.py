@@ -6,6 +6,7 @@ parts of it can be had; nothing is asked with HEAD, which signed URLs do not all
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -126,7 +127,7 @@ class HttpsTransfer:
                 at = _redirected(url, at, answer.headers["location"])
         except httpx.TransportError as error:
             raise TemporaryError(
-                f"{_place(url)} does not answer ({error or type(error).__name__});"
+                f"{_place(url)} does not answer ({_reason(error)});"
                 " check the address and the network, then run it again"
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # of addresses, too
@@ -150,6 +151,11 @@ class HttpsTransfer:
                     limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
                 )
             return self._opened
+
+
+def _reason(error: Exception) -> str:
+    """What the system says, without its number."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def _problem(url: str, answer: httpx.Response) -> RoarError:

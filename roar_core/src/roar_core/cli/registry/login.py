@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 20
 
 
-@click.command()
+@click.command(short_help="Sign in at the registry.")
 @click.option(
     "--token-file",
     metavar="FILE",

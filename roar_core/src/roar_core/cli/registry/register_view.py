@@ -30,8 +30,8 @@ def preview_lines(plan: Plan, *, show_masked: bool) -> Iterator[str]:
         jobs = wording.count(len(plan.there), "job")
         yield _fact("there", f"{jobs} already, in session {names}")
     for session_hash, uids in plan.widened.items():
-        beyond = len(set(uids) - plan.work.jobs.keys())
-        more = f", with {wording.count(beyond, 'job')} beyond {plan.work.name}" if beyond else ""
+        beyond = len(set(uids) - set(plan.wanted.uids))
+        more = f", with {wording.count(beyond, 'job')} beyond {plan.wanted.name}" if beyond else ""
         yield _fact("public", f"session {session_hash[:12]} becomes public{more}; for good")
     if not plan.new:
         yield _fact("jobs", "none to be sent")
@@ -87,6 +87,14 @@ def summary_lines(
     for session_hash, url in sessions.items():
         url = url or f"{plan.destination.registry}/dag/{session_hash}"
         yield _session("registered already", session_hash, url)
+
+
+def next_step(plan: Plan, published: Sequence[Published]) -> str:
+    """What people type on another machine."""
+    if plan.work.root["kind"] != "artifact":
+        return f"from elsewhere: roar lineage {published[-1].session_hash} --remote"
+    ref = plan.work.root["id"]
+    return f"from elsewhere: roar lineage {ref} --remote; to make it again: roar reproduce {ref}"
 
 
 def _session(what: str, session_hash: str, url: str) -> str:

@@ -41,6 +41,26 @@ class Remote:
         return dict(flattened(self.labels))
 
 
+def placed(connection: Connection, target: Target) -> Target:
+    """The artifact in the session whose labels the registry tells, else in its first one.
+
+    For what is not known from here to be registered: `target` names no session. Raises
+    RegistryError, also when the registry shows nothing of it.
+    """
+    for path, query, key in (
+        ("labels/current", target.named, "sessionHash"),
+        (f"artifacts/{target.artifact_hash}", None, "originalSessionHash"),
+    ):
+        try:
+            said = connection.get(path, query)
+        except UnregisteredError:
+            continue
+        name = said.get(key) if isinstance(said, Mapping) else None
+        if isinstance(name, str) and name:
+            return attrs.evolve(target, session_hash=name)
+    raise UnregisteredError(f"{connection.url} shows no session in which {target.words} is")
+
+
 def read(connection: Connection, target: Target) -> Remote:
     """The newest version. Raises RegistryError."""
     try:

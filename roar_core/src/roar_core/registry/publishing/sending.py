@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination
     from roar_core.registry.publishing.tokens import Tokens
-    from roar_core.registry.publishing.work import Work
+    from roar_core.registry.publishing.work import Wanted, Work
     from roar_core.store.database import Database
 
 Document = dict[str, Any]
@@ -72,8 +72,8 @@ class Sender:
     ability: Ability
     advance: Callable[[int, int], None]
 
-    def unfinished(self, work: Work) -> Unfinished | None:
-        """The registration that was begun here and can be finished: part of `work`, and the same.
+    def unfinished(self, wanted: Wanted) -> Unfinished | None:
+        """The registration that was begun here and can be finished: part of it, and the same.
 
         One that cannot is forgotten.
         """
@@ -81,6 +81,7 @@ class Sender:
             begun = read_unfinished(db, *self.destination.place)
         if begun is None:
             return None
+        work = wanted.work
         if (
             begun.uids
             and work.jobs.keys() >= set(begun.uids)
@@ -91,17 +92,17 @@ class Sender:
         self._forget(begun)
         return None
 
-    def resume(self, work: Work) -> Published | None:
+    def resume(self, wanted: Wanted) -> Published | None:
         """Finish what was begun here; None when there is nothing, or the registry gave it up."""
-        begun = self.unfinished(work)
+        begun = self.unfinished(wanted)
         if begun is None:
             return None
         try:
-            return self._finish(begun, work)
+            return self._finish(begun, wanted.work)
         except _Gone:
             if begun.session_hash is not None:
                 # Of what is registered the labels are missing, which another registration can tell.
-                return self.send(work, begun.uids)
+                return self.send(wanted.work, begun.uids)
             self._forget(begun)
             return None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -88,6 +89,22 @@ class Work:
         return [
             one | {"metadata": redact(one["metadata"], self.redactor).document} for one in documents
         ]
+
+
+class Wanted:
+    """What was asked for: the uids of its jobs, and all that is told of them.
+
+    That is read when somebody needs it first: of what is registered already, nobody does.
+    """
+
+    def __init__(self, name: str, uids: tuple[str, ...], read: Callable[[], Work]) -> None:
+        self.name = name
+        self.uids = uids
+        self._read = read
+
+    @cached_property
+    def work(self) -> Work:
+        return self._read()
 
 
 def work_of(
