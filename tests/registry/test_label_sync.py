@@ -191,6 +191,30 @@ def test_labels_there_are_read_and_changed_by_who_may(
         assert "roar register" in said.stderr
 
 
+def test_making_it_public_leaves_the_labels_that_others_changed(machine: Machine) -> None:
+    machine.roar("label", "set", "@1", "stage=edited", "seen=true", "--remote")
+    widened = machine.roar("register", "-y", "--public")
+    assert widened.exit_code == 0, widened.stderr
+    assert there(machine, "@1")["labels"] == {"stage": "edited", "seen": True}
+
+
+def test_what_others_registered_is_left_out_and_one_s_own_is_not(
+    shared: Registry, ada: Person, tmp_path: Path
+) -> None:
+    made = new_machine(tmp_path / "two", shared.url)
+    machine = InProcess(made.root, made.environ)
+    record_work(machine)
+    assert machine.roar("register", "@1", "-y", "--anonymous").exit_code == 0
+    machine.environ["ROAR_TOKEN"] = ada.secret
+    assert machine.roar("register", "-y").exit_code == 0
+    machine.roar("label", "set", "@1", "stage=new")
+    machine.roar("label", "set", "@2", "team=new")
+    done = machine.roar("label", "sync", "-y")
+    assert done.exit_code == 0, done.stderr
+    assert "stay as they are" in done.stderr
+    assert there(machine, "@2")["labels"] == {"team": "new"}
+
+
 def test_labels_are_set_by_hash_where_nothing_was_recorded(
     machine: Machine, shared: Registry, ada: Person, tmp_path: Path
 ) -> None:

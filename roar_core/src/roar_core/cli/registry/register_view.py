@@ -118,7 +118,7 @@ def preview_document(
     return document(
         "registration",
         registry=plan.destination.registry,
-        visibility=plan.destination.visibility,
+        visibility=plan.destination.visibility or None,
         anonymous=plan.destination.is_anonymous,
         audience=plan.destination.audience,
         dry_run=is_dry_run,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from roar_core.errors import ConflictError
 from roar_core.registry.publishing.known import known_jobs
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.plan import Plan, check, plan_of
@@ -85,11 +86,24 @@ class Registering:
                 continue
             is_all = set(self.wanted.uids) >= set(uids)
             more = self.wanted.work if is_all else self.read_more(uids)
-            done.append(self.sender.send(more, uids))
+            done.append(self._widen(more, uids))
         new = tuple(uid for uid in plan.new if uid not in finished)
         if new:
             done.append(self.sender.send(self.wanted.work, new))
         return done
+
+    def _widen(self, work: Work, uids: tuple[str, ...]) -> Published:
+        """Send a session again, for everybody: to the registry it is the one it has."""
+        try:
+            return self.sender.send(work, uids)
+        except ConflictError as error:
+            raise ConflictError(
+                f"{error}; it cannot be made public as it is there: what would be sent of it now is"
+                " not the same, as after another version of roar or other redaction rules; make it"
+                " public with those, or publish it without a name: --anonymous",
+                error.status,
+                error.code,
+            ) from error
 
     def has_begun(self) -> bool:
         """Whether something is to be finished that the user agreed to before."""

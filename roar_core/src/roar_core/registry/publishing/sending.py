@@ -23,12 +23,14 @@ from roar_core.registry.publishing.pieces import (
     label_requests,
     requests_of,
 )
+from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import (
     Receipt,
     Unfinished,
     forget_unfinished,
     keep_receipts,
     keep_unfinished,
+    read_receipts,
     read_unfinished,
 )
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ALREADY, _COUNTS = "already_registered_session_hashes", ("created_count", "existing_count")
 
 
 class Published(NamedTuple):
@@ -138,7 +141,12 @@ class Sender:
     def _finish(self, begun: Unfinished, work: Work) -> Published:
         leaf = None
         if begun.session_hash is None:
+            before = self._private_sessions(begun.uids)
             begun, leaf = self._finalize(self._send_all(begun, work), work)
+            if begun.session_hash in before:
+                # Only who sees it has changed: its labels may have been, too, by others.
+                self._forget(begun)
+                return Published(begun.session_hash, begun.url or "", begun.uids, leaf)
         assert begun.session_hash is not None
         try:
             labels = work.labels_of(begun.uids, begun.session_hash)
@@ -157,6 +165,14 @@ class Sender:
                 note_sent(db, *place, work.labelled, begun.uids, time.time_ns())
         self._forget(begun)
         return Published(begun.session_hash, begun.url or "", begun.uids, leaf)
+
+    def _private_sessions(self, uids: Collection[str]) -> set[str]:
+        """The sessions of these jobs that become public by this registration."""
+        if not self.destination.is_public:
+            return set()
+        with self.database.reading() as db:
+            known = read_receipts(db, *self.destination.place, uids).values()
+        return {receipt.session_hash for receipt in known if receipt.visibility == PRIVATE}
 
     def _open(self, content: bytes, uids: Collection[str]) -> Unfinished:
         is_anonymous = self.destination.is_anonymous
@@ -278,11 +294,10 @@ class _Known:
 
     def note(self, answer: Any) -> None:
         told = answer if isinstance(answer, Mapping) else {}
-        for complaint in told.get("errors") or ():
-            if complaint:
-                raise RegistryError(f"the registry did not take a job: {str(complaint)[:300]}")
-        self.sessions |= {str(name) for name in told.get("already_registered_session_hashes") or ()}
-        self._new += sum(int(told.get(n) or 0) for n in ("created_count", "existing_count"))
+        for complaint in filter(None, _listed(told, "errors")):
+            raise RegistryError(f"the registry did not take a job: {str(complaint)[:300]}")
+        self.sessions |= set(map(str, _listed(told, _ALREADY)))
+        self._new += sum(_counted(told, name) for name in _COUNTS)
 
     def check(self, registry: str) -> None:
         """Raise ConflictError unless all of the jobs are registered, and in one session."""
@@ -318,16 +333,17 @@ def _both(answers: Sequence[Any]) -> Any:
     """The answers to two halves as one, as far as anybody looks at them."""
     told = [answer for answer in answers if isinstance(answer, Mapping)]
     return {
-        "errors": [error for answer in told for error in answer.get("errors") or ()]
-        if all(isinstance(answer.get("errors"), list) for answer in told)
-        else [],
-        "already_registered_session_hashes": [
-            name
-            for answer in told
-            for name in answer.get("already_registered_session_hashes") or ()
-        ],
-        **{
-            name: sum(int(answer.get(name) or 0) for answer in told)
-            for name in ("created_count", "existing_count")
-        },
+        "errors": [error for answer in told for error in _listed(answer, "errors")],
+        _ALREADY: [name for answer in told for name in _listed(answer, _ALREADY)],
+        **{name: sum(_counted(answer, name) for answer in told) for name in _COUNTS},
     }
+
+
+def _listed(told: Mapping[str, Any], name: str) -> list[Any]:
+    found = told.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _counted(told: Mapping[str, Any], name: str) -> int:
+    found = told.get(name)
+    return found if type(found) is int else 0
