@@ -176,6 +176,7 @@ def test_an_upload_keeps_its_state_until_it_is_done(
 
     monkeypatch.setattr(FileTransfer, "put", failing)
     put("one", dest="store")
+    (tmp_path / "one").write_bytes(b"changed meanwhile")
     put("one", dest="store")
     assert states[0] == states[1]
     assert not states[0].exists()

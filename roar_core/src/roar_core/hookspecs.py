@@ -477,7 +477,8 @@ class Upload:
     """One file to put.
 
     `source` has `size` bytes. `state` is a folder of this upload's own: kept when it fails, given
-    again for the same bytes and URL, for what is needed to go on, and deleted when it is done.
+    again for the same file and URL, for what is needed to go on, and deleted when it is done. The
+    file may have changed meanwhile: what was begun of it is then to be given up.
     `replace`: what is at `url` may be replaced. `advance` is told of bytes that have arrived, from
     any thread, fewer than none when they turn out to be lost; what it raises ends the upload.
     """

@@ -238,8 +238,8 @@ def _put(
 
 
 def _name_of_state(put: Putting) -> str:
-    """One for each version of a file and each URL."""
-    facts = (put.url, *map(str, put.fingerprint[:5]))
+    """One for each file and URL, so that what was begun of a file as it was is found again."""
+    facts = (put.url, put.path)
     return blake3("\0".join(facts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
