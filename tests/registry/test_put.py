@@ -144,6 +144,21 @@ def test_an_unreachable_registry_is_known_before_anything_is_uploaded(
     assert not (tmp_path / "store").exists()
 
 
+def test_who_puts_bytes_has_not_made_them(here: ProjectUnderTest, tmp_path: Path) -> None:
+    documents(here, "out", f"{tmp_path}/store", "--no-register")
+
+    def kinds(ref: str) -> list[str]:
+        return [each["kind"] for each in here.json("lineage", ref)["jobs"]]
+
+    assert kinds("out/model.pt") == ["run"]
+    assert kinds(f"{tmp_path}/store/model.pt") == ["put", "run"]
+    plan = here.roar("reproduce", "out/model.pt")
+    assert plan.exit_code == 0, plan.stderr
+    assert "roar put" not in plan.stdout
+    refused = here.roar("reproduce", "@2")
+    assert "was recorded by a put, which is never run again" in refused.stderr
+
+
 def test_pop_takes_nothing_out_of_a_store(here: ProjectUnderTest, tmp_path: Path) -> None:
     documents(here, "out", f"{tmp_path}/store", "--no-register")
     here.roar("pop", "--outputs", "-y")

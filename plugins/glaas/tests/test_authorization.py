@@ -82,6 +82,7 @@ NAMING = (
     "/api/v1/graph/compare/sessions?left={session}&right={session}",
     "/api/v1/graph/datasets?member={member}",
     "/api/v1/graph/sessions?commit={commit}",
+    "/api/v1/log/sessions/{session}",
     "/search?q={done}",
     "/api/v1/sessions?limit=100",
     "/projects/{lab}/cats",
@@ -257,7 +258,7 @@ def test_who_asks_what_is_registered_is_told_of_what_they_may_see(
 
 
 @pytest.mark.parametrize("scope", ["private", "cats"])
-@pytest.mark.parametrize("template", [one for one in TELLING if "{session}" in one])
+@pytest.mark.parametrize("template", [one for one in (*TELLING, *NAMING) if "{session}" in one])
 def test_what_is_hidden_is_told_like_what_is_not_there(
     matrix: Matrix, template: str, scope: str
 ) -> None:

@@ -425,7 +425,7 @@ def test_the_syntax_of_databases_means_nothing_in_a_search(graph: Graph, text: s
 def test_the_graph_is_described_with_examples(graph: Graph) -> None:
     described = graph.registry.client.get("/schema/openapi.json").json()
     paths = {p: v for p, v in described["paths"].items() if p.startswith("/api/v1/graph")}
-    assert len(paths) == 17
+    assert len(paths) == 18
     for path, methods in paths.items():
         asked = methods["get"]
         assert asked["description"], path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from roar_core.errors import NotFoundError
@@ -13,7 +13,7 @@ from roar_core.lineage.session import find_session
 
 if TYPE_CHECKING:
     from roar_core.project import Project
-    from roar_core.store.found import ArtifactInfo, MemberInfo, PathHistory
+    from roar_core.store.found import ArtifactInfo, MemberInfo, PathHistory, Use
     from roar_core.store.writer import Store
 
 _SESSION = re.compile(r"session:(?P<number>-?[0-9]{1,9}|current)")
@@ -54,7 +54,9 @@ def find_target(store: Store, ref: str, project: Project) -> Target:
         if ref.startswith("@") or not os.path.lexists(path):
             raise
         found = _by_content(store, path, ref)
+    place = None
     if isinstance(found, PathHistory):
+        place = found.path
         found = _held_now(store, found)
     with store.reading() as db:
         if isinstance(found, Job):
@@ -64,7 +66,7 @@ def find_target(store: Store, ref: str, project: Project) -> Target:
         if isinstance(found, MemberInfo):
             return _member(db, ref, found)
         assert isinstance(found, ArtifactInfo)
-        return _artifact(db, store, ref, found)
+        return _artifact(db, store, ref, found, place)
 
 
 def _held_now(store: Store, history: PathHistory) -> ArtifactInfo:
@@ -103,22 +105,33 @@ def _session(store: Store, number: str) -> Target:
         return Target("session", f"session:{session.number}", None, jobs, _written(db, jobs))
 
 
-def _artifact(db: sqlite3.Connection, store: Store, ref: str, found: ArtifactInfo) -> Target:
+def _artifact(
+    db: sqlite3.Connection, store: Store, ref: str, found: ArtifactInfo, place: str | None
+) -> Target:
     algorithm, _, value = found.hash.partition(":")
     query = "SELECT artifact FROM digest WHERE algorithm = ? AND value = ?"
     values: tuple[object, ...] = (algorithm, value)
     if algorithm == "blake3":
         query, values = "SELECT id FROM artifact WHERE blake3 = ?", (bytes.fromhex(value),)
     artifact = int(db.execute(query, values).fetchone()[0])
-    makers = [_job_id(db, use.uid) for use in found.producers[:1]]
+    makers = _maker(db, found.producers, place)
     if not makers and found.composite:
         makers = _makers_of_members(db, artifact)
     holding: tuple[int, ...] = ()
     member = store.member_with_digest(value) if algorithm == "blake3" else None
     if member is not None:
-        place = _member(db, ref, member)
-        makers, holding = makers or list(place.jobs), place.artifacts
+        whole = _member(db, ref, member)
+        makers, holding = makers or list(whole.jobs), whole.artifacts
     return Target("artifact", ref, found.hash, tuple(makers), (artifact, *holding))
+
+
+def _maker(db: sqlite3.Connection, producers: Sequence[Use], place: str | None) -> list[int]:
+    """The newest that made the bytes: a put made them only for those who ask about its place."""
+    for use in producers:
+        job, kind = db.execute("SELECT id, kind FROM job WHERE uid = ?", (use.uid,)).fetchone()
+        if kind != "put" or use.path == place:
+            return [int(job)]
+    return [_job_id(db, use.uid) for use in producers[:1]]
 
 
 def _member(db: sqlite3.Connection, ref: str, found: MemberInfo) -> Target:

@@ -7,10 +7,11 @@ server can end in the middle.
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,7 +58,7 @@ class WebServer(ThreadingHTTPServer):
     `asked` lists (path, Range header) of every request.
     """
 
-    daemon_threads = True
+    daemon_threads = False
     request_queue_size = 128
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class WebServer(ThreadingHTTPServer):
         self.held = threading.Event()
         self.go_on = threading.Event()
         self.lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
 
     @property
     def url(self) -> str:
@@ -83,6 +85,23 @@ class WebServer(ThreadingHTTPServer):
     def fail(self, path: str, **fault: Any) -> None:
         """Have the next request of a path that has no fault yet go wrong."""
         self.faults[path].append(Fault(**fault))
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer on one connection, and know that it is there."""
+        with self.lock:
+            self._connections.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self.lock:
+                self._connections.discard(request)
+
+    def hang_up(self) -> None:
+        """End every connection: a client may keep an idle one for as long as it likes."""
+        with self.lock:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
@@ -100,6 +119,7 @@ def web_server() -> Iterator[WebServer]:
             server.go_on.set()
             server.shutdown()
             thread.join()
+            server.hang_up()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -77,6 +77,9 @@ def _connect(url: str) -> Any:
         from roar_transfers.google_storage.failures import explaining
     with explaining("reach", url):
         client = Client()
+        # In which threads of the library's would keep, for traces that nobody takes, what they ask
+        # the store of each bucket.
+        client._bucket_metadata_cache = None
         # As many as there may be threads: the library would throw away those above ten, and say so.
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS)
         client._http.mount("https://", adapter)
