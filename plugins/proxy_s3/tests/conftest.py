@@ -93,3 +93,16 @@ def proxied(client_of_proxy: Any) -> Iterator[Any]:
     """The same, which holds no connection afterwards."""
     yield client_of_proxy
     client_of_proxy.close()
+
+
+@pytest.fixture(scope="session")
+def proxy_of_moto(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """A proxy before the server with users."""
+    with proxies.started(tmp_path_factory.mktemp("run"), moto) as found:
+        yield found
+
+
+@pytest.fixture
+def bucket_on_rclone(rclone: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket on the server that checks signatures."""
+    return new_bucket(rclone, monkeypatch)

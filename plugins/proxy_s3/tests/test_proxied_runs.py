@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import Any
 
 import pytest
 from blake3 import blake3
-from s3_servers import S3Server
+from s3_servers import S3Server, new_user
 
 from roar_core.testing.projects import ProjectUnderTest
 
@@ -29,12 +31,12 @@ open("local.bin", "wb").write(content)
 
 
 @pytest.fixture
-def enabled(project: ProjectUnderTest, server: S3Server, bucket: str) -> ProjectUnderTest:
+def enabled(project: ProjectUnderTest, moto: S3Server, bucket_on_moto: str) -> ProjectUnderTest:
     """A project with the proxy enabled, whose commands reach the server."""
-    project.environ |= server.variables
+    project.environ |= moto.variables
     project.write("roar.toml", "[s3]\nproxy = true\n")
-    with server.client() as s3:
-        s3.put_object(Bucket=bucket, Key=KEY, Body=CONTENT)
+    with moto.client() as s3:
+        s3.put_object(Bucket=bucket_on_moto, Key=KEY, Body=CONTENT)
     return project
 
 
@@ -43,20 +45,109 @@ def objects(job: Any, side: str) -> dict[str, Any]:
 
 
 def test_objects_are_inputs_and_outputs_by_their_content(
-    enabled: ProjectUnderTest, bucket: str
+    enabled: ProjectUnderTest, bucket_on_moto: str
 ) -> None:
     enabled.write("script.py", COPIES)
-    result = enabled.run("python", "script.py", bucket, KEY)
+    result = enabled.run("python", "script.py", bucket_on_moto, KEY)
     assert result.exit_code == 0, result.stderr
     assert result.job is not None
     assert result.job["coverage"]["state"] == "complete"
     [(url, read)] = objects(result.job, "inputs").items()
-    assert url == f"s3://{bucket}/{KEY}"
+    assert url == f"s3://{bucket_on_moto}/{KEY}"
     assert read["hash"] == f"blake3:{blake3(CONTENT).hexdigest()}"
     assert read["size"] == len(CONTENT)
     [(url, written)] = objects(result.job, "outputs").items()
-    assert url == f"s3://{bucket}/made/{KEY}"
+    assert url == f"s3://{bucket_on_moto}/made/{KEY}"
     assert written["hash"] == f"blake3:{blake3(CONTENT.upper()).hexdigest()}"
     [local] = [edge for edge in result.job["outputs"] if edge["relative"] == "local.bin"]
     assert local["hash"] == read["hash"]
     assert not list((enabled.root / ".roar" / "runs").glob("*"))
+
+
+OWN_KEYS = """
+import json, os, sys
+from botocore.session import get_session
+
+key, secret, bucket, name = sys.argv[1:]
+keys = {"aws_access_key_id": key, "aws_secret_access_key": secret}
+s3 = get_session().create_client("s3", **keys)
+link = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": name})
+import sitecustomize
+seen = {
+    "content": s3.get_object(Bucket=bucket, Key=name)["Body"].read().decode(),
+    "link": link,
+    "path": [each for each in sys.path if ".roar" in each],
+    "theirs": getattr(sitecustomize, "ran", None),
+}
+json.dump(seen, open("seen.json", "w"))
+"""
+
+
+def test_a_python_program_keeps_its_own_keys_and_start_up(
+    project: ProjectUnderTest, moto: S3Server, bucket_on_moto: str
+) -> None:
+    other = new_user(moto, ["s3:*"])
+    with other.client() as s3:
+        s3.put_object(Bucket=bucket_on_moto, Key="k", Body=b"content")
+    project.environ |= moto.variables
+    project.write("roar.toml", "[s3]\nproxy = true\n")
+    project.write("start/sitecustomize.py", "ran = __file__\n")
+    path = os.pathsep.join((str(project.plugins.folder), str(project.root / "start")))
+    project.write("script.py", OWN_KEYS)
+    keys = [other.variables[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")]
+    command = ("python", "script.py", *keys, bucket_on_moto, "k")
+    result = project.run(*command, environ={"PYTHONPATH": path})
+    assert result.exit_code == 0, result.stderr
+    assert result.job is not None
+    [read] = objects(result.job, "inputs").values()
+    assert read["hash"] == f"blake3:{blake3(b'content').hexdigest()}"
+    seen = json.loads(project.read("seen.json"))
+    assert seen.pop("link").startswith(moto.url)
+    theirs = str(project.root / "start" / "sitecustomize.py")
+    assert seen == {"content": "content", "path": [], "theirs": theirs}
+
+
+def test_other_programs_are_led_there_by_the_endpoint(
+    enabled: ProjectUnderTest, bucket_on_moto: str
+) -> None:
+    enabled.write("script.py", COPIES)
+    # Python does not heed its own variables so, which stands for a program that is none.
+    result = enabled.run("python", "-I", "script.py", bucket_on_moto, KEY)
+    assert result.exit_code == 0, result.stderr
+    assert result.job is not None
+    assert set(objects(result.job, "inputs")) == {f"s3://{bucket_on_moto}/{KEY}"}
+    assert set(objects(result.job, "outputs")) == {f"s3://{bucket_on_moto}/made/{KEY}"}
+
+
+DIES = """
+import glob, json, os, signal, sys
+from botocore.config import Config
+from botocore.session import get_session
+
+s3 = get_session().create_client("s3", config=Config(retries={"total_max_attempts": 1}))
+s3.get_object(Bucket=sys.argv[1], Key=sys.argv[2])["Body"].read()
+[ready] = glob.glob(".roar/runs/*/proxy-s3/ready.json")
+os.kill(json.load(open(ready))["pid"], signal.SIGKILL)
+try:
+    s3.put_object(Bucket=sys.argv[1], Key="new", Body=b"x")
+except Exception as error:
+    sys.exit(f"{type(error).__name__}")
+"""
+
+
+def test_a_proxy_that_died_is_told(enabled: ProjectUnderTest, bucket_on_moto: str) -> None:
+    enabled.write("script.py", DIES)
+    result = enabled.run("python", "script.py", bucket_on_moto, KEY)
+    assert "EndpointConnectionError" in result.stderr or "ConnectionClosed" in result.stderr
+    assert result.job is not None
+    assert set(objects(result.job, "inputs")) == {f"s3://{bucket_on_moto}/{KEY}"}
+    assert not objects(result.job, "outputs")
+    [reason] = result.job["coverage"]["reasons"]
+    assert (reason["code"], "died" in reason["detail"]) == ("proxy", True)
+
+
+def test_a_command_without_the_proxy_is_left_alone(project: ProjectUnderTest) -> None:
+    project.environ |= {"AWS_ACCESS_KEY_ID": "AKIDX", "AWS_SECRET_ACCESS_KEY": "nobody's"}
+    result = project.run("env")
+    assert "127.0.0.1" not in result.stdout
+    assert "proxy-s3" not in result.stdout

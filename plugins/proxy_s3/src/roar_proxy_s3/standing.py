@@ -25,13 +25,14 @@ def start_standing(environ: Mapping[str, str]) -> str:
     folder.mkdir(mode=0o700, parents=True)
     try:
         started = listener.start(folder, environ)
-        reason = listener.answer(folder).reason
+        answer = listener.answer(folder)
     except OSError as error:
         shutil.rmtree(folder)
         raise RoarError(f"{error}; see: roar proxy status") from error
-    if started is None:
+    if started is None or not answer.injects:
+        listener.end(folder, _DRAIN_S)
         shutil.rmtree(folder)
-        why = reason or "no credentials for S3 were found; see aws configure"
+        why = answer.reason or "no credentials for S3 were found; see aws configure"
         raise RoarError(f"no proxy was started: {why}")
     return started.url
 

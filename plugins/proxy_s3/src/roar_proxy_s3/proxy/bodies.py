@@ -103,12 +103,27 @@ class Body:
     async def _plain(
         self, size: int, seals: framing.Seals | None, trailer: dict[str, str]
     ) -> AsyncIterator[bytes]:
-        """The object's bytes, which must be as many as was said."""
+        """The object's bytes, which must be as many as was said.
+
+        Each follows only when the next is there, and the last when all signatures were right: with
+        its last byte the store has an object.
+        """
+        held = b""
         async for piece in framing.decoded(self._request.content.iter_any(), seals, trailer):
             self._see(piece)
             size -= len(piece)
             if size < 0:
                 break
-            yield piece
+            if held:
+                yield held
+            held = piece
         if size:
             raise Refusal(400, "IncompleteBody", "the body is not as long as it says")
+        if held:
+            yield held
+
+
+def object_length(request: web.BaseRequest) -> int | None:
+    """How many bytes of an object a request says that it brings."""
+    said = request.headers.get("x-amz-decoded-content-length", "")
+    return int(said) if said.isascii() and said.isdigit() else request.content_length

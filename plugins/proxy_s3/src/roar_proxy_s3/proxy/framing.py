@@ -98,8 +98,7 @@ async def decoded(
             left -= len(piece)
             if seals:
                 digest.update(piece)
-            # What is given out before its signature is checked is not yet an object: the store
-            # waits for the rest.
+            # Given out before its signature is checked: who takes it keeps the last one back.
             yield piece
         if seals:
             claimed = extension.strip().removeprefix(b"chunk-signature=")

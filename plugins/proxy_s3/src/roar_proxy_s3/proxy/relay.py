@@ -13,7 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from roar_proxy_s3.proxy.admission import admitted
-from roar_proxy_s3.proxy.bodies import Body
+from roar_proxy_s3.proxy.bodies import Body, object_length
 from roar_proxy_s3.proxy.hosts import bucket_in
 from roar_proxy_s3.proxy.operations import operation
 from roar_proxy_s3.proxy.refusals import Refusal, denied, invalid, unavailable
@@ -73,7 +73,7 @@ class Relay:
             datetime.now(UTC),
         )
         what = operation(request.method, bucket, path, query, request.headers)
-        passage = self.teller.passage(what, request.content_length)
+        passage = self.teller.passage(what, object_length(request))
         body = Body(request, passage.sent) if request.body_exists else None
         if body is not None:
             body.resign(good)
@@ -106,7 +106,7 @@ class Relay:
             raise denied(f"{ORIGIN} must be the URL that the request was signed for")
         bucket = bucket_in(host, self.settings.endpoint)
         what = operation(request.method, bucket, target.path, target.query, request.headers)
-        passage = self.teller.passage(what, request.content_length)
+        passage = self.teller.passage(what, object_length(request))
         body = Body(request, passage.sent) if request.body_exists else None
         headers = CIMultiDict(
             (name, value)

@@ -6,7 +6,6 @@ and is not kept, since the proxy takes this process's place.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -15,8 +14,10 @@ from typing import Any
 
 import attrs
 
-from roar_proxy_s3.runs.listener import SETTINGS, Answer, write_answer
+from roar_proxy_s3.runs.listener import HOOK, SETTINGS, Answer, write_answer, write_private
 from roar_proxy_s3.runs.resolving import Resolved, reason_against, resolved
+
+ENDPOINT = "AWS_ENDPOINT_URL_S3"
 
 
 def launch(folder: Path) -> None:
@@ -26,16 +27,15 @@ def launch(folder: Path) -> None:
     try:
         found = resolved()
     except BotoCoreError as error:
-        write_answer(folder, Answer(False, f"{type(error).__name__}: {error}"))
+        write_answer(folder, Answer(reason=f"{type(error).__name__}: {error}"))
         return
-    if not found.credentials:
-        write_answer(folder, Answer(False, reason_against(found)))
-        return
+    secret = secrets.token_urlsafe(32)
     settings = folder / SETTINGS
-    descriptor = os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as target:
-        json.dump(_settings(folder, found), target)
-    write_answer(folder, Answer(True, endpoint=found.endpoint))
+    write_private(settings, _settings(folder, found, secret))
+    theirs = os.environ.get(ENDPOINT)
+    hook = {"secret": secret, "ca_bundle": found.ca_bundle, "theirs": theirs}
+    write_private(folder / HOOK, hook)
+    write_answer(folder, Answer(bool(found.credentials), reason_against(found)))
     # Wherever the command works, the proxy is not in the way of unmounting it.
     os.chdir("/")
     argv = (sys.executable, "-P", "-m", "roar_proxy_s3.proxy", os.fspath(settings))
@@ -43,7 +43,7 @@ def launch(folder: Path) -> None:
     os.execve(sys.executable, argv, environ)  # noqa: S606 - no shell is wanted
 
 
-def _settings(folder: Path, found: Resolved) -> dict[str, Any]:
+def _settings(folder: Path, found: Resolved, secret: str) -> dict[str, Any]:
     credentials = [
         {"key": key, "secret": secret, "token": token} for key, secret, token in found.credentials
     ]
@@ -53,7 +53,7 @@ def _settings(folder: Path, found: Resolved) -> dict[str, Any]:
         **told,
         "folder": os.fspath(folder),
         "credentials": credentials,
-        "secret": secrets.token_urlsafe(32),
+        "secret": secret,
     }
 
 

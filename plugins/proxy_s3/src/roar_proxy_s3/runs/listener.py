@@ -1,7 +1,9 @@
 """The process of a proxy, known by its folder: whoever has the folder can wait for it and end it.
 
 settings.json  what the proxy is told; gone once it has read it
-answer.json    whether there is a proxy, and if not, why (`Answer`)
+answer.json    whom the proxy is for, and why not for all (`Answer`)
+hook.json      what Python programs need to know to dial it
+bypassed       clients of Python programs that could not, a line each
 ready.json     where it listens, written by the proxy
 ending         there once roar has asked it to end: what ends before that has died
 """
@@ -20,20 +22,18 @@ from typing import Any, NamedTuple
 
 import attrs
 
-SETTINGS, ANSWER, READY, OBJECTS, ENDING = (
-    *("settings.json", "answer.json", "ready.json", "objects.jsonl", "ending"),
-)
+SETTINGS, ANSWER, READY, HOOK = "settings.json", "answer.json", "ready.json", "hook.json"
+OBJECTS, ENDING, BYPASSED = "objects.jsonl", "ending", "bypassed"
 _LOOK_S = 0.002
 _PROGRAM = "roar_proxy_s3.runs.launch"
 
 
 @attrs.frozen
 class Answer:
-    """Whether a proxy listens; `reason` is what is missing without it, empty when nothing is."""
+    """Whether the proxy can be given to clients as their endpoint; `reason` is what is missing."""
 
-    listens: bool
+    injects: bool = False
     reason: str = ""
-    endpoint: str = ""
 
 
 class Listening(NamedTuple):
@@ -66,7 +66,7 @@ def start(folder: Path, environ: Mapping[str, str]) -> Listening | None:
         while (found := listening(folder)) is None:
             if select.select([process], [], [], _LOOK_S)[0]:
                 os.waitpid(pid, 0)
-                if answer(folder).listens or not (folder / ANSWER).exists():
+                if not answer(folder).reason:
                     raise OSError("the proxy's process ended before it listened")
                 return None
     finally:
@@ -81,8 +81,23 @@ def listening(folder: Path) -> Listening | None:
 
 
 def answer(folder: Path) -> Answer:
-    """What the process said of itself; nothing is missing when none was started."""
+    """What the process said of itself, if one was started."""
     return Answer(**_document(folder / ANSWER))
+
+
+def write_private(file: Path, told: Mapping[str, Any]) -> None:
+    """Write a document that only this user may read."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as target:
+        json.dump(told, target)
+
+
+def bypassed(folder: Path) -> list[str]:
+    """Why clients of Python programs went to their stores directly, one for each."""
+    try:
+        return (folder / BYPASSED).read_text().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def write_answer(folder: Path, said: Answer) -> None:

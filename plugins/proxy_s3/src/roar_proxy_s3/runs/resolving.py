@@ -65,12 +65,12 @@ def resolved() -> Resolved:
 
 
 def reason_against(found: Resolved) -> str:
-    """Why a proxy could not stand in for the store; empty when it can, or nobody can get there."""
+    """Why a proxy cannot stand in for the store; empty when it can, or nobody has keys to sign."""
     if found.credentials or found.method is None:
         return ""
     return (
-        f"credentials by {found.method} are lent to each program anew, so the proxy cannot check "
-        "who signs; objects of S3, if any, were used without it"
+        f"credentials by {found.method} are lent to each program anew, so that the proxy cannot "
+        "check who signs; it sees what Python programs move by botocore, and no others"
     )
 
 
