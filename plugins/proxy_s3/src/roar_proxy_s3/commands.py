@@ -84,7 +84,7 @@ def start() -> None:
 
     Example: eval "$(roar proxy start)"
     """
-    from roar_proxy_s3.runs.storage_proxy import variables
+    from roar_proxy_s3.runs.leading import variables
     from roar_proxy_s3.standing import start_standing
 
     for name, value in variables(start_standing(os.environ), os.environ).items():

@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -92,12 +93,12 @@ def write_private(file: Path, told: Mapping[str, Any]) -> None:
         json.dump(told, target)
 
 
-def bypassed(folder: Path) -> list[str]:
-    """Why clients of Python programs went to their stores directly, one for each."""
+def bypassed(folder: Path) -> Mapping[str, int]:
+    """Why clients of Python programs went to their stores directly, and how many."""
     try:
-        return (folder / BYPASSED).read_text().splitlines()
+        return Counter((folder / BYPASSED).read_text().splitlines())
     except FileNotFoundError:
-        return []
+        return {}
 
 
 def write_answer(folder: Path, said: Answer) -> None:
