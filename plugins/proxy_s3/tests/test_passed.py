@@ -28,6 +28,12 @@ part = fact("GetObject", size=5, bytes=2, range=[0, 2], etag="e")
 source = {"bucket": "b", "key": "from"}
 
 
+def copied(first: int, last: int, part: int) -> dict[str, Any]:
+    return fact(
+        "UploadPartCopy", source={**source, "first": first, "last": last}, upload="u", part=part
+    )
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
@@ -77,6 +83,30 @@ source = {"bucket": "b", "key": "from"}
                 fact("CompleteMultipartUpload", upload="u", etag="e-1"),
             ],
             [("input", "from", 0, None), ("output", "k", 0, None)],
+        ),
+        (
+            [
+                fact("PutObject", "from", **WHOLE),
+                copied(2, 4, part=2),
+                copied(0, 1, part=1),
+                fact("CompleteMultipartUpload", upload="u", etag="e-2"),
+            ],
+            [("output", "from", 5, A), ("output", "k", 5, A)],
+        ),
+        (
+            [
+                fact("PutObject", "from", **WHOLE),
+                copied(0, 2, part=1),
+                fact("CompleteMultipartUpload", upload="u", etag="e-1"),
+            ],
+            [("output", "from", 5, A), ("output", "k", 3, None)],
+        ),
+        (
+            [
+                fact("CompleteMultipartUpload", upload="u", size=5, etag="e-2"),
+                fact("GetObject", **{**WHOLE, "etag": "e-2"}),
+            ],
+            [("output", "k", 5, A)],
         ),
     ],
 )  # fmt: skip

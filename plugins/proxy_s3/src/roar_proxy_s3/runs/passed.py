@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
 from roar_core.model.fragment import ObservedObject
 
 Told = Mapping[str, Any]
-_READS = ("GetObject", "SelectObjectContent")
-_COPIES = ("CopyObject", "UploadPartCopy")
-_WRITES = ("PutObject", "CopyObject", "CompleteMultipartUpload")
-_DELETES = ("DeleteObject", "DeleteObjects")
 
 
 def facts_in(file: Path) -> Iterator[Told]:
@@ -36,39 +32,65 @@ def observed(facts: Iterable[Told]) -> list[ObservedObject]:
     return [*passed.inputs.values(), *passed.outputs.values()]
 
 
+class _Copied(NamedTuple):
+    """A part of an upload that was copied within the store: what, from where to behind where."""
+
+    source: ObservedObject
+    first: int
+    end: int
+
+
 @attrs.define
 class _Passed:
     """Objects by what tells them apart: inputs by version or ETag too, outputs by key alone."""
 
     inputs: dict[tuple[str, str | None], ObservedObject] = attrs.field(factory=dict)
     outputs: dict[str, ObservedObject] = attrs.field(factory=dict)
-    _parts: dict[tuple[str, int], int] = attrs.field(factory=dict)
+    # Of each upload its parts by number: how many bytes passed, or what was copied.
+    _uploads: dict[str, dict[int, int | _Copied]] = attrs.field(factory=dict)
 
     def take(self, fact: Told) -> None:
-        operation = fact["operation"]
         url = f"s3://{fact['bucket']}/{fact['key']}"
-        if operation == "UploadPart" and fact["is_all"]:
-            self._parts[fact["upload"], fact["part"]] = fact["bytes"]
-        if operation in _READS:
-            self._read(_made(url, "input", fact, fact.get("size") or 0))
-        source = None
-        if operation in _COPIES and (copied := fact.get("source")):
-            source = self._copied(copied)
-        if operation in _WRITES and fact["is_all"]:
-            self._written(operation, url, fact, source)
-        elif operation in _DELETES:
-            # A deleted version was not the newest; what was written last is there still.
-            kept = self.outputs.get(url)
-            if kept is not None and fact.get("version") in (None, kept.version):
-                del self.outputs[url]
+        source = fact.get("source")
+        match fact["operation"]:
+            case "GetObject" | "SelectObjectContent":
+                self._read(_made(url, "input", fact, fact.get("size") or 0))
+            case "PutObject" if fact["is_all"]:
+                self.outputs[url] = _made(url, "output", fact, fact.get("size") or 0)
+            case "CopyObject" if source:
+                origin = self._copied(source)
+                made = _made(url, "output", fact, fact.get("size") or origin.size)
+                self.outputs[url] = _with_content_of(origin, made)
+            case "UploadPart" if fact["is_all"]:
+                self._uploads.setdefault(fact["upload"], {})[fact["part"]] = fact["bytes"]
+            case "UploadPartCopy" if source:
+                origin = self._copied(source)
+                first, last = source.get("first") or 0, source.get("last")
+                end = origin.size if last is None else last + 1
+                part = _Copied(origin, first, end)
+                self._uploads.setdefault(fact["upload"], {})[fact["part"]] = part
+            case "CompleteMultipartUpload":
+                parts = self._uploads.pop(fact["upload"], {})
+                size = fact.get("size") or sum(map(_length, parts.values()))
+                made = _made(url, "output", fact, size)
+                origin_or_none = _whole_copy([parts[number] for number in sorted(parts)])
+                self.outputs[url] = _with_content_of(origin_or_none, made)
+            case "DeleteObject" | "DeleteObjects":
+                # Where a version is deleted, what was written since is there still.
+                kept = self.outputs.get(url)
+                if kept is not None and fact.get("version") in (None, kept.version):
+                    del self.outputs[url]
 
     def _read(self, found: ObservedObject) -> None:
-        if not _is_same(found, self.outputs.get(found.url)):
-            key = (found.url, found.version or found.etag)
-            known = self.inputs.get(key)
-            # A part of it may be read before the whole, and after.
-            if known is None or "blake3" not in known.digests:
-                self.inputs[key] = found
+        written = self.outputs.get(found.url)
+        if written is not None and _is_same(found, written):
+            self.outputs[found.url] = _with_content_of(found, written)
+            return
+        key = (found.url, found.version or found.etag)
+        known = self.inputs.get(key)
+        # A part of it may be read before the whole, and after.
+        if known is None or "blake3" not in known.digests:
+            self.inputs[key] = found
 
     def _copied(self, source: Told) -> ObservedObject:
         """What was copied; its content is known when it passed before."""
@@ -85,15 +107,25 @@ class _Passed:
         self._read(found)
         return found
 
-    def _written(self, operation: str, url: str, fact: Told, source: ObservedObject | None) -> None:
-        size = fact.get("size") or 0
-        if operation == "CompleteMultipartUpload" and not size:
-            size = sum(n for (upload, _), n in self._parts.items() if upload == fact["upload"])
-        made = _made(url, "output", fact, size)
-        if operation == "CopyObject" and source is not None:
-            blake3 = {name: d for name, d in source.digests.items() if name == "blake3"}
-            made = attrs.evolve(made, size=size or source.size, digests={**blake3, **made.digests})
-        self.outputs[url] = made
+
+def _length(part: int | _Copied) -> int:
+    return part if isinstance(part, int) else part.end - part.first
+
+
+def _whole_copy(parts: Iterable[int | _Copied]) -> ObservedObject | None:
+    """The one object of which these parts in order are all the bytes, if they are."""
+    at, found = 0, None
+    for part in parts:
+        if isinstance(part, int) or part.first != at or (found or part.source) != part.source:
+            return None
+        at, found = part.end, part.source
+    return found if found is not None and at == found.size else None
+
+
+def _with_content_of(other: ObservedObject | None, made: ObservedObject) -> ObservedObject:
+    """With the digest of the other's content, which is known to be its own."""
+    blake3 = other.digests.get("blake3") if other is not None else None
+    return attrs.evolve(made, digests={"blake3": blake3, **made.digests}) if blake3 else made
 
 
 def _made(url: str, direction: Any, fact: Told, size: int) -> ObservedObject:
@@ -111,10 +143,8 @@ def _made(url: str, direction: Any, fact: Told, size: int) -> ObservedObject:
     )
 
 
-def _is_same(found: ObservedObject, written: ObservedObject | None) -> bool:
+def _is_same(found: ObservedObject, written: ObservedObject) -> bool:
     """Whether what was read is what the run had written there."""
-    if written is None:
-        return False
     if found.version and written.version:
         return found.version == written.version
     shared = found.digests.keys() & written.digests.keys()
