@@ -151,3 +151,64 @@ def test_a_command_without_the_proxy_is_left_alone(project: ProjectUnderTest) ->
     result = project.run("env")
     assert "127.0.0.1" not in result.stdout
     assert "proxy-s3" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("lasting", "keys"),
+    [
+        (True, "aws_access_key_id = {key}\naws_secret_access_key = {secret}\n"),
+        (False, "credential_process = cat {folder}/lent.json\n"),
+    ],
+)
+def test_a_profile_says_where_to_go_and_as_whom(
+    enabled: ProjectUnderTest, moto: S3Server, bucket_on_moto: str, lasting: bool, keys: str
+) -> None:
+    key, secret = (moto.variables[f"AWS_{n}"] for n in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    lent = {"Version": 1, "AccessKeyId": key, "SecretAccessKey": secret}
+    enabled.write("lent.json", json.dumps(lent))
+    settings = keys.format(key=key, secret=secret, folder=enabled.root)
+    enabled.write(
+        "aws", f"[profile theirs]\nregion = us-east-1\nendpoint_url = {moto.url}\n{settings}"
+    )
+    enabled.environ |= {
+        "AWS_PROFILE": "theirs",
+        "AWS_CONFIG_FILE": str(enabled.root / "aws"),
+        "AWS_ENDPOINT_URL_S3": "",
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+    }
+    enabled.write("script.py", COPIES)
+    result = enabled.run("python", "script.py", bucket_on_moto, KEY)
+    assert result.exit_code == 0, result.stderr
+    assert result.job is not None
+    assert len(objects(result.job, "inputs")) == 1
+    assert len(objects(result.job, "outputs")) == 1
+    reasons = [reason["detail"] for reason in result.job["coverage"]["reasons"]]
+    assert [("credentials by custom-process" in reason) for reason in reasons] == (
+        [] if lasting else [True]
+    )
+
+
+def test_a_proxy_for_http_in_the_way_is_told(enabled: ProjectUnderTest) -> None:
+    result = enabled.run("env", environ={"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""})
+    assert "proxy-s3" not in result.stdout
+    assert result.job is not None
+    [reason] = result.job["coverage"]["reasons"]
+    assert "export NO_PROXY=127.0.0.1" in reason["detail"]
+
+
+def test_roar_proxy_says_where_it_leads_and_shows_no_key(
+    project: ProjectUnderTest, moto: S3Server
+) -> None:
+    project.environ |= {**moto.variables, "XDG_RUNTIME_DIR": str(project.home)}
+    assert project.roar("proxy", "enable").exit_code == 0
+    started = project.roar("proxy", "start")
+    assert started.exit_code == 0, started.stderr
+    status = project.roar("proxy", "status", "--json")
+    assert project.roar("proxy", "stop").exit_code == 0
+    assert project.roar("proxy", "stop").exit_code == 1
+    found = json.loads(status.stdout)
+    assert (found["enabled"], found["endpoint"]) == (True, moto.url)
+    assert f"AWS_ENDPOINT_URL_S3={found['started']['url']}" in started.stdout
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert moto.variables[name] not in status.stdout + started.stdout
