@@ -31,7 +31,8 @@ PUBLIC = (
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.
 LAYERS = (
     ("model", "errors", "version"),
-    ("hookspecs", "identity", "futex", "garbage", "spelling", "redaction", "transparency"),
+    ("hookspecs", "identity", "futex", "garbage", "spelling", "progress"),
+    ("redaction", "transparency"),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
@@ -48,6 +49,19 @@ EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"
 # Third-party libraries of the core that are too slow to import at the top (house rule: inside).
 LATE = {"httpx", "cattrs", "tomlkit", "asyncio", "boto3", "importlib.metadata", "cryptography"}
 
+
+# What talks to other machines: no part of the core knows of these but the commands themselves.
+OUTWARD = ("registry", "transfer")
+# The doors through which the core reaches a library: whoever needs what it gives goes through them.
+DOORS = {
+    "httpx": (
+        *("registry/connection.py", "transfer/https.py", "transfer/web_answers.py"),
+        *("telemetry/uploader.py", "testing"),
+    ),
+    "cryptography": ("transparency/verifying.py", "testing"),
+    "boto3": (),
+    "botocore": (),
+}
 
 # Where any exception may end: strangers' code is called; a command has ended whose result outranks
 # a failure of ours; the last door before the user, who gets a sentence.
@@ -173,6 +187,30 @@ def test_heavy_libraries_are_imported_where_they_are_used() -> None:
         for found in imports_of(source)
         if not found.is_inside_function and not in_type_checking(found)
         if any(f"{found.module}.".startswith(f"{late}.") for late in LATE)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_commands_know_what_talks_to_other_machines() -> None:
+    wrong = [
+        str(found)
+        for source in python_files(CORE)
+        for part in [source.relative_to(CORE).parts[0]]
+        for found in imports_of(source)
+        if part_of_core(found.module) in OUTWARD
+        if part not in ("cli", "testing", part_of_core(found.module))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_library_is_reached_through_its_doors(library: str) -> None:
+    wrong = [
+        str(found)
+        for source in python_files(CORE)
+        for found in imports_of(source)
+        if found.module.partition(".")[0] == library
+        if not str(source.relative_to(CORE)).startswith(DOORS[library])
     ]
     assert not wrong, "\n".join(wrong)
 

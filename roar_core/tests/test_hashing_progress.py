@@ -50,7 +50,7 @@ def test_a_long_round_shows_one_line_that_fits_and_is_cleared(
     with HashProgress(stream, XTERM) as progress:
         shown_after(progress, 1.05)
         shown = on_screen(screen)
-    line = "roar: hashing 1.0 GiB of 4.0 GiB, 7 file"
+    line = "roar: hashing 1.1 GB of 4.3 GB, 7 files d"
     assert shown == f"\r\x1b[K\x1b[2m{line[:39]}\x1b[0m"
     assert on_screen(screen) == "\r\x1b[K"
 
@@ -60,7 +60,7 @@ def test_no_color_means_plain_words(terminal: tuple[int, io.TextIOWrapper]) -> N
     screen, stream = terminal
     with HashProgress(stream, {**XTERM, "NO_COLOR": "1"}) as progress:
         shown_after(progress, 1.05)
-        assert on_screen(screen).startswith("\r\x1b[Kroar: hashing 1.0 GiB")
+        assert on_screen(screen).startswith("\r\x1b[Kroar: hashing 1.1 GB")
 
 
 def test_a_short_round_shows_nothing(terminal: tuple[int, io.TextIOWrapper]) -> None:
@@ -92,8 +92,8 @@ def test_a_terminal_that_cannot_clear_a_line_gets_nothing(
     ("done", "total", "files", "line"),
     [
         (0, 0, 0, "roar: hashing 0 B of 0 B, 0 files done, 0 B/s"),
-        (1536, 10 << 20, 1, "roar: hashing 1.5 KiB of 10.0 MiB, 1 file done, 768 B/s"),
-        (3 << 40, 5 << 40, 12, "roar: hashing 3.0 TiB of 5.0 TiB, 12 files done, 1.5 TiB/s"),
+        (1536, 10 << 20, 1, "roar: hashing 1.5 kB of 10.5 MB, 1 file done, 768 B/s"),
+        (3 << 40, 5 << 40, 12, "roar: hashing 3.3 TB of 5.5 TB, 12 files done, 1.6 TB/s"),
     ],
 )
 def test_the_line_says_how_far_how_many_and_how_fast(

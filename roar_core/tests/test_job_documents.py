@@ -253,9 +253,9 @@ def test_a_document_that_is_no_job_is_refused() -> None:
         from_wire({"jobUid": "1" * 32, "metadata": '{"roar": {"v": 1}}'})
 
 
-def test_other_clients_find_what_they_look_for() -> None:
-    """The keys of GLaaS v1, section 4.3."""
-    job: Document = {
+def build(**more: Any) -> Document:
+    """A build that read nothing and wrote nothing."""
+    return {
         "uid": "1" * 32,
         "hash": "blake3:" + "f" * 64,
         "session": SESSION["id"],
@@ -290,8 +290,26 @@ def test_other_clients_find_what_they_look_for() -> None:
         "labels": {},
         "task": None,
         "masked": [],
-    }
-    wire = to_wire(job, SESSION, "1.2.3")
+    } | more
+
+
+def test_a_command_is_told_as_far_as_a_registry_takes_it() -> None:
+    """A shell's `*` may be a hundred thousand names."""
+    names = [f"shards/part-{number:08}.parquet" for number in range(100_000)]
+    wire = to_wire(build(command=["cat", *names]), SESSION, "1.2.3")
+    metadata = json.loads(wire["metadata"])
+    kept = metadata["runtime"]["command"]
+    assert len(wire["metadata"]) <= 1 << 20
+    assert kept[:-1] == ["cat", *names][: len(kept) - 1]
+    assert kept[-1] == "…"
+    assert metadata["roar"]["left_out"] == {"arguments": 100_001 - (len(kept) - 1)}
+    with pytest.raises(RoarError, match="more than a registry takes of one job"):
+        to_wire(build(packages={"python": {"n" * 2_000_000: "1"}, "system": {}}), SESSION, "1")
+
+
+def test_other_clients_find_what_they_look_for() -> None:
+    """The keys of GLaaS v1, section 4.3."""
+    wire = to_wire(build(), SESSION, "1.2.3")
     metadata = json.loads(wire["metadata"])
     assert wire["command"] == "make 'a b'"
     assert (wire["step_number"], wire["job_type"], wire["timestamp"]) == (2, "build", 1767225600.5)

@@ -1,25 +1,16 @@
-"""What stands between a client and a registry: it counts requests, kills clients, hides features.
-
-And a process that has everything imported, from which clients are forked: a client costs little.
-"""
+"""What stands between a client and a registry: counts requests, kills clients, hides features."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import attrs
-from machines import Ended, Machine
 
 
 @attrs.define
@@ -100,68 +91,3 @@ def standing_between(registry_url: str) -> Iterator[Between]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-_FORKING = """
-import json, os, sys
-import httpx
-import roar_core.cli.register, roar_core.cli.register_view
-import roar_core.registry.publishing.registering, roar_core.registry.log.proving
-from roar_core.cli.main import run_command_line
-for line in sys.stdin:
-    order = json.loads(line)
-    child = os.fork()
-    if not child:
-        os.chdir(order["cwd"])
-        os.environ.clear()
-        os.environ.update(order["environ"])
-        for number, name in ((1, order["out"]), (2, order["err"])):
-            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        status = run_command_line(order["words"])
-        sys.stdout.flush()
-        os._exit(status)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-class Clients:
-    """Forks clients, one at a time; `kill` ends the one that runs."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _FORKING],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._child = 0
-
-    def roar(self, machine: Machine, *words: str) -> Ended:
-        """As `Machine.roar`; the exit code of a client that was killed is -9."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        out, err = self._folder / "out", self._folder / "err"
-        order = {
-            "words": words,
-            "cwd": str(machine.project),
-            "environ": machine.environment(),
-            "out": str(out),
-            "err": str(err),
-        }
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        self._child = int(self._process.stdout.readline())
-        status = int(self._process.stdout.readline())
-        return Ended(status, out.read_text(), err.read_text())
-
-    def kill(self) -> None:
-        os.kill(self._child, signal.SIGKILL)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
-        self._process.stdout.close()

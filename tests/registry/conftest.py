@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+from machines import roar_commands
 from plugins.glaas.tests.conftest import database_url as database_url
 from plugins.glaas.tests.conftest import elsewhere as elsewhere
+from plugins.glaas.tests.conftest import forking_glaas as forking_glaas
 from plugins.glaas.tests.conftest import postgresql as postgresql
 from plugins.glaas.tests.conftest import registry as registry
 from plugins.glaas.tests.conftest import serve as serve
 from plugins.glaas.tests.conftest import shared as shared
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forking_roar() -> Iterator[None]:
+    """Begun before any test, each of which must leave no descriptor behind."""
+    roar_commands()
+    yield
+    roar_commands().close()

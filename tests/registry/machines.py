@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from roar_core.store.composites import Datasets
 from roar_core.store.labels import write_labels
 from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
+from roar_core.testing.forking import Forking
 
 # Recognisable, and nobody's.
 CANARY = "hunter2-not-a-real-password"
@@ -63,15 +63,7 @@ class Machine:
 
     def roar(self, *words: str) -> Ended:
         """Run `roar` in the project, with nobody to answer questions."""
-        done = subprocess.run(
-            [sys.executable, "-m", "roar_core", *words],
-            cwd=self.project,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = roar_commands().run(words, cwd=self.project, environ=self.environment())
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def store(self) -> Store:
@@ -96,6 +88,23 @@ class Machine:
         with connection:
             connection.execute("UPDATE job SET uid = lower(hex(randomblob(16)))")
         connection.close()
+
+
+@functools.cache
+def roar_commands() -> Forking:
+    """What commands of `roar` are forked from; the fixture `forking_roar` ends it."""
+    asking = ("register", "log", "label_sync", "resolving")
+    modules = ["httpx", "roar_core.cli.main", "roar_core.store.writer"]
+    modules += [f"roar_core.cli.registry.{name}" for name in asking]
+    modules += [f"roar_core.registry.{n}" for n in ("publishing.registering", "log.proving")]
+    return Forking("roar_core.__main__:main", modules)
+
+
+def kill_newest() -> None:
+    """Kill the `roar` of a machine that was begun last."""
+    newest = roar_commands().newest
+    assert newest is not None
+    newest.kill()
 
 
 def new_machine(root: Path, url: str, **environ: str) -> Machine:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from between import Between, Clients, standing_between
-from machines import Machine, new_machine, record_work
+from between import Between, standing_between
+from machines import Machine, kill_newest, new_machine, record_work
 
 from roar_glaas.storage.tables import registration, staged
 
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
 PLAIN = frozenset({"links_batch", "known_jobs"})
-
-
-@pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    found = Clients(tmp_path_factory.mktemp("clients"))
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -78,15 +71,14 @@ def test_killed_at_any_request(
     shared: Registry,
     between: Between,
     machine: Machine,
-    clients: Clients,
     tmp_path: Path,
     is_plain: bool,
 ) -> None:
     record_work(machine)
     between.hidden = PLAIN if is_plain else frozenset()
-    between.victim = clients.kill
+    between.victim = kill_newest
     undisturbed = machine.twin(tmp_path / "undisturbed")
-    ended = clients.roar(undisturbed, "register", "-y")
+    ended = undisturbed.roar("register", "-y")
     assert ended.exit_code == 0, ended.stderr
     sequence = list(between.requests)
     expected = registered(shared, undisturbed)
@@ -99,9 +91,9 @@ def test_killed_at_any_request(
         victim.rename_jobs()
         between.requests.clear()
         between.kill_at = number
-        assert clients.roar(victim, "register", "-y").exit_code == -9
+        assert victim.roar("register", "-y").exit_code == -9
         between.kill_at = 0
-        again = clients.roar(victim, "register", "-y")
+        again = victim.roar("register", "-y")
         assert again.exit_code == 0, (request, again.stderr)
         assert registered(shared, victim) == expected, request
         assert victim.rows("SELECT * FROM registration") == []
@@ -111,31 +103,31 @@ def test_killed_at_any_request(
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
 def test_one_that_the_registry_gave_up_is_begun_anew(
-    shared: Registry, between: Between, machine: Machine, clients: Clients
+    shared: Registry, between: Between, machine: Machine
 ) -> None:
     record_work(machine)
-    between.victim, between.kill_at = clients.kill, 6
-    assert clients.roar(machine, "register", "-y").exit_code == -9
+    between.victim, between.kill_at = kill_newest, 6
+    assert machine.roar("register", "-y").exit_code == -9
     (begun,) = machine.rows("SELECT name FROM registration")
     with shared.database() as database, database.write() as connection:
         gone = sa.delete(registration).where(registration.c.public_id == begun[0])
         connection.execute(sa.delete(staged).where(staged.c.registration_id.in_(_id_of(begun[0]))))
         assert connection.execute(gone).rowcount == 1
     between.kill_at = 0
-    assert clients.roar(machine, "register", "-y").exit_code == 0
+    assert machine.roar("register", "-y").exit_code == 0
     assert len(registered(shared, machine)[0]) == 3
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
 def test_what_is_too_large_is_sent_in_halves(
-    shared: Registry, between: Between, machine: Machine, clients: Clients, tmp_path: Path
+    shared: Registry, between: Between, machine: Machine, tmp_path: Path
 ) -> None:
     record_work(machine)
     twin = machine.twin(tmp_path / "two")
     twin.rename_jobs()
-    assert clients.roar(twin, "register", "-y").exit_code == 0
+    assert twin.roar("register", "-y").exit_code == 0
     between.most_bytes = 3_500
-    ended = clients.roar(machine, "register", "-y")
+    ended = machine.roar("register", "-y")
     assert ended.exit_code == 0, ended.stderr
     assert registered(shared, machine) == registered(shared, twin)
     between.most_bytes = 500
@@ -143,39 +135,37 @@ def test_what_is_too_large_is_sent_in_halves(
     with sqlite3.connect(machine.project / ".roar" / "roar.db") as connection:
         connection.execute("DELETE FROM receipt")
     connection.close()
-    ended = clients.roar(machine, "register", "-y")
+    ended = machine.roar("register", "-y")
     assert ended.exit_code == 1
     assert "takes nothing this large" in ended.stderr
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
 def test_an_overlap_that_nobody_tells_of_is_a_conflict_with_what_is_there(
-    shared: Registry, between: Between, machine: Machine, clients: Clients, tmp_path: Path
+    shared: Registry, between: Between, machine: Machine, tmp_path: Path
 ) -> None:
     record_work(machine)
     twin = machine.twin(tmp_path / "two")
     between.hidden = PLAIN
-    assert clients.roar(machine, "register", "-y", "@1").exit_code == 0
+    assert machine.roar("register", "-y", "@1").exit_code == 0
     (session,) = machine.rows("SELECT DISTINCT session_hash FROM receipt")
-    ended = clients.roar(twin, "register", "-y")
+    ended = twin.roar("register", "-y")
     assert ended.exit_code == 1
     assert session[0][:12] in ended.stderr
     # Who has the receipts sends the rest.
-    assert clients.roar(machine, "register", "-y").exit_code == 0
+    assert machine.roar("register", "-y").exit_code == 0
     assert machine.rows("SELECT count(*) FROM receipt") == [(3,)]
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
-def test_without_a_registry_nothing_is_lost(
-    shared: Registry, machine: Machine, clients: Clients
-) -> None:
+def test_without_a_registry_nothing_is_lost(shared: Registry, machine: Machine) -> None:
     record_work(machine)
-    shown = clients.roar(machine, "status", "--json").document
+    shown = machine.roar("status", "--json").document
     assert shown["unregistered"] == 3
-    assert clients.roar(machine, "register", "-y").exit_code == 0
-    shown = clients.roar(machine, "status", "--json").document
+    assert machine.roar("register", "-y").exit_code == 0
+    shown = machine.roar("status", "--json").document
     assert shown["unregistered"] == 0
-    assert "all 3 jobs are registered" in clients.roar(machine, "status").stdout
+    assert "all 3 jobs are registered" in machine.roar("status").stdout
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import pytest
 from stock import recorded as recorded
 from stock import stock_client as stock_client
 
+from roar_core.testing.forking import Forking
 from roar_core.testing.needs import leave_out
 from roar_glaas.storage.database import Database, open_database, sqlite_address
 
@@ -106,6 +109,8 @@ class Registry:
     def glaas(self, *words: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """A command that looks after it."""
         where = ("--data", self.data, "--database", self.database_url)
+        if not stdin:
+            return glaas_commands().run([*words, *where])
         return subprocess.run(
             [sys.executable, "-m", "roar_glaas.cli", *words, *where],
             input=stdin,
@@ -210,24 +215,35 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 @contextmanager
 def serving(database_url: str, data: Path) -> Iterator[Registry]:
     """`glaas serve` until the block ends; it must then stop without a traceback."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "roar_glaas.cli", "serve", "--port", "0"),
-            *("--data", data, "--database", database_url),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        line = process.stderr.readline()
-        assert " at http://" in line, line
-        url = line.rpartition(" at ")[2].strip()
-        # No connection outlives its request, and with it the test that made it.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        with httpx.Client(base_url=url, timeout=30, limits=limits) as client:
-            yield Registry(url, client, database_url, data)
-    finally:
-        process.terminate()
-        _, rest = process.communicate(timeout=30)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as said, Path(os.devnull).open() as nothing:
+        words = ("serve", "--port", "0", "--data", data, "--database", database_url)
+        process = glaas_commands().start(words, (nothing.fileno(), 1, writing))
+        os.close(writing)
+        try:
+            line = said.readline()
+            assert " at http://" in line, line
+            url = line.rpartition(" at ")[2].strip()
+            # No connection outlives its request, and with it the test that made it.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            with httpx.Client(base_url=url, timeout=30, limits=limits) as client:
+                yield Registry(url, client, database_url, data)
+        finally:
+            process.kill(signal.SIGTERM)
+            process.wait(30)
+            rest = said.read()
     assert rest == ""
+
+
+@functools.cache
+def glaas_commands() -> Forking:
+    """What commands of `glaas` are forked from; `forking_glaas` ends it."""
+    return Forking("roar_glaas.cli:main", ["roar_glaas.app", "roar_glaas.cli.serve"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forking_glaas() -> Iterator[None]:
+    """Begun before any test, each of which must leave no descriptor behind."""
+    glaas_commands()
+    yield
+    glaas_commands().close()

@@ -106,8 +106,7 @@ static void chunk(const uint8_t *in, size_t length, uint64_t counter, uint8_t ou
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((target_clones("avx2", "default")))
 #endif
-static void
-eight_chunks(const uint8_t *in, uint64_t counter, uint8_t out[LANES * DIGEST]) {
+static void eight_chunks(const uint8_t *in, uint64_t counter, uint8_t out[LANES * DIGEST]) {
     lanes h[8], low, high;
     for (int i = 0; i < 8; i++)
         h[i] = (lanes){0} + IV[i];

@@ -1,4 +1,4 @@
-"""How names and times are spelt in documents: JSON has text only, and file names hold any bytes."""
+"""How names, times and sizes are spelt: JSON has text only, and file names hold any bytes."""
 
 from __future__ import annotations
 
@@ -40,3 +40,13 @@ def exact_timestamp(ns: int) -> str:
     """Nanoseconds since the epoch as RFC 3339 UTC, every digit of them."""
     seconds, fraction = divmod(ns, 1_000_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:09d}Z"
+
+
+def size(size_bytes: float) -> str:
+    """Bytes in decimal units, three significant digits: `12.3 kB`."""
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} PB"

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from roar_core.spelling import size
+
 Document = Mapping[str, Any]
 
 # A command may have two megabytes of arguments; who wants them all asks `roar show`.
@@ -246,16 +248,6 @@ def short_hash(name: str | None) -> str:
         return "unknown"
     algorithm, _, digits = name.partition(":")
     return f"{algorithm}:{digits[:12]}"
-
-
-def size(size_bytes: int) -> str:
-    """Bytes in decimal units: `12.3 kB`."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} TB"
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from roar_core.cli import output
-from roar_core.cli.resolving import Opened, answered, remote_option
+from roar_core.cli.registry.resolving import Opened, answered, remote_option
 from roar_core.garbage import collection_paused
 
 

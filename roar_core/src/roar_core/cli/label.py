@@ -11,8 +11,8 @@ import click
 
 from roar_core.cli import output, wording
 from roar_core.cli.entities import Entity, find_entity
-from roar_core.cli.label_sync import sync
 from roar_core.cli.opening import open_project
+from roar_core.cli.registry.label_sync import sync
 from roar_core.errors import UsageError
 from roar_core.store.label_documents import (
     flattened,
@@ -59,7 +59,7 @@ def set_labels(ref: str, labels: tuple[str, ...], remote: bool, as_json: bool) -
     """
     wanted = from_words(labels)
     if remote:
-        from roar_core.cli.label_remote import change_remote
+        from roar_core.cli.registry.label_remote import change_remote
 
         change_remote(ref, wanted, (), as_json=as_json)
         return
@@ -89,7 +89,7 @@ def unset(ref: str, keys: tuple[str, ...], remote: bool, as_json: bool) -> int:
         return found
 
     if remote:
-        from roar_core.cli.label_remote import change_remote
+        from roar_core.cli.registry.label_remote import change_remote
 
         missing = change_remote(ref, {}, tuple(paths), as_json=as_json)
     else:
@@ -109,7 +109,7 @@ def show(ref: str, remote: bool, as_json: bool) -> None:
     Example: roar label show model.pkl
     """
     if remote:
-        from roar_core.cli.label_remote import show_remote
+        from roar_core.cli.registry.label_remote import show_remote
 
         show_remote(ref, as_json=as_json)
         return
@@ -133,7 +133,7 @@ def history(ref: str, remote: bool, as_json: bool) -> None:
     Example: roar label history @3
     """
     if remote:
-        from roar_core.cli.label_remote import history_remote
+        from roar_core.cli.registry.label_remote import history_remote
 
         history_remote(ref, as_json=as_json)
         return

@@ -20,7 +20,7 @@ from roar_core.cli.lineage_view import (
     used_document,
     walk_document,
 )
-from roar_core.cli.resolving import Opened, answered, remote_option
+from roar_core.cli.registry.resolving import Opened, answered, remote_option
 from roar_core.lineage.closure import downstream, upstream
 from roar_core.lineage.edges import input_of, inputs_of, outputs_of
 from roar_core.lineage.session import JobRow, jobs_by_id

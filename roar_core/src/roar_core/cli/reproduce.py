@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_core.cli import output
-from roar_core.cli.resolving import Opened, answered, remote_option
+from roar_core.cli.registry.resolving import Opened, answered, remote_option
 from roar_core.errors import RoarError, UnreproducibleError, UsageError
 from roar_core.project import recordable_project
 

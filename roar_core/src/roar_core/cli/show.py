@@ -11,12 +11,12 @@ import click
 
 from roar_core.cli import output
 from roar_core.cli.opening import open_project
-from roar_core.cli.registration_view import (
+from roar_core.cli.registry.registration_view import (
     print_registrations,
     registration_documents,
     registrations_about,
 )
-from roar_core.cli.resolving import Opened, answered, remote_option
+from roar_core.cli.registry.resolving import Opened, answered, remote_option
 from roar_core.errors import NotFoundError, UsageError
 from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session_jobs
 from roar_core.lineage.tasks import Family, family_of

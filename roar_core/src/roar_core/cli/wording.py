@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from roar_core.cli import output
+from roar_core.spelling import size as size
 
 if TYPE_CHECKING:
     from roar_core.model.coverage import Coverage
@@ -31,16 +32,6 @@ _INTERPRETERS = ("bash", "sh", "dash", "zsh", "Rscript", "ruby", "perl", "node",
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 job`, `2 jobs`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def size(size_bytes: int) -> str:
-    """Bytes in decimal units, three significant digits: `12.3 kB`."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} PB"
 
 
 def duration(seconds: float) -> str:

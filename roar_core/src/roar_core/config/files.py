@@ -37,6 +37,15 @@ def user_file(environ: Mapping[str, str]) -> Path | None:
     return Path(home, ".config", "roar", "global.toml") if home.startswith("/") else None
 
 
+def state_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where what roar remembers for the user lies, None without a home; XDG_STATE_HOME likewise."""
+    folder = environ.get("XDG_STATE_HOME", "")
+    if folder.startswith("/"):
+        return Path(folder, "roar")
+    home = environ.get("HOME", "")
+    return Path(home, ".local", "state", "roar") if home.startswith("/") else None
+
+
 def label_of(path: Path, project_root: Path | None) -> str:
     """How messages call a file: relative to the project when it lies there."""
     if project_root is not None and path.is_relative_to(project_root):

@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 
 from roar_core.config import files
-from roar_core.config.writing import locked, replace
+from roar_core.config.own_files import locked, replace
 from roar_core.errors import ConfigError
 from roar_core.registry.address import normalised
 

@@ -58,13 +58,6 @@ class Intent:
         by = f", as {self.owner}" if self.owner else ""
         return f"{self.visibility}{by}{f', in {self.project}' if self.project else ''}"
 
-    @property
-    def label_scope(self) -> Mapping[str, Any] | None:
-        """The same as labels are reconciled with, where public has to be said; None: anonymous."""
-        if self.kind == PUBLIC:
-            return _of_user(PUBLIC)
-        return self.scope_request
-
 
 def intent_of(
     connection: Connection,

@@ -6,6 +6,7 @@ cuts short is SIGBUS.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -87,13 +88,9 @@ class FileTransfer:
             os.replace(draft, path)
         else:
             try:
-                os.link(draft, path)  # which never replaces
+                place_new(draft, path)
             except FileExistsError as error:
                 raise AlreadyThereError(f"there is a file at {upload.url} already") from error
-            except OSError:  # a file system without hard links
-                if os.path.lexists(path):
-                    raise AlreadyThereError(f"there is a file at {upload.url} already") from None
-                os.rename(draft, path)
 
     def _look(self, path: str, name: str, url: str) -> RemoteObject:
         try:
@@ -121,6 +118,20 @@ def path_of_url(url: str) -> str:
     if "\0" in path:
         raise UsageError(f"{url} names no file: it holds a NUL")
     return path
+
+
+def place_new(draft: str, path: str) -> None:
+    """Give a file its name, and replace nothing. Raises FileExistsError, and other OSErrors."""
+    try:
+        os.link(draft, path)  # which never replaces
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+        os.rename(draft, path)
+    else:
+        os.unlink(draft)
 
 
 def sync_folder(folder: str) -> None:

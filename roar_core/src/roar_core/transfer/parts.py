@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from roar_core.errors import AlreadyThereError, RoarError
 from roar_core.hookspecs import RemoteObject
-from roar_core.transfer.file import PART_PREFIX, sync_folder
+from roar_core.transfer.file import PART_PREFIX, place_new, sync_folder
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -79,7 +79,12 @@ class Part:
             if replace:
                 os.replace(self.path, self.target)
             else:
-                self._place_beside_nothing()
+                try:
+                    place_new(self.path, self.target)
+                except FileExistsError as error:
+                    raise AlreadyThereError(
+                        f"{self.target} came to be there meanwhile; --force replaces it"
+                    ) from error
             self._forget_list()
             return os.fstat(self._descriptor)
 
@@ -94,22 +99,6 @@ class Part:
         os.close(self._descriptor)
         if self._list is not None:
             os.close(self._list)
-
-    def _place_beside_nothing(self) -> None:
-        try:
-            os.link(self.path, self.target)  # which never replaces
-        except FileExistsError as error:
-            raise AlreadyThereError(
-                f"{self.target} came to be there meanwhile; --force replaces it"
-            ) from error
-        except OSError:  # a file system without hard links
-            if os.path.lexists(self.target):
-                raise AlreadyThereError(
-                    f"{self.target} came to be there meanwhile; --force replaces it"
-                ) from None
-            os.rename(self.path, self.target)
-        else:
-            os.unlink(self.path)
 
     def _recall(self, source: RemoteObject) -> None:
         """Believe the list of ranges if it is of these very bytes, else begin a new one."""

@@ -89,6 +89,19 @@ def digest_of(told: Any, name: str) -> bytes:
     return found
 
 
+def text_of(told: Any, name: str) -> str:
+    """A text of an answer."""
+    found = _object(told).get(name)
+    if not isinstance(found, str):
+        raise ToldError(f"the log tells no text in {name}")
+    return found
+
+
+def bytes_of(told: Any, name: str) -> bytes:
+    """Bytes that an answer has in hexadecimal."""
+    return _bytes(_object(told).get(name), name)
+
+
 def _key(said: Mapping[str, Any]) -> LogKey:
     return LogKey(
         digest_of(said, "publicKey"),

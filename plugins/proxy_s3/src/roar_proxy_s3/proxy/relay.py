@@ -23,6 +23,7 @@ from roar_proxy_s3.proxy.store import HOP_BY_HOP, Store
 from roar_proxy_s3.proxy.telling import Passage, Teller
 
 RUN, ORIGIN = "Roar-Run", "Roar-Origin"
+_SMALL = 65536
 _OWN = frozenset((RUN.lower(), ORIGIN.lower()))
 
 
@@ -56,7 +57,7 @@ class Relay:
             return await self._returned(request, answer, passage)
 
     async def _sent(self, request: web.BaseRequest) -> tuple[Passage, aiohttp.ClientResponse]:
-        path, _, query = request.message.path.partition("?")
+        path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):
             raise invalid("roar's proxy is an S3 endpoint, not an HTTP proxy")
         target, host = Target(path, query), request.headers.get("Host", "").lower()
@@ -124,15 +125,28 @@ class Relay:
     async def _returned(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse, passage: Passage
     ) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        response.headers.update(_end_to_end(answer.headers))
-        passage.answered(answer.status, answer.headers)
+        status, reason, headers = answer.status, answer.reason, _end_to_end(answer.headers)
+        response: web.StreamResponse
+        length = answer.content_length
+        if length and length <= _SMALL and request.method != "HEAD":
+            # In one system call with the headers: these are half of what a small request costs.
+            try:
+                body = await answer.read()
+            except aiohttp.ClientError as error:
+                return _refused(request, _why(error))
+            response = web.Response(status=status, reason=reason, headers=headers, body=body)
+            passage.answered(status, answer.headers)
+            passage.came(body)
+        else:
+            response = web.StreamResponse(status=status, reason=reason, headers=headers)
+            passage.answered(status, answer.headers)
         is_all = False
         try:
             await response.prepare(request)
-            async for piece in answer.content.iter_any():
-                passage.came(piece)
-                await response.write(piece)
+            if not isinstance(response, web.Response):
+                async for piece in answer.content.iter_any():
+                    passage.came(piece)
+                    await response.write(piece)
             await response.write_eof()
             is_all = True
         except aiohttp.ClientError as error:
@@ -161,4 +175,4 @@ def _why(error: Exception) -> Refusal:
         return invalid("the request cannot be sent to the store")
     if isinstance(error, aiohttp.ClientConnectorError):
         return unavailable(f"the store does not answer: {error}")
-    return unavailable("the store closed the connection before it answered")
+    return unavailable("the store broke the connection off")

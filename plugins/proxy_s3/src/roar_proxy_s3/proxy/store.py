@@ -43,9 +43,10 @@ class Store:
         self._settings = settings
         self._regions: dict[str, str] = {}
         self._proxies = urllib.request.getproxies_environment()
-        context = ssl.create_default_context(cafile=settings.ca_bundle)
+        # The library has the system's certificates loaded when it is imported.
+        trusted = settings.ca_bundle and ssl.create_default_context(cafile=settings.ca_bundle)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S, ssl=context),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S, ssl=trusted or True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from roar_core.registry.labels.documents import artifact_name, digest_of
+from roar_core.registry.scopes import ANONYMOUS
 from roar_core.store.labels import EntityKind
 
 if TYPE_CHECKING:
     import sqlite3
 
-_ANONYMOUS = "anonymous"
 _WORDS = {"session": "dag", "job": "job", "artifact": "artifact"}
 
 
@@ -72,7 +72,7 @@ def targets_of(
         "JOIN receipt ON receipt.job = near.job JOIN job ON job.id = near.job "
         "WHERE registry = ? AND owner <> ? "
         "GROUP BY session_hash ORDER BY max(direction) DESC, max(learnt_at_ns) DESC, session_hash",
-        (entity, registry, _ANONYMOUS),
+        (entity, registry, ANONYMOUS),
     ).fetchall()
     return [
         Target(
@@ -100,7 +100,7 @@ def labelled_targets(db: sqlite3.Connection, registry: str) -> Iterator[Target]:
 def is_registered(db: sqlite3.Connection, registry: str) -> bool:
     """Whether anything here is registered there in somebody's name."""
     query = "SELECT EXISTS (SELECT 1 FROM receipt WHERE registry = ? AND owner <> ?)"
-    return bool(db.execute(query, (registry, _ANONYMOUS)).fetchone()[0])
+    return bool(db.execute(query, (registry, ANONYMOUS)).fetchone()[0])
 
 
 def jobs_of(db: sqlite3.Connection, uids: Iterable[str]) -> dict[str, int]:

@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from roar_core.registry.log.visiting import Visit, ask, bytes_of, consistency, inclusion, text_of
+from roar_core.registry.log.visiting import Visit, ask, consistency, inclusion
 from roar_core.transparency.merkle import Growing, leaf_hash
 from roar_core.transparency.statements import withheld_bytes
-from roar_core.transparency.told import ToldError, digest_of, number_of
+from roar_core.transparency.told import ToldError, bytes_of, digest_of, number_of, text_of
 from roar_core.transparency.verifying import (
     key_at,
     verify_consistency,

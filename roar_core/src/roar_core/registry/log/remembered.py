@@ -8,15 +8,15 @@ only reads or registers with anonymously, and because `roar logout` must not for
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from roar_core.config.files import state_folder
+from roar_core.config.own_files import locked, replace
 from roar_core.errors import RegistryError
 from roar_core.transparency.continuing import Seen
 from roar_core.transparency.told import ToldError, seen_of
@@ -49,15 +49,7 @@ class Memory(NamedTuple):
         """Put `seen_told`'s document in place of what was kept: all of it or nothing."""
         text = json.dumps({"url": self.url, **told}, indent=1) + "\n"
         try:
-            fd, fresh = tempfile.mkstemp(prefix=f".{self.file.name}.", dir=self.file.parent)
-            with ExitStack() as cleaning:
-                cleaning.callback(Path(fresh).unlink)
-                with os.fdopen(fd, "wb") as stream:  # mkstemp made it 0600
-                    stream.write(text.encode())
-                    stream.flush()
-                    os.fsync(fd)
-                Path(fresh).replace(self.file)
-                cleaning.pop_all()
+            replace(self.file, text.encode())
         except OSError as error:
             raise RegistryError(f"{self.file} cannot be written: {error.strerror}") from error
 
@@ -77,32 +69,18 @@ def memory_of(url: str, environ: Mapping[str, str]) -> Iterator[Memory]:
     Two visits at once would each find that the other's newer head is not the one they compared
     with. Raises RegistryError without a directory for it.
     """
-    import fcntl
-
-    folder = _folder(environ)
+    folder = state_folder(environ)
+    if folder is None:
+        raise RegistryError(
+            "there is no home directory to remember the registry's log in; set HOME or"
+            " XDG_STATE_HOME"
+        )
     # Readable, and one for one address whatever characters that has.
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2])[:64]
-    file = folder / f"{readable}-{sha256(url.encode()).hexdigest()[:12]}.json"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise RegistryError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    file = folder / "registries" / f"{readable}-{sha256(url.encode()).hexdigest()[:12]}.json"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(file))
+        except OSError as error:
+            raise RegistryError(f"{file.parent} cannot be written: {error.strerror}") from error
         yield Memory(url, file)
-    finally:
-        os.close(fd)
-
-
-def _folder(environ: Mapping[str, str]) -> Path:
-    """XDG base directory specification: a relative XDG_STATE_HOME is ignored."""
-    state = environ.get("XDG_STATE_HOME", "")
-    home = environ.get("HOME", "")
-    if state.startswith("/"):
-        return Path(state, "roar", "registries")
-    if home.startswith("/"):
-        return Path(home, ".local", "state", "roar", "registries")
-    raise RegistryError(
-        "there is no home directory to remember the registry's log in; set HOME or XDG_STATE_HOME"
-    )

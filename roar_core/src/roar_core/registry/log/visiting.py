@@ -13,7 +13,7 @@ from roar_core.transparency.continuing import (
     signature_problems,
 )
 from roar_core.transparency.statements import LogKey, TreeHead
-from roar_core.transparency.told import ToldError, head_of, keys_of, path_of
+from roar_core.transparency.told import ToldError, bytes_of, head_of, keys_of, path_of, text_of
 
 if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
@@ -74,22 +74,6 @@ def ask(connection: Connection, path: str, params: Mapping[str, str] | None = No
         if error.status in _CANNOT:
             raise ToldError(f"it does not show what its head claims: {error}") from error
         raise
-
-
-def text_of(told: Any, name: str) -> str:
-    """A text of an answer; raises ToldError."""
-    found = told.get(name) if isinstance(told, dict) else None
-    if not isinstance(found, str):
-        raise ToldError(f"the log tells no text in {name}")
-    return found
-
-
-def bytes_of(told: Any, name: str) -> bytes:
-    """Bytes that an answer has in hexadecimal; raises ToldError."""
-    try:
-        return bytes.fromhex(text_of(told, name))
-    except ValueError as error:
-        raise ToldError(f"the log tells no hexadecimal digits in {name}") from error
 
 
 def _whether_in(connection: Connection, key: LogKey, head: TreeHead) -> Sequence[str]:

@@ -6,11 +6,12 @@ A checkout that comes with an answer to the question would not be the user's own
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from roar_core.config.files import state_folder
+from roar_core.config.own_files import locked, replace
 from roar_core.registry.publishing.destination import Destination
 
 
@@ -22,11 +23,9 @@ class Consent:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Consent:
-        """That of the user whose environment this is (XDG base directory specification)."""
-        folder, home = environ.get("XDG_STATE_HOME", ""), environ.get("HOME", "")
-        if not folder.startswith("/"):
-            folder = f"{home}/.local/state" if home.startswith("/") else ""
-        return cls(Path(folder, "roar", "published.json") if folder else None)
+        """That of the user whose environment this is."""
+        folder = state_folder(environ)
+        return cls(None if folder is None else folder / "published.json")
 
     def is_given(self, destination: Destination) -> bool:
         """Whether the user agreed before to publish to this registry, and as publicly."""
@@ -37,11 +36,9 @@ class Consent:
         """Remember that the user agreed; where there is no home, nothing is kept."""
         if self._path is None or self.is_given(destination):
             return
-        agreed = self._read() | {destination.registry: destination.visibility}
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        new.write_text(json.dumps(agreed, indent=1), encoding="utf-8")
-        new.replace(self._path)
+        with locked(self._path):
+            agreed = self._read() | {destination.registry: destination.visibility}
+            replace(self._path, json.dumps(agreed, indent=1).encode())
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -32,6 +32,11 @@ class Destination:
     audience: str
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Registry and owner, under which receipts are kept."""
+        return self.registry, self.owner
+
+    @property
     def is_anonymous(self) -> bool:
         return self.owner == ANONYMOUS
 

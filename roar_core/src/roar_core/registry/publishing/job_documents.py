@@ -59,9 +59,7 @@ def to_wire(
         "exit_code": job["exit_code"],
         "job_type": job["kind"],
         "step_number": int(step or 1),
-        "metadata": json.dumps(
-            _metadata(job, session, version, sides or sides_of(job)), separators=(",", ":")
-        ),
+        "metadata": _text(_metadata(job, session, version, sides or sides_of(job))),
     }
     if job["hash"] is not None:
         document["job_hash"] = job["hash"].partition(":")[2]

@@ -39,7 +39,7 @@ def known_jobs(
 
     What the registry answers is kept; a receipt that it contradicts is forgotten.
     """
-    place = (destination.registry, destination.owner)
+    place = destination.place
     with database.reading() as db:
         remembered = read_receipts(db, *place, uids)
     if not ability.known_jobs:

@@ -10,6 +10,7 @@ from roar_core.errors import RegistryError
 from roar_core.registry.publishing.destination import Destination
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.work import Work
+from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import Receipt
 
 
@@ -43,7 +44,7 @@ def plan_of(
     private = {
         receipt.session_hash
         for uid, receipt in known.items()
-        if uid in work.jobs and receipt.visibility == "private"
+        if uid in work.jobs and receipt.visibility == PRIVATE
     }
     return Plan(
         work,

@@ -12,9 +12,11 @@ from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.plan import Plan, check, plan_of
 from roar_core.registry.publishing.sending import Published, Sender
 from roar_core.registry.publishing.tokens import Tokens
+from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import Receipt, jobs_of_session, read_receipts
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from roar_core.registry.connection import Connection
@@ -66,7 +68,9 @@ class Registering:
         if begun is not None and begun.session_hash is None:
             # It may be registered; only finishing it tells, and has its labels follow.
             known = {uid: receipt for uid, receipt in known.items() if uid not in begun.uids}
-        return plan_of(self.work, sender.destination, known, self._in_sessions(known.values()))
+        with sender.database.reading() as db:
+            sessions = _private_sessions(db, sender.destination, known.values())
+        return plan_of(self.work, sender.destination, known, sessions)
 
     def carry_out(self, plan: Plan) -> list[Published]:
         """Do it, and first finish what was begun. Returns the sessions that came of it.
@@ -88,18 +92,18 @@ class Registering:
         """Whether something is to be finished that the user agreed to before."""
         return self.sender.unfinished(self.work) is not None
 
-    def _in_sessions(self, receipts: Collection[Receipt]) -> dict[str, tuple[str, ...]]:
-        place = (self.sender.destination.registry, self.sender.destination.owner)
-        hashes = {r.session_hash for r in receipts if r.visibility == "private"}
-        with self.sender.database.reading() as db:
-            return {name: jobs_of_session(db, *place, name) for name in hashes}
-
 
 def remembered_plan(database: Database, work: Work, destination: Destination) -> Plan:
     """What is to be done as far as this machine knows: nobody is asked."""
-    place = (destination.registry, destination.owner)
     with database.reading() as db:
-        known = read_receipts(db, *place, tuple(work.jobs))
-        hashes = {r.session_hash for r in known.values() if r.visibility == "private"}
-        sessions = {name: jobs_of_session(db, *place, name) for name in hashes}
+        known = read_receipts(db, *destination.place, tuple(work.jobs))
+        sessions = _private_sessions(db, destination, known.values())
     return plan_of(work, destination, known, sessions)
+
+
+def _private_sessions(
+    db: sqlite3.Connection, destination: Destination, receipts: Collection[Receipt]
+) -> dict[str, tuple[str, ...]]:
+    """The jobs here of each private session, by its hash."""
+    hashes = {receipt.session_hash for receipt in receipts if receipt.visibility == PRIVATE}
+    return {name: jobs_of_session(db, *destination.place, name) for name in hashes}

@@ -75,7 +75,7 @@ class Sender:
         One that cannot is forgotten.
         """
         with self.database.reading() as db:
-            begun = read_unfinished(db, *self._place)
+            begun = read_unfinished(db, *self.destination.place)
         if begun is None:
             return None
         if (
@@ -200,8 +200,8 @@ class Sender:
         receipts = [Receipt(uid, digest, self.destination.visibility, url) for uid in begun.uids]
         now = time.time_ns()
         with self.database.writing() as db:
-            keep_receipts(db, *self._place, receipts, now)
-            keep_unfinished(db, *self._place, done, now)
+            keep_receipts(db, *self.destination.place, receipts, now)
+            keep_unfinished(db, *self.destination.place, done, now)
         leaf = told.get("logIndex")
         return done, leaf if type(leaf) is int and leaf >= 0 else None
 
@@ -234,16 +234,12 @@ class Sender:
 
     def _keep(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
-            keep_unfinished(db, *self._place, begun, time.time_ns())
+            keep_unfinished(db, *self.destination.place, begun, time.time_ns())
 
     def _forget(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
-            forget_unfinished(db, *self._place)
+            forget_unfinished(db, *self.destination.place)
         self.tokens.forget(begun.name)
-
-    @property
-    def _place(self) -> tuple[str, str]:
-        return self.destination.registry, self.destination.owner
 
 
 class _Known:

@@ -5,10 +5,10 @@ Never in the database, which people copy and send around.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
+from roar_core.config.own_files import replace
 from roar_core.errors import RoarError
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -23,12 +23,7 @@ class Tokens:
     def keep(self, name: str, secret: str) -> None:
         """Write the secret of the registration of this name, whole or not at all."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        path = self._path(name)
-        new = path.with_name(f"{path.name}.new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret)
-        new.replace(path)
+        replace(self._path(name), secret.encode())
 
     def read(self, name: str) -> str | None:
         """The secret; None when it is not here."""

@@ -9,7 +9,7 @@ import click
 
 from roar_core.cli import output, wording
 from roar_core.cli.asking import agreed
-from roar_core.cli.reaching import json_option, reach, registry_config, url_option
+from roar_core.cli.registry.reaching import json_option, reach, registry_config, url_option
 from roar_core.errors import LogError, NotFoundError
 
 if TYPE_CHECKING:

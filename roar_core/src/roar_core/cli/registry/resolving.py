@@ -16,6 +16,7 @@ import click
 
 from roar_core.cli import output
 from roar_core.cli.opening import open_project
+from roar_core.cli.registry.reaching import reach, registry_config
 from roar_core.errors import AmbiguousError, NotFoundError, RegistryError
 from roar_core.project import Project, find_project, working_directory
 from roar_core.store.writer import Store
@@ -69,7 +70,7 @@ def answered(
             if registry is None:
                 raise
             try:
-                with _laid_over(refs, direction, patience=1) as opened:
+                with _laid_over(refs, direction, is_lookup=True) as opened:
                     return ask(opened)
             except RegistryError as error:
                 output.warn(str(error))
@@ -82,11 +83,10 @@ def _registry_to_look_up(
     refs: Sequence[str], nothing: NotFoundError, *, asks_when_empty: bool
 ) -> str | None:
     """The registry to ask because nothing here answers; None when it is not to be asked."""
-    from roar_core.config.layers import load
     from roar_core.registry.resolving.names import digits_in, is_url
 
     project = find_project(working_directory())
-    config = load(project.root, project.roar_dir, os.environ)
+    config = registry_config()
     is_empty = not project.database.exists()
     askable = [
         ref
@@ -103,20 +103,15 @@ def _registry_to_look_up(
 
 @contextmanager
 def _laid_over(
-    refs: Sequence[str], direction: Direction, patience: int | None = None
+    refs: Sequence[str], direction: Direction, *, is_lookup: bool = False
 ) -> Iterator[Opened]:
     """A copy of what is recorded here with what the registry knows around `refs` in it."""
-    from roar_core.config.layers import load
-    from roar_core.registry.connection import ATTEMPTS, connect
     from roar_core.registry.resolving.asking import ask
     from roar_core.registry.resolving.questions import names_asked, target_here
 
     with ExitStack() as stack:
         project, local = _open_what_is_here(stack)
-        config = load(project.root, project.roar_dir, os.environ)
-        connection = stack.enter_context(
-            connect(config, os.environ, attempts=patience or ATTEMPTS, warn=output.warn)
-        )
+        connection = stack.enter_context(reach(registry_config(), is_lookup=is_lookup))
         url = connection.url
         names = {ref: names_asked(ref, local, project, direction, url) for ref in refs}
         is_here = [local is not None and target_here(local, ref, project) for ref in refs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from roar_core.cli import output
-from roar_core.cli.reaching import json_option, reach, registry_config
+from roar_core.cli.registry.reaching import json_option, reach, registry_config
 from roar_core.errors import RegistryError
 
 _MEANINGS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from roar_core.cli import output, wording
-from roar_core.cli.asking import agreed
 from roar_core.cli.opening import open_project
-from roar_core.cli.reaching import json_option, reach, registry_config
+from roar_core.cli.registry.agreeing import is_agreed
+from roar_core.cli.registry.reaching import json_option, reach, registry_config
 from roar_core.config.layers import Config
 from roar_core.config.redacting import redactor_of
-from roar_core.errors import LogError, RefusedError, RegistryError, UsageError
+from roar_core.errors import LogError, RegistryError, UsageError
 from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def _show(
     reading: Reading, config: Config, flags: Flags, *, show_masked: bool, as_json: bool
 ) -> int:
     """The preview, from what this machine knows: the registry is not asked anything."""
-    from roar_core.cli.register_view import preview_document, preview_lines
+    from roar_core.cli.registry.register_view import preview_document, preview_lines
     from roar_core.registry.publishing.destination import planned_destination
     from roar_core.registry.publishing.registering import remembered_plan
     from roar_core.store.database import Database
@@ -139,7 +138,7 @@ def _show(
 def _publish(
     reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
 ) -> int:
-    from roar_core.cli.register_view import summary_lines
+    from roar_core.cli.registry.register_view import summary_lines
 
     done = publish(reading, config, flags, yes=yes, show_masked=show_masked)
     if done is None:
@@ -164,7 +163,7 @@ class Done(NamedTuple):
     @property
     def document(self) -> dict[str, Any]:
         """docs/json.md, "registration"."""
-        from roar_core.cli.register_view import preview_document
+        from roar_core.cli.registry.register_view import preview_document
 
         return preview_document(
             self.plan,
@@ -182,9 +181,8 @@ def publish(
 
     Raises RegistryError: what was sent until then counts, and the next time goes on there.
     """
-    from roar_core.cli.register_view import preview_lines
-    from roar_core.cli.sending_progress import SendingProgress
-    from roar_core.registry.publishing.consent import Consent
+    from roar_core.cli.registry.register_view import preview_lines
+    from roar_core.progress import ProgressLine
     from roar_core.registry.publishing.destination import destination_of
     from roar_core.registry.publishing.registering import Registering
     from roar_core.store.writer import Store
@@ -195,10 +193,14 @@ def publish(
         if destination.is_anonymous:
             connection = stack.enter_context(connection.as_nobody())
         store = stack.enter_context(Store.open(reading.project.roar_dir))
-        progress = SendingProgress()
+        progress = ProgressLine()
+
+        def advance(done: int, total: int) -> None:
+            progress.show(lambda _: f"roar: sending, {done:,} of {total:,} requests")
+
         registering = Registering.at(
             *(connection, store, reading.project.roar_dir, destination),
-            *(reading.work, reading.read, progress),
+            *(reading.work, reading.read, advance),
         )
         plan = registering.plan()
         has_begun = registering.has_begun()
@@ -208,11 +210,14 @@ def publish(
                 output.note(line)
             for warning in warnings:
                 output.warn(warning)
-            consent = Consent.of(os.environ)
-            if not (yes or has_begun or consent.is_given(destination)):
-                if not _is_agreed(plan, destination):
-                    return None
-                consent.keep(destination)
+            jobs = wording.count(len(plan.new), "job")
+            if not is_agreed(
+                destination,
+                f"publish {jobs}" if plan.new else "make it public",
+                yes=yes or has_begun,
+                otherwise="sent; look at it with --dry-run, and agree with -y",
+            ):
+                return None
         with progress:
             published = registering.carry_out(plan)
         leaves = _proven(connection, store, destination, reading.work)
@@ -227,7 +232,7 @@ def _proven(
     Checks that the log goes on, and that it holds whatever of `work` was not found in it before:
     what was stays so as long as the log only grows. Raises LogError when it does not.
     """
-    from roar_core.cli.registration_view import proof_sentence
+    from roar_core.cli.registry.registration_view import proof_sentence
     from roar_core.registry.log.keeping import prove_sessions
     from roar_core.store.logged import unproven
 
@@ -242,20 +247,6 @@ def _proven(
         return {}
     output.note(proof_sentence(connection.url, proof))
     return {} if proof is None else proof.sessions
-
-
-def _is_agreed(plan: Plan, destination: Destination) -> bool:
-    """Whether the user says yes. Raises RefusedError when there is nobody to ask."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise RefusedError(
-            f"publishing to {destination.registry}, for {destination.audience} to see, was not"
-            " agreed to yet, and nothing was sent; look at it with --dry-run, and agree with -y"
-        )
-    jobs = wording.count(len(plan.new), "job")
-    what = f"publish {jobs}" if plan.new else "make it public"
-    return agreed(
-        f"{what} at {destination.registry}, for {destination.audience} to see?", yes=False
-    )
 
 
 def _warnings(plan: Plan, project: Project) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_core.cli import output
-from roar_core.cli.reaching import json_option, reach, registry_config, url_option
+from roar_core.cli.registry.reaching import json_option, reach, registry_config, url_option
 from roar_core.errors import RegistryError, RoarError, UnauthorisedError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def login(token_file: str | None, force: bool, url: str | None, as_json: bool) -
 
     Examples: roar login · roar login --url https://registry.example.org · roar login --token-file -
     """
-    from roar_core.cli.account_view import account_document
+    from roar_core.cli.registry.account_view import account_document
     from roar_core.registry.address import address_of
     from roar_core.registry.callers import TOKEN_VARIABLE, LoginCaller
     from roar_core.registry.credentials import CredentialFile

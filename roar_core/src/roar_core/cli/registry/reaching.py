@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-LOOKUP_ATTEMPTS = 2
+_LOOKUP_ATTEMPTS = 1
 
 
 def registry_config() -> Config:
@@ -31,12 +31,12 @@ def reach(
 ) -> Connection:
     """A connection to the registry; nothing is sent yet. Warnings and waits are told on stderr.
 
-    `is_lookup`: somebody waits for an answer that has other sources too, so that an unreachable
-    registry is given up sooner.
+    `is_lookup`: nobody asked for the registry by name, so that one that does not answer at once is
+    given up.
     """
     from roar_core.registry.connection import ATTEMPTS, connect
 
-    attempts = LOOKUP_ATTEMPTS if is_lookup else ATTEMPTS
+    attempts = _LOOKUP_ATTEMPTS if is_lookup else ATTEMPTS
     return connect(
         config, os.environ, anonymous=anonymous, url=url, attempts=attempts, warn=output.warn
     )
@@ -48,4 +48,5 @@ def url_option(command: F) -> F:
 
 
 def json_option(command: F) -> F:
+    """`--json`: a document in place of words."""
     return click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")(command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_core.cli import output
-from roar_core.cli.reaching import json_option, reach, registry_config, url_option
+from roar_core.cli.registry.reaching import json_option, reach, registry_config, url_option
 from roar_core.errors import NotFoundError, UnauthorisedError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def whoami(url: str | None, as_json: bool) -> int:
 
     Example: roar whoami --json | jq -r .user.name
     """
-    from roar_core.cli.account_view import account_document, credential_words, nobody
+    from roar_core.cli.registry.account_view import account_document, credential_words, nobody
 
     with reach(registry_config(), url=url) as connection:
         caller = connection.caller
@@ -56,7 +56,7 @@ def status(url: str | None, as_json: bool) -> int:
 
     Example: roar auth status --url https://registry.example.org
     """
-    from roar_core.cli.account_view import account_document, credential_words, nobody
+    from roar_core.cli.registry.account_view import account_document, credential_words, nobody
 
     config = registry_config()
     origin = config.origin("registry.url")

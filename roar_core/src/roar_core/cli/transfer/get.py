@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from roar_core.cli import output, transfer_words
+from roar_core.cli import output
+from roar_core.cli.transfer import words as transfer_words
 
 if TYPE_CHECKING:
     from roar_core.transfer.getting import GetWishes

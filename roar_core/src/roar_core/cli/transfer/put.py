@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roar_core.cli import output, transfer_words
+from roar_core.cli import output
+from roar_core.cli.transfer import words as transfer_words
 from roar_core.errors import RoarError, UsageError
 
 if TYPE_CHECKING:
-    from roar_core.cli.publishing import Publication
+    from roar_core.cli.registry.publication import Publication
     from roar_core.project import Project
     from roar_core.transfer.putting import Putting, PutWishes
 
@@ -82,7 +83,7 @@ def put(
     command += transfer_words.recorded_words(words)
     publication = None
     if not no_register:
-        from roar_core.cli.publishing import Publication
+        from roar_core.cli.registry.publication import Publication
 
         publication = Publication(public=public, private=private, anonymous=anonymous, yes=yes)
     return _upload(

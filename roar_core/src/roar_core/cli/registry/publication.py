@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from roar_core.cli import output
-from roar_core.cli.asking import agreed
-from roar_core.errors import RefusedError
+from roar_core.cli import output, wording
+from roar_core.cli.registry.agreeing import is_agreed
 
 if TYPE_CHECKING:
     from roar_core.model.job import Job
@@ -32,39 +29,28 @@ class Publication:
         Reaches the registry, so that one that refuses is known before anything is uploaded. Raises
         RegistryError, and RefusedError when there is nobody to ask.
         """
-        from roar_core.cli.reaching import reach, registry_config
-        from roar_core.registry.publishing.consent import Consent
+        from roar_core.cli.registry.reaching import reach, registry_config
         from roar_core.registry.publishing.destination import destination_of
 
         config = registry_config()
         with reach(config, anonymous=self.anonymous) as connection:
             destination = destination_of(connection, config, self._flags())
-        consent = Consent.of(os.environ)
-        if self.yes or consent.is_given(destination):
-            return True
-        if sys.stdin is None or not sys.stdin.isatty():
-            raise RefusedError(
-                f"publishing to {destination.registry}, for {destination.audience} to see, was not"
-                " agreed to yet, and nothing was uploaded; agree with -y, or upload alone with"
-                " --no-register"
-            )
-        question = (
-            f"upload {files:,} {'file' if files == 1 else 'files'} to {where}, and publish all that"
-            f" they came from at {destination.registry}, for {destination.audience} to see?"
+        what = f"upload {wording.count(files, 'file')} to {where}"
+        return is_agreed(
+            destination,
+            f"{what}, and publish all that they came from",
+            yes=self.yes,
+            otherwise="uploaded; agree with -y, or upload alone with --no-register",
         )
-        if not agreed(question, yes=False):
-            return False
-        consent.keep(destination)
-        return True
 
     def carry_out(self, job: Job, *, quiet: bool) -> dict[str, Any]:
         """Register the job and all that it came from; the part of the document about it.
 
         Raises RegistryError: what was sent until then counts, and the next time goes on there.
         """
-        from roar_core.cli.reaching import registry_config
-        from roar_core.cli.register import Reading, publish
-        from roar_core.cli.register_view import summary_lines
+        from roar_core.cli.registry.reaching import registry_config
+        from roar_core.cli.registry.register import Reading, publish
+        from roar_core.cli.registry.register_view import summary_lines
 
         config = registry_config()
         reading = Reading(job.uid, absolute_paths=False, config=config)

@@ -44,7 +44,7 @@ def sync(
         raise UsageError("give one of --ours and --theirs")
     decided = "ours" if ours else "theirs" if theirs else ""
     from roar_core.cli.opening import open_project
-    from roar_core.cli.reaching import reach, registry_config
+    from roar_core.cli.registry.reaching import reach, registry_config
     from roar_core.store.writer import Store
 
     with reach(registry_config()) as connection:

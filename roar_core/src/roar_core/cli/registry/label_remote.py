@@ -79,7 +79,7 @@ class _reached:
     """A connection, and what REF is called there."""
 
     def __init__(self, ref: str) -> None:
-        from roar_core.cli.reaching import reach, registry_config
+        from roar_core.cli.registry.reaching import reach, registry_config
 
         self._ref = ref
         self._connection = reach(registry_config())

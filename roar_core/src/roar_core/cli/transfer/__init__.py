@@ -1,0 +1,1 @@
+"""`roar get` and `roar put`: the commands that move files, and record it."""
