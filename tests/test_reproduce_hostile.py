@@ -212,3 +212,27 @@ def test_at_a_terminal_the_user_is_asked(
     os.close(ours)
     assert is_asked
     assert target(copied).exists() == (exit_code == 0)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["roar", "run", "--", "touch", "owned"],
+        ["roar", "get", "-o", "link/owned", "in"],
+    ],
+)
+def test_a_recorded_get_only_fetches_and_only_into_the_target(
+    project: ProjectUnderTest, command: list[str]
+) -> None:
+    """Its words go to roar itself, which could be told to do anything else."""
+    source = project.write("in", "1")
+    git(project, "init", "-q")
+    (project.root / "link").symlink_to(project.root.parent)
+    git(project, "add", "link")
+    git(project, "commit", "-q", "-m", "c")
+    assert project.roar("get", str(source), "out").exit_code == 0
+    alter(project, "UPDATE job SET command = ?", json.dumps(command))
+    result = again(project, "@1", "--keep-going")
+    assert result.exit_code == 3
+    assert "Traceback" not in result.stderr
+    assert not [path for path in project.root.parent.rglob("*owned*") if ".roar" not in path.parts]

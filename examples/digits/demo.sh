@@ -45,3 +45,4 @@ show roar dag
 show roar show models/model.npz
 
 printf '\nIt is all in %s: go there, and try roar log, roar show report.json, roar show @2.\n' "$folder"
+printf 'To let others ask where a file came from: docs/team.md; what would leave this machine: roar register --dry-run.\n'

@@ -106,6 +106,9 @@ def edges(draw: st.DrawFn) -> Document:
             "whole": draw(st.booleans()),
             "bits": draw(st.none() | st.just("AAE=")),
         }
+    if kind == "object":
+        told = {"version": draw(maybe_words), "etag": draw(maybe_words)}
+        edge |= {key: value for key, value in told.items() if value is not None}
     if draw(st.integers(0, 9)) == 0:
         edge["raw"] = "/w=="
     return edge
@@ -291,6 +294,41 @@ def build(**more: Any) -> Document:
         "task": None,
         "masked": [],
     } | more
+
+
+def an_object(number: int, **more: Any) -> Document:
+    return {
+        "path": f"s3://bucket/models/{number}",
+        "place": "store",
+        "hash": f"blake3:{number:064x}",
+        "size": 9,
+        "kind": "object",
+        "hash_state": "exact",
+        "producer": None,
+        "further_producers": [],
+        "composite": None,
+        "etag": f"{number:032x}",
+        **more,
+    }
+
+
+def test_ten_thousand_objects_are_told_of_one_job_in_full() -> None:
+    objects = [an_object(number) for number in range(10_000)]
+    job = build(kind="put", outputs=objects)
+    wire = to_wire(job, SESSION, "1.2.3")
+    assert len(wire["metadata"]) < 1 << 20
+    found = from_wire(as_told(job, wire))["outputs"]
+    assert spelled(found) == spelled(objects)
+
+
+def test_what_stores_call_their_objects_is_left_out_where_it_is_too_much() -> None:
+    objects = [an_object(number, version="v" * 64) for number in range(12_000)]
+    job = build(kind="get", inputs=objects)
+    wire = to_wire(job, SESSION, "1.2.3")
+    assert json.loads(wire["metadata"])["roar"]["left_out"] == {"names of objects": 24_000}
+    found = from_wire(as_told(job, wire))["inputs"]
+    assert {edge["kind"] for edge in found} == {"object"}
+    assert {edge["path"] for edge in found} == {edge["path"] for edge in objects}
 
 
 def test_a_command_is_told_as_far_as_a_registry_takes_it() -> None:

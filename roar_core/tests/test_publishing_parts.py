@@ -22,7 +22,11 @@ from roar_core.registry.publishing.dataset_documents import (
 )
 from roar_core.registry.publishing.destination import Destination
 from roar_core.registry.publishing.pieces import Ability
+from roar_core.registry.publishing.plan import plan_of
+from roar_core.registry.publishing.preview import preview_of
 from roar_core.registry.publishing.tokens import Tokens
+from roar_core.registry.publishing.work import Wanted
+from roar_core.store.registrations import Receipt
 
 Document = dict[str, Any]
 
@@ -95,7 +99,7 @@ def test_a_secret_is_its_users_alone(tmp_path: Path) -> None:
 
 
 def test_what_a_registry_does_not_say_it_cannot_do() -> None:
-    assert Ability.from_health("down") == Ability(False, False, False, False)
+    assert Ability.from_health("down") == Ability(*[False] * 5)
     assert not Ability.from_health({"features": {"registration_sessions": 1}}).anonymous
 
 
@@ -164,3 +168,34 @@ def test_an_object_known_by_its_etag_alone_is_described_by_it() -> None:
         "source_type": None,
     }
     assert artifact_to_wire(told | {"hash": "crc:1", "digests": {"crc": "1"}}) is None
+
+
+def test_consent_that_cannot_be_kept_is_asked_for_again(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    consent = Consent.of({"XDG_STATE_HOME": str(tmp_path / "state")})
+    there = Destination("https://r.test", "anonymous", "public", None, "public", "everybody")
+    consent.keep(there)
+    assert not consent.is_given(there)
+
+
+def test_a_secret_goes_into_a_folder_of_our_own_or_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "else").mkdir()
+    (tmp_path / "registrations").symlink_to(tmp_path / "else")
+    with pytest.raises(RoarError, match="is a link"):
+        Tokens(tmp_path).keep("name", "secret")
+    assert not list((tmp_path / "else").iterdir())
+    (tmp_path / "registrations").unlink()
+    (tmp_path / "registrations").write_text("a file")
+    with pytest.raises(RoarError, match="cannot be written"):
+        Tokens(tmp_path).keep("name", "secret")
+    Tokens(tmp_path).forget("name")
+
+
+def test_what_is_registered_already_is_not_read() -> None:
+    uids = ("a" * 32, "b" * 32)
+    wanted = Wanted("@2", uids, lambda: pytest.fail("was read"))
+    known = {uid: Receipt(uid, "c" * 64, "public", None) for uid in uids}
+    plan = plan_of(wanted, uids, destination(), known, {})
+    assert plan.is_done
+    assert list(plan.there) == list(reversed(uids))
+    assert preview_of(plan).jobs == 0

@@ -6,6 +6,7 @@ import json
 import signal
 from base64 import b64encode
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -67,6 +68,22 @@ def test_members_of_a_dataset_keep_their_paths_and_are_told() -> None:
         {"path": "token=fake", "hash": HASH, "note": "token=***"}
     ]
     assert found.kept == (Masked("/components/0/path", "generic_token_arg", "token"),)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_one"),
+    [
+        *(("2.38.0", True), ("1:0.20.5-3+deb12u1", True), ("2!1.0rc1.post2", True)),
+        *(("hunter2-not-real", False), ("ghp4fake4fake", False), ("4f1e9a7cfake4f1e9a7c", False)),
+    ],
+)
+def test_a_package_of_a_secret_name_keeps_its_version(version: str, is_one: bool) -> None:
+    packages = {"packages": {"python": {"google-auth": version}}}
+    told = redact({"jobs": [packages]}).document["jobs"][0]["packages"]["python"]["google-auth"]
+    assert told == (version if is_one else MASK)
+    metadata = redact({"metadata": json.dumps(packages)}).document["metadata"]
+    assert (version in metadata) is is_one
+    assert redact({"google-auth": version}).document == {"google-auth": MASK}
 
 
 def test_what_is_clean_is_the_same_object() -> None:
@@ -196,3 +213,24 @@ def test_a_thousand_jobs_are_looked_through_by_few_steps() -> None:
     """What keeps it quick: a clean text costs a look for each hint, and no pattern at all."""
     sieve = DEFAULT.sieve("python train.py --lr 0.1 data/part-1.csv")
     assert sieve == ()
+
+
+@pytest.mark.parametrize("value", [["zip", "-P", "hunter2"], "zip -r -P hunter2 all.zip data"])
+def test_the_only_hint_may_be_the_name_of_a_program(value: object) -> None:
+    told = redact({"command": value})
+    assert "hunter2" not in str(told.document)
+    assert [masked.rule for masked in told.masked] == ["generic_password_arg"]
+
+
+@pytest.mark.parametrize("redactor", [DEFAULT, Redactor(names=frozenset({'my"pin', "caf\u00e9"}))])
+def test_what_was_clean_before_hides_nothing_later(redactor: Redactor) -> None:
+    clean = {"a": 'x" y', "b": ["path/1", "path/2"], "c": {"d": "plain"}}
+    told = {"b": ["path/1", "password=hunter2"], "c": {"d": 'x" y', "e": 'my"pin'}}
+    for _ in range(2):
+        assert redact(clean, redactor).document is clean
+        assert redact(told, redactor).document == told | {"b": ["path/1", "password=***"]}
+
+
+def test_what_is_no_json_is_looked_through_all_the_same() -> None:
+    told = redact({("a", 1): MappingProxyType({"note": "password=hunter2"}), "b": b"x"})
+    assert told.document == {("a", 1): {"note": "password=***"}, "b": b"x"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -241,6 +243,30 @@ def test_an_endless_answer_is_cut(
     faulty.replies = [(200, {}, b"1" * (1 << 20) + b"1")]
     with pytest.raises(UnreachableError, match="more than 1 MiB"):
         asking().connection.get("x")
+    packed = gzip.compress(bytes(2 << 20))
+    faulty.replies = [(200, {"Content-Encoding": "gzip"}, packed)]
+    with pytest.raises(UnreachableError, match="more than 1 MiB"):
+        asking().connection.get("x")
+    faulty.replies = [(200, {"Content-Encoding": "gzip, gzip"}, gzip.compress(packed))]
+    with pytest.raises(UnreachableError, match="nobody asked for"):
+        asking().connection.get("x")
+
+
+def test_an_answer_that_drips_is_given_up(
+    faulty: Faulty, asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_PATIENCE_S", -1.0)
+    faulty.replies = [told(200)]
+    with pytest.raises(UnreachableError, match="a few bytes at a time"):
+        asking().connection.get("x")
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".test"])
+def test_a_host_that_no_name_can_have_is_a_sentence(
+    asking: Callable[..., Asking], host: str
+) -> None:
+    with pytest.raises(UnreachableError, match="no address that can be asked"):
+        asking(f"http://{host}").connection.get("x")
 
 
 def test_a_refused_token_does_not_keep_from_public_reads(
@@ -301,3 +327,12 @@ def test_a_hostile_sentence_is_cut_and_masked(
         asking().connection.get("x")
     assert (secret in str(caught.value), len(str(caught.value)) < 400) == (False, True)
     assert len(caught.value.code) == 64
+
+
+def test_without_tls_no_list_of_authorities_is_read(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes as long as the rest of a request to a registry on this machine."""
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: pytest.fail("was read"))
+    with Connection(Address(faulty.url, True, True)) as connection:
+        assert connection.get("health") == {"ok": True}

@@ -178,3 +178,26 @@ def test_the_end_of_a_token_is_read_in_every_way_that_servers_tell_it() -> None:
     ):
         found = Login.from_document({"token": "t", "expires_at": text}, 5.0)
         assert (found and found.expires_at_s) == at_s
+
+
+@pytest.mark.parametrize("lasts_s", [1e308, float("inf"), float("nan"), -1e300])
+def test_a_token_that_lasts_for_ever_is_kept_without_its_end(
+    file: CredentialFile, lasts_s: float
+) -> None:
+    found = Login.from_document({"access_token": "canary", "expires_in": lasts_s}, time.time())
+    assert found is not None
+    keep(file, URL, Record(found))
+    kept = file.record(URL, time.time()).login
+    assert kept is not None
+    assert kept.expires_at_s is None
+
+
+def test_a_folder_that_a_link_leads_to_keeps_its_mode(tmp_path: Path, file: CredentialFile) -> None:
+    elsewhere = tmp_path / "dotfiles"
+    elsewhere.mkdir(mode=0o755)
+    assert file.path is not None
+    file.path.parent.mkdir(parents=True)
+    file.path.symlink_to(elsewhere / "auth.json")
+    keep(file, URL, Record(LOGIN))
+    assert elsewhere.stat().st_mode & 0o777 == 0o755
+    assert (elsewhere / "auth.json").stat().st_mode & 0o777 == 0o600

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roar_core.errors import RoarError
-from roar_core.transfer.names import problem_of, refuse_clashes
+from roar_core.transfer.names import problem_below, problem_of, refuse_clashes
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,9 @@ def test_names_that_differ_in_case_clash_on_request_alone() -> None:
         refuse_clashes(places, "here")
         with pytest.raises(RoarError, match="only in case"):
             refuse_clashes(places, "here", fold=True)
+
+
+@pytest.mark.parametrize("name", [".git/hooks/post-checkout", "a/.GIT/config", ".roar/config.toml"])
+def test_a_listing_writes_nothing_that_git_or_roar_obeys(name: str) -> None:
+    assert problem_below(name) is not None
+    assert problem_below(name.replace(".", "_")) is None

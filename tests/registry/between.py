@@ -18,13 +18,15 @@ class Between:
     """A proxy: `requests` are the calls that came by.
 
     Before request number `kill_at` (from 1) is answered, `victim` is killed: the registry has it
-    then, and the client does not know. Bodies of more than `most_bytes` are refused.
+    then, and the client does not know. Bodies of more than `most_bytes` are refused. `hidden` are
+    features that `/health` does not tell, and where `missing` is part of a path there is nothing.
     """
 
     url: str = ""
     kill_at: int = 0
     victim: Callable[[], None] = lambda: None
     hidden: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
     most_bytes: int = 1 << 30
     requests: list[str] = attrs.field(factory=list)
 
@@ -48,6 +50,9 @@ def standing_between(registry_url: str) -> Iterator[Between]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             between.requests.append(f"{self.command} {self.path.removeprefix('/api/v1/')}")
             number = len(between.requests)
+            if any(part in self.path for part in between.missing):
+                self._answer(404, "application/json", b'{"message": "Cannot find this"}')
+                return
             if len(body) > between.most_bytes:
                 self._answer(413, "application/json", b'{"detail": "too large"}')
                 return

@@ -13,6 +13,7 @@ from plugins.glaas.tests.conftest import postgresql as postgresql
 from plugins.glaas.tests.conftest import registry as registry
 from plugins.glaas.tests.conftest import serve as serve
 from plugins.glaas.tests.conftest import shared as shared
+from plugins.glaas.tests.conftest import stock_client as stock_client
 
 
 @pytest.fixture(scope="session", autouse=True)

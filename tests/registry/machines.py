@@ -126,13 +126,14 @@ def record(
     reads: tuple[Edge, ...] = (),
     writes: tuple[Edge, ...] = (),
     datasets: tuple[Dataset, ...] = (),
+    second: int | None = None,
     **more: Any,
 ) -> Job:
-    """A job of the machine's project that has ended."""
+    """A job of the machine's project that has ended: begun in this second, or after all others."""
     root = str(machine.project)
     with machine.store() as store:
         with store.reading() as db:
-            number = db.execute("SELECT count(*) FROM job").fetchone()[0]
+            number = second or db.execute("SELECT count(*) FROM job").fetchone()[0]
         begun = store.begin(
             Job(
                 uid=uuid.uuid4().hex,

@@ -81,9 +81,11 @@ def serving_git(checkout: Path, folder: Path) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/work.git"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/work.git"
+        finally:
+            server.shutdown()
+            thread.join()
     shutil.rmtree(folder / "work.git")
 
 

@@ -189,3 +189,44 @@ def test_labels_there_are_read_and_changed_by_who_may(
         assert said.exit_code == 1
         assert "in your name; publish" in said.stderr
         assert "roar register" in said.stderr
+
+
+def test_making_it_public_leaves_the_labels_that_others_changed(machine: Machine) -> None:
+    machine.roar("label", "set", "@1", "stage=edited", "seen=true", "--remote")
+    widened = machine.roar("register", "-y", "--public")
+    assert widened.exit_code == 0, widened.stderr
+    assert there(machine, "@1")["labels"] == {"stage": "edited", "seen": True}
+
+
+def test_what_others_registered_is_left_out_and_one_s_own_is_not(
+    shared: Registry, ada: Person, tmp_path: Path
+) -> None:
+    made = new_machine(tmp_path / "two", shared.url)
+    machine = InProcess(made.root, made.environ)
+    record_work(machine)
+    assert machine.roar("register", "@1", "-y", "--anonymous").exit_code == 0
+    machine.environ["ROAR_TOKEN"] = ada.secret
+    assert machine.roar("register", "-y").exit_code == 0
+    machine.roar("label", "set", "@1", "stage=new")
+    machine.roar("label", "set", "@2", "team=new")
+    done = machine.roar("label", "sync", "-y")
+    assert done.exit_code == 0, done.stderr
+    assert "stay as they are" in done.stderr
+    assert there(machine, "@2")["labels"] == {"team": "new"}
+
+
+def test_labels_are_set_by_hash_where_nothing_was_recorded(
+    machine: Machine, shared: Registry, ada: Person, tmp_path: Path
+) -> None:
+    made = new_machine(tmp_path / "other", shared.url, ROAR_TOKEN=ada.secret)
+    other = InProcess(made.root, made.environ)
+    model = model_of(machine)
+    changed = other.roar("label", "set", model, "stage=checked", "--remote")
+    assert changed.exit_code == 0, changed.stderr
+    assert there(machine, "@2")["labels"] == {"team": "vision", "metrics": {"loss": 2}}
+    assert there(machine, model)["labels"]["stage"] == "checked"
+    # Of what has no labels yet, the session is told by the artifact.
+    unknown = "blake3:" + "e" * 64
+    refused = other.roar("label", "set", unknown, "stage=checked", "--remote")
+    assert refused.exit_code == 1
+    assert "shows no session in which artifact eeee" in refused.stderr

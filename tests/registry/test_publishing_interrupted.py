@@ -119,6 +119,22 @@ def test_one_that_the_registry_gave_up_is_begun_anew(
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
+def test_labels_that_were_refused_are_sent_the_next_time(
+    shared: Registry, between: Between, machine: Machine
+) -> None:
+    record_work(machine)
+    between.missing = ("/labels/batch",)
+    for _ in range(2):
+        ended = machine.roar("register", "-y")
+        assert ended.exit_code == 1
+    between.missing = ()
+    ended = machine.roar("register", "-y")
+    assert ended.exit_code == 0, ended.stderr
+    assert registered(shared, machine)[1] == [(True, 1, {"stage": "raw"})]
+    assert machine.rows("SELECT * FROM registration") == []
+
+
+@pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
 def test_what_is_too_large_is_sent_in_halves(
     shared: Registry, between: Between, machine: Machine, tmp_path: Path
 ) -> None:
@@ -214,6 +230,7 @@ def test_registering_is_a_milestone_and_a_dry_run_is_none(
         return [json.loads(path.read_text())["trigger"] for path in queued]
 
     assert roar("register", "--dry-run") == 0
+    assert roar("register", "--package", str(machine.root / "package.json")) == 0
     assert "register" not in triggers()
     assert roar("register", "-y") == 0
     assert triggers().count("register") == 1

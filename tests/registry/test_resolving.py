@@ -169,7 +169,8 @@ def test_a_registry_that_is_down_costs_a_sentence(world: World) -> None:
     assert (before.exit_code, after.exit_code) == (1, 1)
     said = after.stderr.splitlines()
     assert "cannot be reached" in said[1]
-    assert said[2:] == before.stderr.splitlines()
+    told = [f"{line}; a registry is asked with --remote" for line in said[2:]]
+    assert told == before.stderr.splitlines()
     shown = bob.roar("show", "own.bin", "--remote")
     assert shown.exit_code == 0
     assert "cannot be reached" in shown.stderr

@@ -147,8 +147,19 @@ def test_nobody_publishes_anonymously_or_not_at_all(lab: Lab) -> None:
         ("public", {}),
         ("lab/cats", {}),
     ):
-        with pytest.raises(UnauthorisedError, match="nobody is signed in"):
-            lab.intent(scope, known=False, **flags)
+        for asks in (True, False):  # a preview tells what would happen
+            with pytest.raises(UnauthorisedError, match="nobody is signed in"):
+                lab.intent(scope, known=False, asks=asks, **flags)
+
+
+def test_a_preview_tells_as_much_as_is_known_without_asking(lab: Lab) -> None:
+    assert lab.intent("private", asks=False).visibility == "private"
+    planned = lab.intent(f"{lab.name}/fish", asks=False)
+    assert (planned.visibility, planned.is_public, planned.is_anonymous) == ("", False, False)
+    assert planned.words == f"to whom {lab.name}/fish is open, in {lab.name}/fish"
+    unusable = attrs.evolve(lab, environ=lab.environ | {"ROAR_TOKEN": "no token"})
+    with pytest.raises(UnauthorisedError, match="holds no token"):
+        unusable.intent("private", asks=False)
 
 
 def test_a_refused_token_publishes_nothing(lab: Lab) -> None:

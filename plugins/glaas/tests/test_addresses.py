@@ -13,7 +13,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml"}
 def test_an_empty_registry_says_how_to_register(registry: Registry) -> None:
     page = registry.client.get("/", headers=HTML).text
     assert "Nothing is here yet" in page
-    assert f"export GLAAS_URL={registry.url}\n" in page
+    assert f"roar config set --global registry.url {registry.url}\n" in page
     registry.register()
     assert "Nothing is here yet" not in registry.client.get("/", headers=HTML).text
 

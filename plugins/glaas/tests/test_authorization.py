@@ -311,6 +311,8 @@ WRITING: dict[str, tuple[Any, tuple[int, int, int, int]]] = {
     "/api/v1/sessions/{session}/jobs/batch": ({"jobs": [JOB]}, (404, 404, 404, 404)),
     "/api/v1/sessions/{session}/jobs/{uid}/inputs": ({"artifacts": [READ]}, (404, 404, 404, 404)),
     "/api/v1/sessions/{session}/jobs/{uid}/outputs": ({"artifacts": [READ]}, (404, 404, 404, 404)),
+    # To a writer a conflict: what a project's members see is for the project to say.
+    "/api/v1/sessions/{session}/publish": (None, (401, 404, 403, 409)),
     # There is no session in its address, and none is open any more when a client asks.
     "/api/v1/jobs/{uid}/artifacts": ({"view_edges": [VIEW]}, (409, 409, 409, 409)),
     "/api/v1/jobs/known": ({"job_uids": ["{uid}"]}, (200, 200, 200, 200)),

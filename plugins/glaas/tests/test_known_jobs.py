@@ -154,6 +154,20 @@ def test_a_put_that_known_work_started_is_registered_alone(person: Person, uids:
     assert [(one["jobUid"], one["parentJobUid"]) for one in told["jobs"]] == [(uids[1], uids[0])]
 
 
+def test_a_session_is_made_public_by_its_name_alone(person: Person, uids: list[str]) -> None:
+    name = finalized(person, opened(person, *map(job, uids)))
+    place = f"sessions/{name}/publish"
+    assert person.registry.client.post(f"/api/v1/{place}").status_code == 401
+    assert somebody(person.registry).answer(place, None).status_code == 404
+    told = person.post(place, None)
+    assert (told["session_hash"], told["visibility"]) == (name, "public")
+    assert person.registry.client.get(f"/api/v1/graph/jobs/{uids[0]}").status_code == 200
+    assert person.post(place, None) == told
+    assert somebody(person.registry).answer(place, None).status_code == 403
+    verified = person.registry.glaas("verify")
+    assert verified.returncode == 0, verified.stdout
+
+
 def test_what_cannot_be_asked_is_refused(refusing: Registry) -> None:
     for body, word in (
         ({"job_uids": ["zz"]}, "job_uids"),

@@ -40,6 +40,7 @@ def test_health_is_not_wrapped_and_offers_anonymous_registration(refusing: Regis
         "finalize_server_authoritative_hash": True,
         "links_batch": True,
         "known_jobs": True,
+        "publish": True,
     }
     assert refusing.client.get("/ready").json() == {"ready": True}
 

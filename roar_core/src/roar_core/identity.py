@@ -291,7 +291,7 @@ class BloomFilter(NamedTuple):
             bits, hashes = int(fields["bloom_bits"]), int(fields["bloom_hashes"])
             data = b64decode(fields["bloom_filter_base64"], validate=True)
             version = int(fields.get("bloom_version", 1))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RoarError(f"not a composite membership filter: {error!r}") from error
         if version != 1 or bits != len(data) * 8 or bits == 0 or not 1 <= hashes <= _MAX_HASHES:
             raise RoarError("not a composite membership filter of version 1")

@@ -29,6 +29,7 @@ from roar_glaas.api.reading import reading_routes
 from roar_glaas.api.registration import registration_routes
 from roar_glaas.api.telemetry import telemetry
 from roar_glaas.api.whole import whole_routes
+from roar_glaas.api.widening import publish_session
 from roar_glaas.errors import Refusal
 from roar_glaas.opening import open_registry
 from roar_glaas.pages.account.routes import account_page_routes
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> Litestar:
             finding_routes,
             whole_routes,
             known_jobs,
+            publish_session,
             Router(
                 path="/",
                 route_handlers=[page_routes, account_page_routes],

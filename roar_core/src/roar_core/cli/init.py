@@ -17,6 +17,7 @@ from roar_core.project import Project, initialise, recordable_project, working_d
     type=click.Path(path_type=Path),
     help="Directory to initialise, instead of the project around the current one.",
 )
+@click.option("-y", "--yes", is_flag=True, hidden=True, expose_value=False)  # of older scripts
 @click.option("-n", "--no-gitignore", is_flag=True, help="Let git see .roar.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def init(path: Path | None, no_gitignore: bool, as_json: bool) -> None:

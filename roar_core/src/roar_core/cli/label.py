@@ -11,6 +11,7 @@ import click
 
 from roar_core.cli import output, wording
 from roar_core.cli.entities import Entity, find_entity
+from roar_core.cli.habits import RefGroup
 from roar_core.cli.opening import open_project
 from roar_core.cli.registry.label_sync import sync
 from roar_core.errors import UsageError
@@ -31,7 +32,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON do
 _remote = click.option("--remote", is_flag=True, help="At the registry, not here.")
 
 
-@click.group()
+@click.group(cls=RefGroup)
 def label() -> None:
     """Attach labels to jobs, artifacts and sessions; every change is kept as a version.
 
@@ -123,7 +124,7 @@ def show(ref: str, remote: bool, as_json: bool) -> None:
     _print(entity, versions[0] if versions else None, as_json=as_json)
 
 
-@label.command()
+@label.command(short_help="Show every version of the labels.")
 @click.argument("ref")
 @_remote
 @_as_json
@@ -163,7 +164,7 @@ def history(ref: str, remote: bool, as_json: bool) -> None:
     )
 
 
-@label.command()
+@label.command(short_help="Copy the labels of SOURCE to TARGET.")
 @click.argument("source")
 @click.argument("target")
 @_as_json

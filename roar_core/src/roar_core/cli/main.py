@@ -84,9 +84,12 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from roar_core.cli.habits import of_command
+
             close = _nearest(args[0], self.list_commands(ctx))
-            hint = f"did you mean {close}?" if close else "see: roar --help"
-            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx) from error
+            hint = of_command(args[0]) or (f"did you mean {close}?" if close else "")
+            told = f"there is no command {args[0]!r}{'; ' if hint else ''}{hint}"
+            raise click.UsageError(told, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -142,13 +145,19 @@ def _count(arguments: list[str], status: int) -> None:
     from roar_core.cli.usage import count
     from roar_core.telemetry.use import Use
 
-    is_dry_run = "--dry-run" in arguments
+    # A package is written in place of being sent.
+    is_dry_run = any(word == "--dry-run" or word.startswith("--package") for word in arguments)
     count(Use(command, succeeded=status == 0, is_dry_run=is_dry_run), os.environ)
 
 
 def _sentence(error: click.ClickException) -> str:
     message = error.format_message().rstrip(".")
     message = f"{message[:1].lower()}{message[1:]}"
+    if isinstance(error, click.NoSuchOption):
+        from roar_core.cli.habits import of_option
+
+        if hint := of_option(error):
+            return f"no such option '{error.option_name}': {hint}"
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{message}; see: {error.ctx.command_path} --help"
     return message

@@ -48,6 +48,7 @@ def session_hash(number: int | None, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("-y", "--yes", is_flag=True, hidden=True, expose_value=False)  # of older scripts
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def reset(as_json: bool) -> None:
     """Begin a new session: the next job is @1. Nothing is deleted.

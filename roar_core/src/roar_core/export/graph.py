@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
 from roar_core.errors import NotFoundError, RoarError
-from roar_core.export.told import Telling, name_of, tell_job, tell_masked
-from roar_core.identity import BloomFilter
+from roar_core.export.artifacts import Loaded, artifacts_of
+from roar_core.export.told import Telling, tell_job
 from roar_core.lineage.closure import upstream
-from roar_core.redaction import DEFAULT, Redactor, redact
-from roar_core.spelling import base64_of, exact_timestamp, is_text, text
-from roar_core.store.composites import members_of
-from roar_core.store.labels import read_labels
+from roar_core.redaction import DEFAULT, Redactor
+from roar_core.spelling import exact_timestamp
 from roar_core.store.rows import OUTPUT
 
 if TYPE_CHECKING:
     import sqlite3
 
     from roar_core.lineage.target import Target
-    from roar_core.model.composite import Component
     from roar_core.store.writer import Store
 
 Document = dict[str, Any]
@@ -46,44 +42,12 @@ class Options(NamedTuple):
     redactor: Redactor = DEFAULT
 
 
-class Loaded(Sequence[Document]):
-    """Documents that are read when one goes through them, each time anew; none is kept."""
-
-    def __init__(self, count: int, read: Callable[[], Iterator[Document]]) -> None:
-        self._count = count
-        self._read = read
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[Document]:
-        return self._read()
-
-    @overload
-    def __getitem__(self, index: int) -> Document: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Document]: ...
-    def __getitem__(self, index: int | slice) -> Document | list[Document]:
-        if isinstance(index, slice):
-            return list(self)[index]
-        place = index + self._count if index < 0 else index
-        if not 0 <= place < self._count:
-            raise IndexError(index)
-        return next(islice(self._read(), place, None))
-
-
 def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Options) -> Document:
     """The graph of all that `target` came from. `db` must show one state while it is written.
 
     Raises RoarError for a job that is running or was undone.
     """
-    _refuse_unfinished(db, target)
-    ids = sorted(upstream(db, target.jobs).distances)
-    rows = db.execute(
-        "SELECT id, uid, session FROM job WHERE id IN (SELECT value FROM json_each(?)) "
-        "AND state <> 'running' AND undone_at_ns IS NULL ORDER BY started_at_ns, id",
-        (json.dumps(ids),),
-    ).fetchall()
+    rows = _jobs(db, target)
     sessions = {number: _session(db, number) for number in dict.fromkeys(row[2] for row in rows)}
     host = "" if options.absolute_paths else socket.gethostname()
     uids = frozenset(row[1] for row in rows)
@@ -101,9 +65,36 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
         "absolute_paths": options.absolute_paths,
         "secrets": options.with_secrets,
         "sessions": list(sessions.values()),
-        "artifacts": _artifacts(db, [row[0] for row in rows], target, redactor),
+        "artifacts": artifacts_of(
+            db,
+            [row[0] for row in rows],
+            target.artifacts if target.kind == "artifact" else (),
+            redactor,
+        ),
         "jobs": Loaded(len(rows), jobs),
     }
+
+
+def uids_of(db: sqlite3.Connection, target: Target) -> tuple[str, ...]:
+    """The jobs of the graph of `target`, oldest first, without reading more of them.
+
+    Raises RoarError as `graph_of`.
+    """
+    rows = _jobs(db, target)
+    if target.kind == "session":
+        _root_session(db, target, {row[2] for row in rows})
+    return tuple(row[1] for row in rows)
+
+
+def _jobs(db: sqlite3.Connection, target: Target) -> list[tuple[int, str, int]]:
+    """(id, uid, session) of each job that is told."""
+    _refuse_unfinished(db, target)
+    ids = sorted(upstream(db, target.jobs).distances)
+    return db.execute(
+        "SELECT id, uid, session FROM job WHERE id IN (SELECT value FROM json_each(?)) "
+        "AND state <> 'running' AND undone_at_ns IS NULL ORDER BY started_at_ns, id",
+        (json.dumps(ids),),
+    ).fetchall()
 
 
 def _refuse_unfinished(db: sqlite3.Connection, target: Target) -> None:
@@ -125,6 +116,12 @@ def _root(db: sqlite3.Connection, target: Target, sessions: dict[int, Document])
     if target.kind == "job":
         uid = db.execute("SELECT uid FROM job WHERE id = ?", target.jobs).fetchone()[0]
         return {"kind": "job", "id": uid}
+    number = _root_session(db, target, sessions)
+    return {"kind": "session", "id": sessions[number]["id"]}
+
+
+def _root_session(db: sqlite3.Connection, target: Target, sessions: Collection[int]) -> int:
+    """The number of the session that is asked for; it is told when something ended in it."""
     row = None
     if target.jobs:
         row = db.execute("SELECT session FROM job WHERE id = ?", target.jobs[:1]).fetchone()
@@ -132,7 +129,7 @@ def _root(db: sqlite3.Connection, target: Target, sessions: dict[int, Document])
         raise NotFoundError(
             f"nothing has ended in {target.name} yet, so there is nothing to export"
         )
-    return {"kind": "session", "id": sessions[row[0]]["id"]}
+    return int(row[0])
 
 
 def _session(db: sqlite3.Connection, number: int) -> Document:
@@ -175,96 +172,3 @@ def _bits(db: sqlite3.Connection, job: int) -> dict[tuple[bool, str], bytes]:
             (job,),
         )
     }
-
-
-def _artifacts(
-    db: sqlite3.Connection, jobs: list[int], target: Target, redactor: Redactor | None
-) -> Loaded:
-    ids = {
-        row[0]
-        for row in db.execute(
-            "SELECT DISTINCT artifact FROM edge WHERE artifact IS NOT NULL "
-            "AND job IN (SELECT value FROM json_each(?))",
-            (json.dumps(jobs),),
-        )
-    }
-    if target.kind == "artifact":
-        ids.update(target.artifacts)
-    # By name: the same graph is the same document in every project.
-    named = sorted((_name(db, artifact), artifact) for artifact in ids)
-    return Loaded(len(named), lambda: (_artifact(db, artifact, redactor) for _, artifact in named))
-
-
-def _digests(db: sqlite3.Connection, artifact: int) -> dict[str, str]:
-    blake = db.execute("SELECT blake3 FROM artifact WHERE id = ?", (artifact,)).fetchone()[0]
-    digests = {} if blake is None else {"blake3": blake.hex()}
-    query = "SELECT algorithm, value FROM digest WHERE artifact = ? ORDER BY algorithm, value"
-    return digests | dict(db.execute(query, (artifact,)))
-
-
-def _name(db: sqlite3.Connection, artifact: int) -> str:
-    blake = db.execute("SELECT blake3 FROM artifact WHERE id = ?", (artifact,)).fetchone()[0]
-    return f"blake3:{blake.hex()}" if blake is not None else name_of(_digests(db, artifact))
-
-
-def _artifact(db: sqlite3.Connection, artifact: int, redactor: Redactor | None) -> Document:
-    digests = _digests(db, artifact)
-    size, first_seen_ns = db.execute(
-        "SELECT size, first_seen_ns FROM artifact WHERE id = ?", (artifact,)
-    ).fetchone()
-    kinds = {
-        row[0]
-        for row in db.execute("SELECT DISTINCT kind FROM edge WHERE artifact = ?", (artifact,))
-    }
-    dataset = _dataset(db, artifact)
-    kind = "composite" if dataset else "object" if kinds == {"object"} else "file"
-    document = {
-        "hash": name_of(digests),
-        "size": size,
-        "kind": kind,
-        "digests": digests,
-        "first_seen_at": exact_timestamp(first_seen_ns),
-        "composite": dataset,
-        "labels": read_labels(db, "artifact", artifact),
-    }
-    if redactor is None:
-        return document
-    # Members, which may be many, are told when they are read; their paths cannot be masked.
-    told = redact(document, redactor, again=True)
-    masked = tell_masked(told.masked)
-    return {**told.document, **({"masked": masked} if masked else {})}
-
-
-def _dataset(db: sqlite3.Connection, artifact: int) -> Document | None:
-    row = db.execute(
-        "SELECT layout, member_count, bloom_bits, bloom_hashes, bloom FROM composite "
-        "WHERE artifact = ?",
-        (artifact,),
-    ).fetchone()
-    if row is None:
-        return None
-    layout, count, *bloom = row
-    members = members_of(db, artifact)
-    return {
-        "layout": layout,
-        "members": count,
-        "listed": members is not None,
-        "components": None
-        if members is None
-        else Loaded(count, lambda: map(_tell_component, members)),
-        "filter": None if bloom[2] is None else BloomFilter(*bloom).to_wire(),
-    }
-
-
-def _tell_component(component: Component) -> Document:
-    """A member of a dataset."""
-    algorithm = "composite-blake3" if component.kind == "composite" else "blake3"
-    document = {
-        "path": text(component.path),
-        "hash": f"{algorithm}:{component.digest}",
-        "size": component.size,
-        "kind": component.kind,
-    }
-    if not is_text(component.path):
-        document["raw"] = base64_of(component.path)
-    return document

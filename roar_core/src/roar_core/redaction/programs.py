@@ -17,7 +17,7 @@ _FLAG_OF = {
     "sqlcmd": ("-P", True),
 }
 HINTS = (
-    *("mysql", "mariadb", "7z", "sshpass", "mongo", "zip -p", "redis-cli"),
+    *("mysql", "mariadb", "7z", "sshpass", "mongo", "zip", "redis-cli"),
     *("ldapsearch", "sqlcmd"),
 )
 _IN_TEXT = re.compile(

@@ -76,6 +76,19 @@ def signed_in(connection: Connection) -> User | None:
     return user
 
 
+def known_user(connection: Connection) -> User | None:
+    """The caller as far as is known here: NOBODY where it was not asked yet, None for nobody.
+
+    Raises UnauthorisedError for a credential that cannot be used there.
+    """
+    caller = connection.caller
+    if caller is None:
+        return None
+    if caller.reason:
+        raise UnauthorisedError(caller.reason)
+    return caller.user
+
+
 def keep_key(caller: KeyCaller, url: str, user: User, *, allow: bool = False) -> None:
     """Keep whose an SSH key is at a registry; with `allow`, that it may sign there.
 

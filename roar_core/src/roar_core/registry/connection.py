@@ -23,12 +23,15 @@ from roar_core import __version__
 from roar_core.config.layers import Config
 from roar_core.config.redacting import redactor_of
 from roar_core.errors import UnauthorisedError, UnreachableError
+from roar_core.http_client import PackedError, new_client, unpacked
 from roar_core.redaction import DEFAULT, Redactor, redact
 from roar_core.registry.address import Address, address_of
 from roar_core.registry.answers import Answer, error_of, value_of
 from roar_core.registry.callers import Caller, caller_of
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 ATTEMPTS = 4
@@ -38,6 +41,7 @@ _RENEWALS = 3
 _FIRST_WAIT_S = 0.25
 _SILENT_WAIT_S = 3.0
 _MOST_BYTES = 128 << 20
+_PATIENCE_S, _SLOWEST_BYTES_PER_S = 60.0, 10_240
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _AGAIN = frozenset({429, 502, 503, 504})
 
@@ -200,6 +204,10 @@ class Connection:
                     raise UnreachableError(self._silence(error)) from error
                 self._wait(attempt, None)
                 continue
+            except PackedError as error:
+                raise UnreachableError(str(error)) from error
+            except (UnicodeError, httpx.InvalidURL) as error:
+                raise UnreachableError(f"{self.url} is no address that can be asked") from error
             failures += answer.status == 500
             is_worth_it = answer.status in _AGAIN or (answer.status == 500 and failures == 1)
             if attempt == attempts or not is_worth_it:
@@ -232,8 +240,11 @@ class Connection:
 
     def _read(self, response: httpx.Response) -> Answer:
         body = bytearray()
-        for part in response.iter_bytes():
+        started_s = time.monotonic()
+        for part in unpacked(self.url, response):
             body += part
+            if time.monotonic() - started_s > _PATIENCE_S + len(body) / _SLOWEST_BYTES_PER_S:
+                raise UnreachableError(f"{self.url} answers a few bytes at a time; try later")
             if len(body) > _MOST_BYTES:
                 raise UnreachableError(
                     f"{self.url} answered with more than {_MOST_BYTES >> 20} MiB; ask for less"
@@ -251,16 +262,27 @@ class Connection:
         if self._opened is None:
             import httpx
 
-            self._opened = httpx.Client(
+            self._opened = new_client(
                 base_url=self.url,
                 timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
                 follow_redirects=False,
+                verify=self._authorities(),
                 # A proxy is for reaching others, not this very machine.
                 trust_env=not self.address.is_loopback,
                 headers={"Accept": "application/json", "User-Agent": f"roar/{__version__}"}
+                | {"Accept-Encoding": "gzip"}
                 | {"X-Roar-Version": __version__},
             )
         return self._opened
+
+    def _authorities(self) -> ssl.SSLContext | bool:
+        """Who vouches for a host: the usual ones. Without TLS nobody, whose reading takes a while.
+
+        An empty context trusts no host at all, should one be asked by TLS.
+        """
+        import ssl
+
+        return self.url.startswith("https://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def _wait(self, attempt: int, asked_s: float | None) -> None:
         """Half of it is chance: those who were refused together shall not return together."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from roar_core.registry.address import normalised
 
 _MODE = 0o600
 _FOLDER_MODE = 0o700
+_LONGEST_S = 100 * 366 * 86400
 
 
 def _text(told: Mapping[str, Any], *names: str) -> str:
@@ -79,7 +80,8 @@ class Login:
         lasts_s = told.get("expires_in")
         ends_s = _moment(told.get("expires_at"))
         if isinstance(lasts_s, int | float) and not isinstance(lasts_s, bool):
-            ends_s = now_s + lasts_s
+            # No clock goes to where some numbers lead, and nan is none.
+            ends_s = now_s + lasts_s if abs(lasts_s) < _LONGEST_S else None
         refresh = _text(told, "refresh_token").strip()
         return cls(
             access_token=access,
@@ -149,7 +151,8 @@ class CredentialFile:
         target = Path(os.path.realpath(self.path))  # a link to another place stays a link
         try:
             with locked(target):
-                target.parent.chmod(_FOLDER_MODE)
+                if target == self.path.parent.resolve() / self.path.name:
+                    self.path.parent.chmod(_FOLDER_MODE)  # not a folder that a link leads to
                 yield Change(_record(self._read(), url, now_s), lambda r: self._keep(url, r))
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
@@ -249,9 +252,10 @@ def _registries(whole: Mapping[str, Any]) -> dict[str, Any]:
 
 def _narrow(path: Path) -> None:
     """Take the file from everybody else, should something have opened it to them."""
-    found = path.stat()
-    if found.st_mode & 0o077 and found.st_uid == os.geteuid():
-        path.chmod(_MODE)
+    with suppress(OSError):  # of a disk that nobody may write to, or a file just replaced
+        found = path.stat()
+        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+            path.chmod(_MODE)
 
 
 def _moment(text: object) -> float | None:

@@ -33,7 +33,7 @@ class Code:
 
 def start(connection: Connection) -> Code:
     """Ask for a code. Raises UnreachableError for an answer that is none."""
-    asked = {"client_id": CLIENT_ID, "client_name": CLIENT_ID}
+    asked = {"client_id": CLIENT_ID, "client_name": "roar"}
     told = connection.exchange("auth/device/start", asked)
     table = told if isinstance(told, Mapping) else {}
     stated = [table.get(name) for name in ("device_code", "user_code", "verification_uri")]

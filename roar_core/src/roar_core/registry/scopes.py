@@ -15,7 +15,7 @@ import attrs
 
 from roar_core.config.layers import Config
 from roar_core.errors import ConfigError, RoarError, UnauthorisedError, UsageError
-from roar_core.registry.accounts import Account, Project, account_of, signed_in
+from roar_core.registry.accounts import Account, Project, account_of, known_user, signed_in
 from roar_core.registry.address import COMMITTED
 from roar_core.registry.connection import Connection
 
@@ -28,6 +28,7 @@ _PROJECT_NAME = re.compile(r"[^\s/]{1,100}/[^\s/]{1,100}")
 class Intent:
     """What is to happen: `kind` is anonymous, private, public or project.
 
+    `visibility` is private or public, or empty where only the registry can tell: a project's.
     `owner` is in whose name it is published, and `owner_id` their id at the registry, both empty
     for nobody; `project` its `owner/project`, empty for none. `scope_request` is the object of the
     protocol's section 3, None where the field is left out.
@@ -56,6 +57,8 @@ class Intent:
         if self.is_anonymous:
             return "public, without a name"
         by = f", as {self.owner}" if self.owner else ""
+        if not self.visibility:
+            return f"to whom {self.project} is open{by}, in {self.project}"
         return f"{self.visibility}{by}{f', in {self.project}' if self.project else ''}"
 
 
@@ -66,10 +69,12 @@ def intent_of(
     public: bool = False,
     private: bool = False,
     anonymous: bool = False,
+    asks: bool = True,
 ) -> Intent:
     """What these flags, the scope that holds, and the caller of the connection come to.
 
-    Asks the registry only where it has to: who an SSH key is the first time, and what a project is.
+    Asks the registry only where it has to: who an SSH key is the first time, and what a project is;
+    without `asks` not even then, and what it would refuse is not known.
     Nothing is asked for what is anonymous; publish that with `connection.as_nobody()`. Raises
     UsageError for flags that contradict each other or the scope, UnauthorisedError when the
     credential is refused or missing, ConfigError for a scope that is none.
@@ -80,8 +85,8 @@ def intent_of(
     if anonymous or (scope == ANONYMOUS and not (public or private)):
         return Intent(kind=ANONYMOUS, visibility=PUBLIC)
     if "/" in scope:
-        return _in_project(connection, scope, public=public, private=private)
-    user = signed_in(connection)
+        return _in_project(connection, scope, public=public, private=private, asks=asks)
+    user = signed_in(connection) if asks else known_user(connection)
     wanted = PUBLIC if public else PRIVATE if private else "" if scope == ANONYMOUS else scope
     if user is None and wanted:
         by = f"--{wanted}" if public or private else f"the scope {wanted}"
@@ -137,12 +142,17 @@ def writable(account: Account, name: str) -> Project:
     return found
 
 
-def _in_project(connection: Connection, name: str, *, public: bool, private: bool) -> Intent:
-    if connection.caller is None:
+def _in_project(
+    connection: Connection, name: str, *, public: bool, private: bool, asks: bool
+) -> Intent:
+    user = known_user(connection)
+    if user is None:
         raise UnauthorisedError(
             f"the scope {name} needs an account, and nobody is signed in at {connection.url}; sign"
             " in: roar login, or publish without a name: --anonymous"
         )
+    if not asks:
+        return Intent(kind=PROJECT, visibility="", owner=user.words, owner_id=user.id, project=name)
     account = account_of(connection)
     project = writable(account, name)
     is_public = project.visibility == PUBLIC

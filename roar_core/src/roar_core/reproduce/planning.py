@@ -9,6 +9,7 @@ from roar_core.errors import UnreproducibleError
 from roar_core.model.job import Edge, Job
 from roar_core.reproduce.checkout import is_on_network
 from roar_core.reproduce.finding import Finder
+from roar_core.reproduce.gets import problem_of_get, words_of
 from roar_core.reproduce.hard_coded import files_naming
 from roar_core.reproduce.history import History
 from roar_core.reproduce.interpreters import plan_environments
@@ -92,7 +93,9 @@ def make_plan(
     for group in groups:
         job = group[0]
         step = _step(
-            group, needs, where, new_root, environment_of.get(job.uid), asked, asked_steps, finder
+            *(group, needs, where, new_root, environment_of.get(job.uid), asked, asked_steps),
+            finder,
+            is_told=told is not None,
         )
         steps.append(step)
         needs.add_outputs(step)
@@ -197,6 +200,8 @@ def _step(
     asked: Asked,
     asked_steps: set[str],
     finder: Finder,
+    *,
+    is_told: bool,
 ) -> PlannedStep:
     job = group[0]
     old_root = job.project
@@ -206,9 +211,13 @@ def _step(
     recorded = job.environment.variables if job.environment else {}
     variables, left = variables_for(recorded, old_root, new_root)
     changes = list(command.changes)
+    words = command.command
+    cwd = inside(job.cwd, job.project)
+    refusal = None
+    if job.kind == "get":
+        words, refusal = _fetching(words, cwd or ".", new_root, where, changes, is_told=is_told)
     if left:
         changes.append(f"not taken over from the record: {', '.join(left)}")
-    cwd = inside(job.cwd, job.project)
     outputs = tuple(
         _output(edge, job, where, needs, finder, asked if job.uid in asked_steps else None)
         for edge in _merged(edge for member in group for edge in member.outputs)
@@ -216,7 +225,7 @@ def _step(
     return PlannedStep(
         job=job,
         label=label_of(job),
-        command=command.command,
+        command=words,
         cwd="." if cwd is None else cwd,
         code=Code(
             job.git.commit, job.git.snapshot, is_kept=not job.git.dirty or bool(job.git.snapshot)
@@ -226,8 +235,29 @@ def _step(
         outputs=outputs,
         environment=environment,
         rewritten=tuple(changes),
-        refusal=refusal_of(job, cwd, outputs, where),
+        refusal=refusal_of(job, cwd, outputs, where) or refusal,
     )
+
+
+def _fetching(
+    command: tuple[str, ...],
+    cwd: str,
+    root: str,
+    where: Where,
+    changes: list[str],
+    *,
+    is_told: bool,
+) -> tuple[tuple[str, ...], str | None]:
+    """The words of a get, which replaces nothing and leaves the target only where this was its."""
+    words = words_of(command)
+    is_bound = is_told or not where.in_place
+    if words is None or is_bound:
+        refusal = problem_of_get(command, cwd, root)
+        if words is None or refusal is not None:
+            return command, refusal
+        if words.is_forced:
+            changes.append("without --force: it replaces nothing")
+    return (words.command if is_bound else command), None
 
 
 def _output(

@@ -16,6 +16,7 @@ from roar_core.reproduce.checkout import SCRATCH, Target
 from roar_core.reproduce.commands import roar_words
 from roar_core.reproduce.compare import Compared, compare, place_of, stamp
 from roar_core.reproduce.environments import Maker, activated, roar_command
+from roar_core.reproduce.gets import place_in, words_of
 from roar_core.reproduce.places import leads_outside
 from roar_core.reproduce.placing import Placed
 from roar_core.reproduce.plan import Plan, PlannedStep
@@ -230,6 +231,11 @@ def _led_astray(step: PlannedStep, root: str) -> list[str]:
     ]
     if step.cwd != "." and leads_outside(root, step.cwd):
         problems.append(f"its working directory {step.cwd!r} is a link that leads outside")
+    words = words_of(step.command) if step.job.kind == "get" else None
+    if words is not None and words.dest is not None:
+        place = place_in(root, step.cwd, words.dest)
+        if place is None or leads_outside(root, place):
+            problems.append(f"it would fetch to {words.dest!r}, a link that leads outside")
     return problems
 
 

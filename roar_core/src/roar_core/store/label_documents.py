@@ -111,7 +111,9 @@ def users_own(document: Mapping[str, Any]) -> Document:
     for name, value in document.items():
         if name in _RESERVED_ROOTS:
             continue
-        if name == "dataset" and isinstance(value, Mapping):
+        if name == "dataset":
+            if not isinstance(value, Mapping):
+                continue
             value = {key: inner for key, inner in value.items() if (name, key) not in _RESERVED}
             if not value:
                 continue

@@ -13,7 +13,7 @@ from roar_core.hashing.pool import Progress
 from roar_core.hookspecs import RemoteObject, Transfer
 from roar_core.transfer.crew import Crew, Task
 from roar_core.transfer.fetching import Fetch, Fetched, Fetching
-from roar_core.transfer.names import is_folder_mark, problem_of, refuse_clashes
+from roar_core.transfer.names import is_folder_mark, problem_below, problem_of, refuse_clashes
 from roar_core.transfer.parts import finish_folder, part_path
 from roar_core.transfer.same import Known, Pair, same_ones
 from roar_core.transfer.schemes import Transfers, as_url
@@ -208,7 +208,7 @@ def _fetch(source: RemoteObject, part: _Listed, wishes: GetWishes, *, is_one: bo
         dest = os.path.normpath(os.path.join(cwd, dest))
         if is_one and (wishes.is_file or not is_folder):
             return Fetch(source, part.transfer, dest, os.path.dirname(dest), wishes.force)
-    problem = problem_of(source.name)
+    problem = problem_below(source.name)
     if problem is not None:
         raise RoarError(
             f"{source.url} {problem}, so it cannot be a file of that name below a folder;"
@@ -231,12 +231,14 @@ def _last_part(url: str) -> str:
 def _make_folder(fetch: Fetch) -> None:
     """Make the folder of a file. Raises RoarError when a link leads it out of its root."""
     folder = os.path.dirname(fetch.target)
+    root = os.path.realpath(fetch.root)
+    is_inside = os.path.commonpath([root, os.path.realpath(folder)]) == root
     try:
-        os.makedirs(folder, exist_ok=True)
+        if is_inside:
+            os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise RoarError(f"cannot make the folder {folder}: {error.strerror}") from error
-    root = os.path.realpath(fetch.root)
-    if os.path.commonpath([root, os.path.realpath(folder)]) != root:
+    if not is_inside or os.path.commonpath([root, os.path.realpath(folder)]) != root:
         raise RoarError(
             f"{folder} leads out of {fetch.root} by a symbolic link, and nothing is written there;"
             " remove the link, or fetch to where it leads"

@@ -6,6 +6,7 @@ parts of it can be had; nothing is asked with HEAD, which signed URLs do not all
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 from roar_core import __version__
 from roar_core.errors import NotFoundError, RoarError, TemporaryError, UsageError
 from roar_core.hookspecs import RemoteObject, Upload
+from roar_core.http_client import new_client, unpacked
 from roar_core.transfer.web_answers import (
     content_range,
     digests_of,
@@ -27,7 +29,6 @@ from roar_core.transfer.web_answers import (
 if TYPE_CHECKING:
     import httpx
 
-PIECE_BYTES = 1 << 20
 TIMEOUT_S = 30.0
 REDIRECTS_MAX = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -70,7 +71,7 @@ class HttpsTransfer:
                 headers["If-Range"] = validator
         with self._ask(source.url, headers) as answer:
             self._check(source, answer, start, is_whole=is_whole)
-            yield from _pieces(source.url, answer)
+            yield from unpacked(source.url, answer)
 
     def below(self, url: str, name: str) -> str:
         raise UsageError(
@@ -126,10 +127,10 @@ class HttpsTransfer:
                 at = _redirected(url, at, answer.headers["location"])
         except httpx.TransportError as error:
             raise TemporaryError(
-                f"{_place(url)} does not answer ({error or type(error).__name__});"
+                f"{_place(url)} does not answer ({_reason(error)});"
                 " check the address and the network, then run it again"
             ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # of addresses, too
             raise RoarError(f"{url} cannot be read: {error}") from error
         raise RoarError(f"{url} leads through more than {REDIRECTS_MAX} redirects; check it")
 
@@ -138,7 +139,7 @@ class HttpsTransfer:
             if self._opened is None:
                 import httpx
 
-                self._opened = httpx.Client(
+                self._opened = new_client(
                     headers={
                         "User-Agent": f"roar/{__version__}",
                         # Sizes, ranges and digests are of the bytes, not of a packed form of them.
@@ -152,10 +153,9 @@ class HttpsTransfer:
             return self._opened
 
 
-def _pieces(url: str, answer: httpx.Response) -> Iterator[bytes]:
-    for piece in answer.iter_bytes():
-        for start in range(0, len(piece), PIECE_BYTES):
-            yield piece[start : start + PIECE_BYTES]
+def _reason(error: Exception) -> str:
+    """What the system says, without its number."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def _problem(url: str, answer: httpx.Response) -> RoarError:
@@ -202,7 +202,7 @@ def _login(url: str) -> httpx.Auth | None:
         return None
     try:
         found = netrc.netrc().authenticators(parts.hostname or "")
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, ValueError, netrc.NetrcParseError):
         return None
     return httpx.BasicAuth(found[0], found[2] or "") if found else None
 

@@ -10,6 +10,8 @@ from roar_core.errors import RoarError
 
 # NAME_MAX of Linux's file systems (limits.h).
 _NAME_MAX_BYTES = 255
+# A hook or a setting that a stranger's listing puts there takes effect with the next command.
+_OBEYED = (".git", ".roar")
 
 
 def problem_of(name: str) -> str | None:
@@ -33,6 +35,13 @@ def problem_of(name: str) -> str | None:
         if size > _NAME_MAX_BYTES:
             return f"has a part of {size} bytes in its name; a file's may have {_NAME_MAX_BYTES}"
     return None
+
+
+def problem_below(name: str) -> str | None:
+    """As `problem_of`, and why no listing may have it written: git and roar would obey it."""
+    if any(part.lower() in _OBEYED for part in name.split("/")):
+        return "lies in a folder of git's or roar's own"
+    return problem_of(name)
 
 
 def is_folder_mark(name: str, size: int | None) -> bool:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.ASCII)
 _DIGEST = re.compile(r"(sha-256|sha-512)=:([A-Za-z0-9+/=]+):")
+_MOST_DIGITS = 19
 # Registered in RFC 9530, section 5.
 _ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}
 
@@ -33,7 +34,7 @@ def size_of(answer: httpx.Response) -> int | None:
         found = content_range(answer)
         return found[1] if found else None
     length = answer.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None
+    return int(length) if length.isdecimal() and len(length) <= _MOST_DIGITS else None
 
 
 def version_of(answer: httpx.Response) -> tuple[str | None, str | None]:

@@ -215,6 +215,12 @@ _ANSWERS: dict[str, dict[str, Any]] = {
         "truncated": False,
         "nextCursor": None,
     },
+    "published": {
+        "session_hash": _SESSION,
+        "visibility": "public",
+        "published_url": f"https://glaas.example.org/dag/{_SESSION}",
+        "logIndex": 12,
+    },
     "known jobs": {
         "known": [
             {

@@ -28,6 +28,7 @@ def health(settings: Settings) -> dict[str, Any]:
                 "finalize_server_authoritative_hash": settings.registration_sessions,
                 "links_batch": True,
                 "known_jobs": True,
+                "publish": True,
             }
         },
         # Beyond the protocol: how much is taken at once, so that clients can send it in pieces.

@@ -37,6 +37,23 @@ def agree(connection: sa.Connection, caller: Caller, known: Any, scope: Scope) -
             "this work is registered already and is public: what was published cannot be "
             "taken back; register it with --public"
         )
+    _widen(connection, caller, known)
+
+
+def publish(connection: sa.Connection, caller: Caller, session_id: int) -> None:
+    """Make a session public of which nothing is sent once more; call it in `Database.append`.
+
+    Raises Conflict for a project's: what its members see is for the project to say.
+    """
+    known = connection.execute(sa.select(session).where(session.c.id == session_id)).one()
+    if known.visibility == PUBLIC:
+        return
+    if known.project_id is not None:
+        raise Conflict("this work is a private project's, and stays there")
+    _widen(connection, caller, known)
+
+
+def _widen(connection: sa.Connection, caller: Caller, known: Any) -> None:
     by = public_id_of(connection, caller.owner_id)
     told = {"session": bytes(known.hash).hex(), "visibility": PUBLIC, "by": by}
     append(connection, [Record("scope", told)], now_us())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_core.cli import output
+from roar_core.cli.registry.login import login, logout
 from roar_core.cli.registry.reaching import json_option, reach, registry_config, url_option
 from roar_core.errors import NotFoundError, UnauthorisedError
 
@@ -48,7 +49,11 @@ def auth() -> None:
     """
 
 
-@auth.command()
+auth.add_command(login)
+auth.add_command(logout)
+
+
+@auth.command(short_help="Ask the registry whether it accepts you.")
 @url_option
 @json_option
 def status(url: str | None, as_json: bool) -> int:
@@ -109,7 +114,7 @@ def _others(url: str) -> None:
         output.tell(f"known at other registries too: {', '.join(others)}")
 
 
-@auth.command()
+@auth.command(short_help="Show the SSH key that signs.")
 @click.option("--allow", is_flag=True, help="Let the key sign for this registry.")
 @url_option
 @json_option

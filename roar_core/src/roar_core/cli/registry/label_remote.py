@@ -111,7 +111,9 @@ def _target(connection: Connection, ref: str) -> Target:
     if found:
         return found[0]
     if digest is not None:
-        return Target("artifact", None, "", None, digest["digest"])
+        from roar_core.registry.labels.editing import placed
+
+        return placed(connection, Target("artifact", None, "", None, digest["digest"]))
     raise RoarError(
         f"{ref} is not registered at {connection.url} in your name; publish it first: "
         f"roar register {ref}"

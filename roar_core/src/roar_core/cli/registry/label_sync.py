@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from roar_core.store.writer import Store
 
 
-@click.command()
+@click.command(short_help="Make labels the same here and there.")
 @click.argument("refs", nargs=-1, metavar="[REF…]")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.option("--ours", is_flag=True, help="Where both changed a label, the one here holds.")
@@ -129,7 +129,10 @@ def _show(connection: Connection, steps: Sequence[Step]) -> None:
     if not shown:
         output.note(f"the labels here and at {connection.url} are the same")
     for step in shown:
-        output.line(output.style(output.printable(step.target.words), "bold"))
+        name = output.style(output.printable(step.target.words), "bold")
+        session = step.target.session_hash[:12]
+        where = "" if step.target.kind == "session" else f"  in session {session}"
+        output.line(f"{name}{output.printable(where)}")
         merge = step.merge
         for word, changed, gone in (
             ("there", merge.push, merge.push_deleted),

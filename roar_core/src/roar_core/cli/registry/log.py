@@ -27,7 +27,7 @@ def registry() -> None:
     """
 
 
-@registry.command()
+@registry.command(short_help="Check the log, and what it holds of ours.")
 @url_option
 @json_option
 def verify(url: str | None, as_json: bool) -> int:
@@ -69,7 +69,7 @@ def verify(url: str | None, as_json: bool) -> int:
     return 1 if problems else 0
 
 
-@registry.command()
+@registry.command(short_help="Forget the log as it was seen.")
 @url_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def forget(url: str | None, yes: bool) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 20
 
 
-@click.command()
+@click.command(short_help="Sign in at the registry.")
 @click.option(
     "--token-file",
     metavar="FILE",
@@ -51,6 +51,8 @@ def login(token_file: str | None, force: bool, url: str | None, as_json: bool) -
     before = file.record(address.url, time.time()).login
     if before is not None and not force:
         _refuse_if_alive(address, LoginCaller(before, file))
+    with file.changing(address.url, time.time()):
+        pass  # whoever has approved shall not learn only then that nothing can be kept
     if token_file is not None:
         found = _from_file(token_file)
     else:
@@ -154,7 +156,7 @@ def _open_browser(page: str) -> bool:
     # without the variables that hold secrets.
     kept = {name: value for name, value in environ.items() if name != "ROAR_TOKEN"}
     nothing = subprocess.DEVNULL
-    command = (sys.executable, "-m", "webbrowser", page)
+    command = (sys.executable, "-I", "-m", "webbrowser", page)  # not the working directory's
     subprocess.Popen(
         command, stdin=nothing, stdout=nothing, stderr=nothing, env=kept, start_new_session=True
     )

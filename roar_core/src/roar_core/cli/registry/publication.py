@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from roar_core.cli import output, wording
+from roar_core.cli import wording
 from roar_core.cli.registry.agreeing import is_agreed
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Publication:
             destination,
             f"{what}, and publish all that they came from",
             yes=self.yes,
-            otherwise="uploaded; agree with -y, or upload alone with --no-register",
+            otherwise="uploaded; agree with -y, or upload alone with --no-register;"
+            " what would be published: roar register --dry-run REF",
         )
 
     def carry_out(self, job: Job, *, quiet: bool) -> dict[str, Any]:
@@ -50,7 +51,6 @@ class Publication:
         """
         from roar_core.cli.registry.reaching import registry_config
         from roar_core.cli.registry.register import Reading, publish
-        from roar_core.cli.registry.register_view import summary_lines
 
         config = registry_config()
         reading = Reading(job.uid, absolute_paths=False, config=config)
@@ -58,8 +58,7 @@ class Publication:
         done = publish(reading, config, self._flags(), yes=True)
         assert done is not None
         if not quiet:
-            for line in summary_lines(done.plan, done.published, done.leaves):
-                output.line(line)
+            done.tell()
         return done.document
 
     def _flags(self) -> Flags:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -19,6 +19,9 @@ from roar_core.errors import LogError, RegistryError, UsageError
 from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
+    import sqlite3
+
+    from roar_core.lineage.target import Target
     from roar_core.project import Project
     from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination, Flags
@@ -68,7 +71,7 @@ def register(
     config = registry_config()
     reading = Reading(ref or "session:current", absolute_paths, config)
     if package is not None:
-        return _write_package(reading.work, package, as_json=as_json)
+        return _write_package(reading.wanted.work, package, as_json=as_json)
     flags = Flags(public=public, private=private, anonymous=anonymous)
     if dry_run:
         return _show(reading, config, flags, show_masked=show_masked, as_json=as_json)
@@ -79,13 +82,24 @@ class Reading:
     """The work that REF names, and further work of the same project where that is needed."""
 
     project: Project
-    work: Work
 
     def __init__(self, ref: str, absolute_paths: bool, config: Config) -> None:
         self._ref = ref
         self._absolute_paths = absolute_paths
         self._redactor = redactor_of(config, output.warn)
-        self.work = self.read(())
+        from roar_core.export.graph import uids_of
+        from roar_core.registry.publishing.work import Wanted
+
+        with self._target() as (_, db, target):
+            self.wanted = Wanted(target.name, uids_of(db, target), lambda: self.read(()))
+
+    @contextmanager
+    def _target(self) -> Iterator[tuple[Store, sqlite3.Connection, Target]]:
+        from roar_core.lineage.target import find_target
+        from roar_core.store.writer import Store
+
+        with open_project(Store) as (self.project, store), store.snapshot() as db:
+            yield store, db, find_target(store, self._ref, self.project)
 
     def read(self, uids: Collection[str]) -> Work:
         """All that REF came from, and these jobs."""
@@ -93,16 +107,9 @@ class Reading:
 
         from roar_core import __version__
         from roar_core.export.graph import Options
-        from roar_core.lineage.target import find_target
         from roar_core.registry.publishing.work import work_of
-        from roar_core.store.writer import Store
 
-        with (
-            collection_paused(),
-            open_project(Store) as (self.project, store),
-            store.snapshot() as db,
-        ):
-            target = find_target(store, self._ref, self.project)
+        with collection_paused(), self._target() as (store, db, target):
             query = "SELECT id FROM job WHERE uid IN (SELECT value FROM json_each(?))"
             more = [row[0] for row in db.execute(query, (json.dumps(list(uids)),))]
             target = target._replace(jobs=(*target.jobs, *more))
@@ -122,7 +129,7 @@ def _show(
     with reach(config, anonymous=flags.anonymous) as connection:
         destination = planned_destination(connection, config, flags)
     with Database.open(reading.project.roar_dir, read_only=True) as database:
-        plan = remembered_plan(database, reading.work, destination)
+        plan = remembered_plan(database, reading.wanted, destination)
     warnings = _warnings(plan, reading.project)
     if as_json:
         output.data(preview_document(plan, warnings, is_dry_run=True))
@@ -138,8 +145,6 @@ def _show(
 def _publish(
     reading: Reading, config: Config, flags: Flags, *, yes: bool, show_masked: bool, as_json: bool
 ) -> int:
-    from roar_core.cli.registry.register_view import summary_lines
-
     done = publish(reading, config, flags, yes=yes, show_masked=show_masked)
     if done is None:
         output.note("nothing was sent")
@@ -147,8 +152,7 @@ def _publish(
     if as_json:
         output.data(done.document)
         return 0
-    for line in summary_lines(done.plan, done.published, done.leaves):
-        output.line(line)
+    done.tell()
     return 0
 
 
@@ -159,6 +163,15 @@ class Done(NamedTuple):
     warnings: Sequence[str]
     published: Sequence[Published]
     leaves: Mapping[str, int]
+
+    def tell(self) -> None:
+        """Print what is registered, and how others come to it."""
+        from roar_core.cli.registry.register_view import next_step, summary_lines
+
+        for line in summary_lines(self.plan, self.published, self.leaves):
+            output.line(line)
+        if self.published:
+            output.tell(next_step(self.plan, self.published))
 
     @property
     def document(self) -> dict[str, Any]:
@@ -200,7 +213,7 @@ def publish(
 
         registering = Registering.at(
             *(connection, store, reading.project.roar_dir, destination),
-            *(reading.work, reading.read, advance),
+            *(reading.wanted, reading.read, advance),
         )
         plan = registering.plan()
         has_begun = registering.has_begun()
@@ -220,16 +233,16 @@ def publish(
                 return None
         with progress:
             published = registering.carry_out(plan)
-        leaves = _proven(connection, store, destination, reading.work)
+        leaves = _proven(connection, store, destination, reading.wanted.uids)
     return Done(plan, warnings, published, leaves)
 
 
 def _proven(
-    connection: Connection, store: Store, destination: Destination, work: Work
+    connection: Connection, store: Store, destination: Destination, uids: Sequence[str]
 ) -> Mapping[str, int]:
     """The numbers of sessions in the registry's log, by hash; none where it has no log.
 
-    Checks that the log goes on, and that it holds whatever of `work` was not found in it before:
+    Checks that the log goes on, and that it holds whatever of the jobs was not found in it before:
     what was stays so as long as the log only grows. Raises LogError when it does not.
     """
     from roar_core.cli.registry.registration_view import proof_sentence
@@ -237,7 +250,7 @@ def _proven(
     from roar_core.store.logged import unproven
 
     with store.reading() as db:
-        sessions = unproven(db, destination.registry, destination.owner, work.jobs)
+        sessions = unproven(db, destination.registry, destination.owner, uids)
     try:
         proof = prove_sessions(connection, store, os.environ, sessions)
     except LogError:
@@ -250,22 +263,34 @@ def _proven(
 
 
 def _warnings(plan: Plan, project: Project) -> list[str]:
-    """What others will miss: commits that they cannot fetch."""
-    from roar_core.registry.publishing.checkout import unfetchable
+    """What others will miss: code without an address, and commits that they cannot fetch."""
+    from roar_core.registry.publishing.checkout import shareable, unfetchable
 
-    commits = {
-        job.told["git"]["commit"]: None
-        for uid in reversed(plan.new)
-        if (job := plan.work.jobs[uid]).told["git"]["commit"]
-    }
-    missing = unfetchable(os.fspath(project.root), commits)
+    told = [git for uid in reversed(plan.new) if (git := plan.work.jobs[uid].told["git"])["commit"]]
+    addressed = [git["commit"] for git in told if shareable(git["remote"] or "")]
+    warnings = []
+    if homeless := len(told) - len(addressed):
+        which = (
+            "the code" if homeless == len(told) else f"the code of {wording.count(homeless, 'job')}"
+        )
+        warnings = [
+            f"{which} had no address that others could use, so that they can look this up and not"
+            " make it again; for that: git remote add origin URL, git push, and run it once more"
+        ]
+    return warnings + _unpushed(unfetchable(os.fspath(project.root), addressed))
+
+
+def _unpushed(missing: Sequence[str]) -> list[str]:
     if not missing:
         return []
     names = ", ".join(commit[:8] for commit in missing[:5])
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     noun = "commit" if len(missing) == 1 else "commits"
     verb = "is" if len(missing) == 1 else "are"
-    return [f"{noun} {names}{more} {verb} on no remote branch; others can fetch it after: git push"]
+    it = "it" if len(missing) == 1 else "them"
+    return [
+        f"{noun} {names}{more} {verb} on no remote branch; others can fetch {it} after: git push"
+    ]
 
 
 def _write_package(work: Work, path: str, *, as_json: bool) -> int:

@@ -30,8 +30,8 @@ def preview_lines(plan: Plan, *, show_masked: bool) -> Iterator[str]:
         jobs = wording.count(len(plan.there), "job")
         yield _fact("there", f"{jobs} already, in session {names}")
     for session_hash, uids in plan.widened.items():
-        beyond = len(set(uids) - plan.work.jobs.keys())
-        more = f", with {wording.count(beyond, 'job')} beyond {plan.work.name}" if beyond else ""
+        beyond = len(set(uids) - set(plan.wanted.uids))
+        more = f", with {wording.count(beyond, 'job')} beyond {plan.wanted.name}" if beyond else ""
         yield _fact("public", f"session {session_hash[:12]} becomes public{more}; for good")
     if not plan.new:
         yield _fact("jobs", "none to be sent")
@@ -89,6 +89,14 @@ def summary_lines(
         yield _session("registered already", session_hash, url)
 
 
+def next_step(plan: Plan, published: Sequence[Published]) -> str:
+    """What people type on another machine."""
+    if plan.work.root["kind"] != "artifact":
+        return f"from elsewhere: roar lineage {published[-1].session_hash} --remote"
+    ref = plan.work.root["id"]
+    return f"from elsewhere: roar lineage {ref} --remote; to make it again: roar reproduce {ref}"
+
+
 def _session(what: str, session_hash: str, url: str) -> str:
     return output.printable(f"{what}: session {session_hash}{f'  {url}' if url else ''}")
 
@@ -110,7 +118,7 @@ def preview_document(
     return document(
         "registration",
         registry=plan.destination.registry,
-        visibility=plan.destination.visibility,
+        visibility=plan.destination.visibility or None,
         anonymous=plan.destination.is_anonymous,
         audience=plan.destination.audience,
         dry_run=is_dry_run,

@@ -74,7 +74,7 @@ def proof_sentence(url: str, proof: Proof | None) -> str:
         places = f"#{first}" if first == last else f"#{first} to #{last}"
         held = f" holds {wording.count(len(proof.jobs), 'job')} at {places} and"
     seen = "is seen for the first time" if proof.is_first else "continues the one seen before"
-    return f"its log of {proof.size:,} records{held} {seen}"
+    return f"the registry's log of {proof.size:,} records{held} {seen}"
 
 
 def registration_documents(registrations: Sequence[Registration]) -> list[Document]:

@@ -16,7 +16,6 @@ import click
 
 from roar_core.cli import output
 from roar_core.cli.opening import open_project
-from roar_core.cli.registry.reaching import reach, registry_config
 from roar_core.errors import AmbiguousError, NotFoundError, RegistryError
 from roar_core.project import Project, find_project, working_directory
 from roar_core.store.writer import Store
@@ -68,6 +67,8 @@ def answered(
         except NotFoundError as nothing:
             registry = _registry_to_look_up(refs, nothing, asks_when_empty=asks_when_empty)
             if registry is None:
+                if _askable(refs):
+                    nothing.args = (f"{nothing}; a registry is asked with --remote",)
                 raise
             try:
                 with _laid_over(refs, direction, is_lookup=True) as opened:
@@ -83,16 +84,12 @@ def _registry_to_look_up(
     refs: Sequence[str], nothing: NotFoundError, *, asks_when_empty: bool
 ) -> str | None:
     """The registry to ask because nothing here answers; None when it is not to be asked."""
-    from roar_core.registry.resolving.names import digits_in, is_url
+    from roar_core.cli.registry.reaching import registry_config
 
     project = find_project(working_directory())
     config = registry_config()
     is_empty = not project.database.exists()
-    askable = [
-        ref
-        for ref in refs
-        if is_url(ref) or digits_in(ref) or os.path.isfile(ref)  # noqa: PTH113
-    ]
+    askable = _askable(refs)
     if not askable or not (config.get("registry.lookup") or (is_empty and asks_when_empty)):
         return None
     url = str(config.get("registry.url"))
@@ -101,11 +98,23 @@ def _registry_to_look_up(
     return url
 
 
+def _askable(refs: Sequence[str]) -> list[str]:
+    """Those that a registry may know by a digest, or by its own page."""
+    from roar_core.registry.resolving.names import digits_in, is_url
+
+    return [
+        ref
+        for ref in refs
+        if is_url(ref) or digits_in(ref) or os.path.isfile(ref)  # noqa: PTH113
+    ]
+
+
 @contextmanager
 def _laid_over(
     refs: Sequence[str], direction: Direction, *, is_lookup: bool = False
 ) -> Iterator[Opened]:
     """A copy of what is recorded here with what the registry knows around `refs` in it."""
+    from roar_core.cli.registry.reaching import reach, registry_config
     from roar_core.registry.resolving.asking import ask
     from roar_core.registry.resolving.questions import names_asked, target_here
 
@@ -183,7 +192,7 @@ def _called(ref: str, names: list[str], answers: Answers, store: Store) -> str:
         if one.kind == "artifact" and not answers.tells_of(one):
             raise NotFoundError(
                 f"{answers.url} has {ref!r} and shows you nothing of it; `roar whoami` says who you"
-                " are there"
+                " are there, `roar login` signs you in"
             )
         if one.kind != "session":
             return str(one)

@@ -41,7 +41,7 @@ def status(as_json: bool) -> None:
     _show(as_json)
 
 
-@scope.command("list")
+@scope.command("list", short_help="List the scopes to choose from.")
 @json_option
 def list_scopes(as_json: bool) -> None:
     """List the scopes to choose from, with the projects that the registry tells you of.
@@ -84,7 +84,7 @@ def list_scopes(as_json: bool) -> None:
     )
 
 
-@scope.command()
+@scope.command(short_help="Publish as NAME from this checkout.")
 @click.argument("name")
 def use(name: str) -> None:
     """Publish as NAME from this checkout: anonymous, private, public or OWNER/PROJECT.
@@ -115,7 +115,7 @@ def use(name: str) -> None:
     write_setting(_SETTING, chosen)
 
 
-@scope.command()
+@scope.command(short_help="Have no scope in this checkout.")
 def clear() -> int:
     """Have no scope in this checkout; exit 1 when there was none.
 

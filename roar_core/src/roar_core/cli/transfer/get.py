@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     " · roar get -o in.csv --hash sha256:… /nfs/share/2024.csv"
 )
 @click.argument("words", nargs=-1, required=True, metavar="SRC… [DEST]")
+@click.option("-m", "--message", metavar="TEXT", help="What this is, kept as a label of the job.")
 @click.option("-o", "--output", "file", metavar="FILE", help="Fetch the one object to this file.")
 @click.option(
     "--hash",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def get(
     words: tuple[str, ...],
+    message: str | None,
     file: str | None,
     digests: tuple[str, ...],
     force: bool,
@@ -87,12 +89,13 @@ def get(
     told = actions(tags, ())
     if dry_run:
         return _show(wishes, as_json=as_json)
-    command = ["roar", "get", *(word for digest in digests for word in ("--hash", digest))]
+    command = ["roar", "get", *(["-m", message] if message is not None else [])]
+    command += [*(word for digest in digests for word in ("--hash", digest))]
     command += ["--limit", str(limit)] if limit is not None else []
     command += ["--force"] * force + ["--fold-case"] * fold_case
     command += ["-o", *transfer_words.recorded_words([file])[-1:]] if file is not None else []
     command += transfer_words.recorded_words(words)
-    return _fetch(wishes, command, name=name, tags=told, as_json=as_json)
+    return _fetch(wishes, command, name=name, message=message, tags=told, as_json=as_json)
 
 
 def _split(words: tuple[str, ...], file: str | None) -> tuple[tuple[str, ...], str | None]:
@@ -142,6 +145,7 @@ def _fetch(
     command: list[str],
     *,
     name: str | None,
+    message: str | None,
     tags: tuple[tuple[str, str, str], ...],
     as_json: bool,
 ) -> int:
@@ -161,7 +165,8 @@ def _fetch(
                 algorithms=books.algorithms,
                 on_progress=progress,
             )
-        job = new_job(books, "get", command, wishes.cwd, name=name)
+        labels = {"message": message} if message is not None else {}
+        job = new_job(books, "get", command, wishes.cwd, name=name, labels=labels)
         outcome = get_files(plan, wishes, books, job, Particulars(tags))
         if as_json:
             output.data(transfer_words.outcome_document(outcome, books.project))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 _ATTEMPTS = 3
+_VERSION_END = 2**53
+_MOMENTS_END_S = 7e9
+_MOST_DEEP = 64
 
 
 @attrs.frozen
@@ -36,6 +39,26 @@ class Remote:
     @property
     def leaves(self) -> dict[str, Any]:
         return dict(flattened(self.labels))
+
+
+def placed(connection: Connection, target: Target) -> Target:
+    """The artifact in the session whose labels the registry tells, else in its first one.
+
+    For what is not known from here to be registered: `target` names no session. Raises
+    RegistryError, also when the registry shows nothing of it.
+    """
+    for path, query, key in (
+        ("labels/current", target.named, "sessionHash"),
+        (f"artifacts/{target.artifact_hash}", None, "originalSessionHash"),
+    ):
+        try:
+            said = connection.get(path, query)
+        except UnregisteredError:
+            continue
+        name = said.get(key) if isinstance(said, Mapping) else None
+        if isinstance(name, str) and name:
+            return attrs.evolve(target, session_hash=name)
+    raise UnregisteredError(f"{connection.url} shows no session in which {target.words} is")
 
 
 def read(connection: Connection, target: Target) -> Remote:
@@ -120,12 +143,21 @@ def _check(target: Target, wanted: Mapping[str, Any], before: Remote, now: Remot
 def _remote(connection: Connection, said: Any) -> Remote:
     version = said.get("version") if isinstance(said, Mapping) else None
     labels = said.get("metadata") if isinstance(said, Mapping) else None
-    if not isinstance(version, int) or not isinstance(labels, dict):
+    if type(version) is not int or not isinstance(labels, dict) or not _is_flat(labels):
+        raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
+    if not 0 <= version < _VERSION_END:
         raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
     can_edit, at = said.get("canEdit"), said.get("registeredAt")
     return Remote(
         version,
         labels,
         can_edit if isinstance(can_edit, bool) else None,
-        float(at) if isinstance(at, int | float) else None,
+        float(at) if isinstance(at, int | float) and 0 <= at < _MOMENTS_END_S else None,
     )
+
+
+def _is_flat(labels: object, depth: int = 0) -> bool:
+    """Whether these are labels, and not nested so deep that nobody meant them."""
+    if not isinstance(labels, dict):
+        return depth > 0
+    return depth < _MOST_DEEP and all(_is_flat(inner, depth + 1) for inner in labels.values())

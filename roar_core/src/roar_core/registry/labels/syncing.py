@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from roar_core.errors import ConflictError, UnreachableError
+from roar_core.errors import ConflictError, UnauthorisedError, UnreachableError
 from roar_core.registry.labels.documents import (
     Labelled,
     Labels,
@@ -39,6 +39,8 @@ T = TypeVar("T")
 Decide = Callable[[Conflict], str]
 
 _AT_ONCE = 500
+_FORBIDDEN = 403
+_VERSION_END = 2**53
 _ATTEMPTS = 3
 
 
@@ -81,8 +83,34 @@ def plan(
     return [
         step
         for some in _groups(targets, _AT_ONCE)
-        for step in _compared(connection, db, some, decide)
+        for step in _allowed(connection, db, some, decide)
         if step.is_news or not step.merge.is_nothing
+    ]
+
+
+def _allowed(
+    connection: Connection, db: sqlite3.Connection, targets: Sequence[Target], decide: Decide
+) -> list[Step]:
+    """The steps of what the caller may change; of other sessions a warning.
+
+    What is public serves everybody who has the same work, whoever registered it.
+    """
+    try:
+        return list(_compared(connection, db, targets, decide))
+    except UnauthorisedError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        sessions = {target.session_hash for target in targets}
+        if len(sessions) == 1:
+            name = sessions.pop()
+            connection.warn(f"the labels of session {name[:12]} stay as they are: {error}")
+            return []
+    return [
+        step
+        for session in dict.fromkeys(target.session_hash for target in targets)
+        for step in _allowed(
+            *(connection, db, [one for one in targets if one.session_hash == session], decide)
+        )
     ]
 
 
@@ -177,7 +205,7 @@ def _compared(
             continue
         theirs = read(connection, target)
         agreement = Agreement(theirs.version, bases[target].labels)
-        own = dict(flattened(users_own(theirs.labels)))
+        own = dict(flattened(users_own(nested(theirs.leaves))))
         yield attrs.evolve(_step(target, agreement, *ours[target], own, decide), is_news=True)
 
 
@@ -225,7 +253,8 @@ def _asked(
     if not isinstance(rows, list) or len(rows) != len(labels):
         raise UnreachableError(f"{connection.url} does not answer about labels as a registry does")
     for row in rows:
-        if not isinstance(row, Mapping) or not isinstance(row.get("version"), int):
+        version = row.get("version") if isinstance(row, Mapping) else None
+        if type(version) is not int or not 0 <= version < _VERSION_END or "action" not in row:
             raise UnreachableError(
                 f"{connection.url} does not answer about labels as a registry does"
             )

@@ -33,16 +33,19 @@ class Consent:
         return agreed == "public" or (agreed == "private" and not destination.is_public)
 
     def keep(self, destination: Destination) -> None:
-        """Remember that the user agreed; where there is no home, nothing is kept."""
+        """Remember that the user agreed; where there is no home to write to, nothing is kept."""
         if self._path is None or self.is_given(destination):
             return
-        with locked(self._path):
-            agreed = self._read() | {destination.registry: destination.visibility}
-            replace(self._path, json.dumps(agreed, indent=1).encode())
+        try:
+            with locked(self._path):
+                agreed = self._read() | {destination.registry: destination.visibility}
+                replace(self._path, json.dumps(agreed, indent=1).encode())
+        except OSError:  # then the question comes again
+            return
 
     def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(self._path.read_bytes()) if self._path else {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}

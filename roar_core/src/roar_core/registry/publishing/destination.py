@@ -8,9 +8,8 @@ from typing import Any
 import attrs
 
 from roar_core.config.layers import Config
-from roar_core.errors import UsageError
 from roar_core.registry.connection import Connection
-from roar_core.registry.scopes import ANONYMOUS, PRIVATE, PUBLIC, Intent, intent_of, scope_of
+from roar_core.registry.scopes import ANONYMOUS, PUBLIC, Intent, intent_of
 
 EVERYBODY = "everybody"
 
@@ -19,7 +18,8 @@ EVERYBODY = "everybody"
 class Destination:
     """A place in one registry.
 
-    `owner` is how receipts call whose the work is there. `scope` is the `scope_request` that
+    `owner` is how receipts call whose the work is there; `visibility` is empty where it is not
+    known. `scope` is the `scope_request` that
     `finalize` gets; None is the protocol's word for anonymous, and for public with an account.
     `audience` is who can see it then.
     """
@@ -62,20 +62,7 @@ def destination_of(connection: Connection, config: Config, flags: Flags) -> Dest
 
 def planned_destination(connection: Connection, config: Config, flags: Flags) -> Destination:
     """The same as far as can be told without asking: a project's visibility is not known here."""
-    if flags.public + flags.private + flags.anonymous > 1:
-        raise UsageError("give one of --public, --private and --anonymous")
-    scope = "" if flags.anonymous else scope_of(config)
-    caller = connection.caller
-    is_named = flags.public or flags.private
-    if "/" in scope:
-        intent = Intent(kind="project", visibility=PRIVATE, project=scope)
-    elif flags.anonymous or (not is_named and (caller is None or scope == ANONYMOUS)):
-        intent = Intent(kind=ANONYMOUS, visibility=PUBLIC)
-    else:
-        is_public = flags.public or (scope == PUBLIC and not flags.private)
-        kind = PUBLIC if is_public else PRIVATE
-        owner = "" if caller is None else caller.user.words
-        intent = Intent(kind=kind, visibility=kind, owner=owner)
+    intent = intent_of(connection, config, **attrs.asdict(flags), asks=False)
     return _place(connection.url, intent)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from roar_core.errors import RoarError
 from roar_core.redaction import is_secret_name
-from roar_core.registry.publishing.link_documents import Links, edges_of, links_of
+from roar_core.registry.publishing.link_documents import OBJECT_NAMES, Links, edges_of, links_of
 from roar_core.spelling import exact_timestamp
 
 Document = dict[str, Any]
@@ -91,7 +91,6 @@ def _from_wire(document: Mapping[str, Any]) -> Document:
         roar, timing = _guessed(document), {}
     started_at = timing.get("start") or exact_timestamp(round(document["startedAt"] * 1e6) * 1000)
     kind = document["jobType"]
-    told, producers = _object(roar, "edges"), _object(roar, "producers")
     job: Document = {
         "uid": document["jobUid"],
         "hash": roar.get("hash"),
@@ -112,8 +111,8 @@ def _from_wire(document: Mapping[str, Any]) -> Document:
         "parent": roar.get("parent"),
         "tracer": roar.get("tracer"),
         "coverage": roar.get("coverage") or {"state": "complete", "reasons": []},
-        "inputs": edges_of(document["inputs"], told.get("inputs"), producers.get("inputs")),
-        "outputs": edges_of(document["outputs"], told.get("outputs"), producers.get("outputs")),
+        "inputs": _edges(document, roar, "inputs"),
+        "outputs": _edges(document, roar, "outputs"),
         "git": {
             "commit": git.get("commit") or document["gitCommit"] or None,
             "branch": git.get("branch"),
@@ -129,6 +128,11 @@ def _from_wire(document: Mapping[str, Any]) -> Document:
         "masked": roar.get("masked") or [],
     }
     return job | ({"raw": roar["raw"]} if "raw" in roar else {})
+
+
+def _edges(document: Mapping[str, Any], roar: Document, side: str) -> list[Document]:
+    told = (_object(roar, part).get(side) for part in ("edges", "producers", "objects"))
+    return edges_of(document[side], *told)
 
 
 def session_of(document: Mapping[str, Any]) -> Document:
@@ -183,6 +187,7 @@ def _metadata(
         "packages": hidden,
         "edges": {side: links.told for side, links in sides.items() if links.told},
         "producers": {side: links.producers for side, links in sides.items() if links.producers},
+        "objects": {side: links.objects for side, links in sides.items() if links.objects},
     }
     kept = {key: value for key, value in roar.items() if value not in (None, [], {})}
     return {
@@ -202,9 +207,10 @@ def _metadata(
 
 
 def _text(metadata: Document) -> str:
-    """JSON that a registry takes: where a command is too long for it, without its last arguments.
+    """JSON that a registry takes: where that is too long, without a command's last arguments.
 
-    Thousands of names behind a command are inputs as well, which say the same.
+    Thousands of names behind a command are inputs as well, which say the same. What stores call
+    their objects goes next: hash, path and size name these bytes without it.
     """
     text = json.dumps(metadata, separators=(",", ":"))
     if len(text) <= _MOST_OF_METADATA:
@@ -216,10 +222,20 @@ def _text(metadata: Document) -> str:
         if room < 0:
             break
         kept.append(argument)
-    metadata["roar"]["left_out"] = {"arguments": len(command) - len(kept)}
-    metadata["roar"].pop("raw", None)
-    metadata["runtime"]["command"] = [*kept, "…"] if len(kept) < len(command) else command
-    text = json.dumps(metadata, separators=(",", ":"))
+    if len(kept) < len(command):
+        metadata["roar"]["left_out"] = {"arguments": len(command) - len(kept)}
+        metadata["roar"].pop("raw", None)
+        metadata["runtime"]["command"] = [*kept, "…"]
+        text = json.dumps(metadata, separators=(",", ":"))
+    objects = metadata["roar"].get("objects", {})
+    if len(text) > _MOST_OF_METADATA and objects:
+        left_out = metadata["roar"].setdefault("left_out", {})
+        left_out["names of objects"] = sum(
+            sum(name is not None for name in side.pop(key, ()))
+            for side in objects.values()
+            for key in OBJECT_NAMES
+        )
+        text = json.dumps(metadata, separators=(",", ":"))
     if len(text) > _MOST_OF_METADATA:
         raise RoarError(
             f"what is recorded of {metadata['roar'].get('step') or 'a job'} is more than a"

@@ -15,19 +15,24 @@ Document = dict[str, Any]
 
 _LINKABLE = re.compile(r"[a-z0-9-]+:(?P<digest>[0-9a-f]{64})")
 _PLAIN = re.compile(r"blake3:[0-9a-f]{64}")
+# Fields that a graph's edge has only where there is something to tell.
+OBJECT_NAMES = ("etag", "version")
+_WHERE_TOLD = (*OBJECT_NAMES, "raw")
 
 
 class Links(NamedTuple):
     """One side of a job: the links that are sent, and what its metadata adds to them.
 
-    `links` are `{"hash", "path", "size"}`. `told` are edges that need more words; `producers` says
-    which job wrote which of the other links: uid to numbers ("0-5,7") among them, in the order of
-    (hash, path).
+    `links` are `{"hash", "path", "size"}`. `told` are edges that need more words; of the other
+    links, numbered in the order of (hash, path), `producers` says which job wrote which (uid to
+    numbers: "0-5,7"), and `objects` which lie in a store ("at", numbers) and how it calls them
+    ("etag", "version": one each, or null).
     """
 
     links: list[Document]
     told: list[Document]
     producers: dict[str, str]
+    objects: Document
 
 
 def links_of(edges: Sequence[Document]) -> Links:
@@ -49,13 +54,28 @@ def links_of(edges: Sequence[Document]) -> Links:
         [{"hash": digest_of(edge), "path": edge["path"], "size": edge["size"]} for edge in linked],
         [{key: value for key, value in edge.items() if value not in (None, [])} for edge in others],
         {uid: _ranges(places) for uid, places in numbers.items()},
+        _objects(plain),
     )
 
 
-def edges_of(links: Iterable[Mapping[str, Any]], told: Any, producers: Any) -> list[Document]:
+def _objects(plain: Sequence[Document]) -> Document:
+    """Which of these edges are objects: thousands of them go into the metadata of one job."""
+    places = [number for number, edge in enumerate(plain) if edge["kind"] == "object"]
+    if not places:
+        return {}
+    names = {key: [plain[number].get(key) for number in places] for key in OBJECT_NAMES}
+    return {
+        "at": _ranges(places),
+        **{key: told for key, told in names.items() if any(name is not None for name in told)},
+    }
+
+
+def edges_of(
+    links: Iterable[Mapping[str, Any]], told: Any, producers: Any, objects: Any
+) -> list[Document]:
     """The edges again, in the order of (path, hash), from links as a registry tells them.
 
-    `told` and `producers` are those of `Links`; of another client's job they are empty.
+    `told`, `producers` and `objects` are those of `Links`; of another client's job they are empty.
     """
     words = [_in_full(edge) for edge in told or () if isinstance(edge, dict)]
     known = {(digest_of(edge), edge["path"]) for edge in words}
@@ -73,7 +93,11 @@ def edges_of(links: Iterable[Mapping[str, Any]], told: Any, producers: Any) -> l
         for uid, ranges in (producers or {}).items()
         for number in _numbers(ranges, len(plain))
     }
-    edges = [*words, *(_file(link, maker.get(place)) for place, link in enumerate(plain))]
+    names = _names_of(objects or {}, len(plain))
+    edges = [
+        *words,
+        *(_file(link, maker.get(place), names.get(place)) for place, link in enumerate(plain)),
+    ]
     return sorted(edges, key=lambda edge: (edge["path"], edge["hash"] or ""))
 
 
@@ -89,14 +113,15 @@ def is_part(edge: Mapping[str, Any]) -> bool:
 
 
 def _is_plain(edge: Mapping[str, Any]) -> bool:
-    """Whether a link says everything about an edge but which job wrote the bytes."""
+    """Whether a link says everything about an edge but what can be told of many at once."""
+    is_file = edge["kind"] == "file" and edge["place"] == _place(edge["path"])
+    is_object = edge["kind"] == "object" and edge["place"] == "store"
     return (
-        edge["kind"] == "file"
+        (is_object or (is_file and not any(key in edge for key in OBJECT_NAMES)))
         and edge["hash_state"] == "exact"
         and edge["composite"] is None
         and "raw" not in edge
         and not edge["further_producers"]
-        and edge["place"] == _place(edge["path"])
         and _PLAIN.fullmatch(edge["hash"] or "") is not None
     )
 
@@ -117,23 +142,35 @@ def _in_full(edge: Document) -> Document:
         "producer": edge.get("producer"),
         "further_producers": edge.get("further_producers", []),
         "composite": edge.get("composite"),
-        **({"raw": edge["raw"]} if "raw" in edge else {}),
+        **{key: edge[key] for key in _WHERE_TOLD if key in edge},
     }
 
 
-def _file(link: Mapping[str, Any], producer: str | None) -> Document:
+def _file(link: Mapping[str, Any], producer: str | None, names: Document | None) -> Document:
+    """A file; an object where a store has `names` for it."""
     path = link["path"] or link["hash"]
     return _in_full(
         {
             "path": path,
-            "place": _place(path),
+            "place": _place(path) if names is None else "store",
             "hash": f"blake3:{link['hash']}",
             "size": link["size"] or 0,
-            "kind": "file",
+            "kind": "file" if names is None else "object",
             "hash_state": "exact",
             "producer": producer,
+            **(names or {}),
         }
     )
+
+
+def _names_of(objects: Document, count: int) -> dict[int, Document]:
+    """How stores call those of `count` links that are objects, by number."""
+    found: dict[int, Document] = {place: {} for place in _numbers(objects.get("at", ""), count)}
+    for key in OBJECT_NAMES:
+        for place, name in zip(found, objects.get(key) or (), strict=False):
+            if name is not None:
+                found[place][key] = name
+    return found
 
 
 def _view(link: Mapping[str, Any]) -> Document:

@@ -38,6 +38,7 @@ class Ability(NamedTuple):
     anonymous: bool
     links_batch: bool
     known_jobs: bool
+    publish: bool
 
     @classmethod
     def from_health(cls, health: Any) -> Ability:
@@ -51,6 +52,7 @@ class Ability(NamedTuple):
             anonymous=authoritative and told.get("anonymous_public") is True,
             links_batch=told.get("links_batch") is True,
             known_jobs=told.get("known_jobs") is True,
+            publish=told.get("publish") is True,
         )
 
     @property

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
 from roar_core.errors import RegistryError
 from roar_core.registry.publishing.destination import Destination
 from roar_core.registry.publishing.pieces import Ability
-from roar_core.registry.publishing.work import Work
+from roar_core.registry.publishing.work import Wanted, Work
 from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import Receipt
 
 
 @attrs.frozen
 class Plan:
-    """`new` are the jobs to be sent, in order; `there` is what is registered, by uid.
+    """`new` are the jobs to be sent, in order; `there` is what is registered, by uid. Of `wanted`
+    more than the uids is read only where something is to be sent.
 
     `widened` are registered sessions (hash to their jobs) that become public with it: all of each,
-    even what `work` does not need of it.
+    even what was not asked for.
     """
 
-    work: Work
+    wanted: Wanted
     destination: Destination
     new: tuple[str, ...]
     there: dict[str, Receipt]
     widened: dict[str, tuple[str, ...]]
+
+    @property
+    def work(self) -> Work:
+        """All that is told of what was asked for."""
+        return self.wanted.work
 
     @property
     def is_done(self) -> bool:
@@ -35,22 +41,24 @@ class Plan:
 
 
 def plan_of(
-    work: Work,
+    wanted: Wanted,
+    uids: Sequence[str],
     destination: Destination,
     known: Mapping[str, Receipt],
     in_session: Mapping[str, Collection[str]],
 ) -> Plan:
-    """What is to be sent of `work`; `in_session` are the jobs here of each private session."""
+    """What is to be done about `uids`; `in_session` are the jobs here of each private session."""
+    asked = frozenset(uids)
     private = {
         receipt.session_hash
         for uid, receipt in known.items()
-        if uid in work.jobs and receipt.visibility == PRIVATE
+        if uid in asked and receipt.visibility == PRIVATE
     }
     return Plan(
-        work,
+        wanted,
         destination,
-        tuple(uid for uid in work.jobs if uid not in known),
-        {uid: known[uid] for uid in reversed(work.jobs) if uid in known},
+        tuple(uid for uid in uids if uid not in known),
+        {uid: known[uid] for uid in reversed(uids) if uid in known},
         {name: tuple(in_session.get(name, ())) for name in sorted(private)}
         if destination.is_public and not destination.is_anonymous
         else {},

@@ -41,15 +41,17 @@ class Preview:
 
 def preview_of(plan: Plan) -> Preview:
     """What carrying out a plan sends."""
+    if not plan.new:
+        return Preview(0, 0, 0, 0, 0, (), (), Git("", "", ""))
     work = plan.work
-    artifacts = work.artifacts_of(plan.new) if plan.new else []
+    artifacts = work.artifacts_of(plan.new)
     datasets = [artifact for artifact in artifacts if artifact["composite"] is not None]
     return Preview(
         jobs=len(plan.new),
         artifacts=len(artifacts) - len(datasets),
         datasets=len(datasets),
         members=sum(dataset["composite"]["members"] for dataset in datasets),
-        labels=len(work.labels_of(plan.new, "")) if plan.new else 0,
+        labels=len(work.labels_of(plan.new, "")),
         paths=tuple(sorted(_paths(work, plan.new))),
         masked=tuple(_masked(work, plan.new)),
         git=work.git_of(plan.new),
@@ -66,8 +68,6 @@ def _paths(work: Work, uids: Iterable[str]) -> set[str]:
 
 
 def _masked(work: Work, uids: Iterable[str]) -> Iterable[Masked]:
-    if not uids:
-        return
     for uid in uids:
         yield from _notes(work.jobs[uid].place, work.jobs[uid].told)
     for artifact in work.artifacts_of(uids):

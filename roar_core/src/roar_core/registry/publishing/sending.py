@@ -23,12 +23,14 @@ from roar_core.registry.publishing.pieces import (
     label_requests,
     requests_of,
 )
+from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import (
     Receipt,
     Unfinished,
     forget_unfinished,
     keep_receipts,
     keep_unfinished,
+    read_receipts,
     read_unfinished,
 )
 
@@ -36,12 +38,13 @@ if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination
     from roar_core.registry.publishing.tokens import Tokens
-    from roar_core.registry.publishing.work import Work
+    from roar_core.registry.publishing.work import Wanted, Work
     from roar_core.store.database import Database
 
 Document = dict[str, Any]
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ALREADY, _COUNTS = "already_registered_session_hashes", ("created_count", "existing_count")
 
 
 class Published(NamedTuple):
@@ -69,8 +72,8 @@ class Sender:
     ability: Ability
     advance: Callable[[int, int], None]
 
-    def unfinished(self, work: Work) -> Unfinished | None:
-        """The registration that was begun here and can be finished: part of `work`, and the same.
+    def unfinished(self, wanted: Wanted) -> Unfinished | None:
+        """The registration that was begun here and can be finished: part of it, and the same.
 
         One that cannot is forgotten.
         """
@@ -78,6 +81,7 @@ class Sender:
             begun = read_unfinished(db, *self.destination.place)
         if begun is None:
             return None
+        work = wanted.work
         if (
             begun.uids
             and work.jobs.keys() >= set(begun.uids)
@@ -88,14 +92,17 @@ class Sender:
         self._forget(begun)
         return None
 
-    def resume(self, work: Work) -> Published | None:
+    def resume(self, wanted: Wanted) -> Published | None:
         """Finish what was begun here; None when there is nothing, or the registry gave it up."""
-        begun = self.unfinished(work)
+        begun = self.unfinished(wanted)
         if begun is None:
             return None
         try:
-            return self._finish(begun, work)
+            return self._finish(begun, wanted.work)
         except _Gone:
+            if begun.session_hash is not None:
+                # Of what is registered the labels are missing, which another registration can tell.
+                return self.send(wanted.work, begun.uids)
             self._forget(begun)
             return None
 
@@ -106,10 +113,26 @@ class Sender:
             try:
                 return self._finish(begun, work)
             except _Gone:
-                self._forget(begun)
+                self._forget_unregistered(begun)
         raise RegistryError(
             f"{self.destination.registry} forgets registrations while they are sent; try later"
         )
+
+    def publish(self, session_hash: str, uids: Sequence[str]) -> Published:
+        """Make a registered session public, all of it; these are the jobs that are here of it."""
+        told = self.connection.post(f"sessions/{session_hash}/publish")
+        answer = told if isinstance(told, Mapping) else {}
+        if answer.get("visibility") != "public" or answer.get("session_hash") != session_hash:
+            raise RegistryError(
+                f"{self.destination.registry} did not say that session {session_hash[:12]} is "
+                "public; try again"
+            )
+        link = answer.get("published_url")
+        url = link if isinstance(link, str) else None
+        receipts = [Receipt(uid, session_hash, "public", url) for uid in uids]
+        with self.database.writing() as db:
+            keep_receipts(db, *self.destination.place, receipts, time.time_ns())
+        return Published(session_hash, url or "", tuple(uids), None)
 
     def _content(self, work: Work, uids: Sequence[str]) -> bytes:
         place = {"scope": self.destination.scope, "git": list(work.git_of(uids))}
@@ -118,7 +141,12 @@ class Sender:
     def _finish(self, begun: Unfinished, work: Work) -> Published:
         leaf = None
         if begun.session_hash is None:
+            before = self._private_sessions(begun.uids)
             begun, leaf = self._finalize(self._send_all(begun, work), work)
+            if begun.session_hash in before:
+                # Only who sees it has changed: its labels may have been, too, by others.
+                self._forget(begun)
+                return Published(begun.session_hash, begun.url or "", begun.uids, leaf)
         assert begun.session_hash is not None
         try:
             labels = work.labels_of(begun.uids, begun.session_hash)
@@ -137,6 +165,14 @@ class Sender:
                 note_sent(db, *place, work.labelled, begun.uids, time.time_ns())
         self._forget(begun)
         return Published(begun.session_hash, begun.url or "", begun.uids, leaf)
+
+    def _private_sessions(self, uids: Collection[str]) -> set[str]:
+        """The sessions of these jobs that become public by this registration."""
+        if not self.destination.is_public:
+            return set()
+        with self.database.reading() as db:
+            known = read_receipts(db, *self.destination.place, uids).values()
+        return {receipt.session_hash for receipt in known if receipt.visibility == PRIVATE}
 
     def _open(self, content: bytes, uids: Collection[str]) -> Unfinished:
         is_anonymous = self.destination.is_anonymous
@@ -236,6 +272,13 @@ class Sender:
         with self.database.writing() as db:
             keep_unfinished(db, *self.destination.place, begun, time.time_ns())
 
+    def _forget_unregistered(self, begun: Unfinished) -> None:
+        """Forget it, unless it is registered and only its labels are missing."""
+        with self.database.reading() as db:
+            kept = read_unfinished(db, *self.destination.place)
+        if kept is None or kept.session_hash is None:
+            self._forget(begun)
+
     def _forget(self, begun: Unfinished) -> None:
         with self.database.writing() as db:
             forget_unfinished(db, *self.destination.place)
@@ -251,11 +294,10 @@ class _Known:
 
     def note(self, answer: Any) -> None:
         told = answer if isinstance(answer, Mapping) else {}
-        for complaint in told.get("errors") or ():
-            if complaint:
-                raise RegistryError(f"the registry did not take a job: {str(complaint)[:300]}")
-        self.sessions |= {str(name) for name in told.get("already_registered_session_hashes") or ()}
-        self._new += sum(int(told.get(n) or 0) for n in ("created_count", "existing_count"))
+        for complaint in filter(None, _listed(told, "errors")):
+            raise RegistryError(f"the registry did not take a job: {str(complaint)[:300]}")
+        self.sessions |= set(map(str, _listed(told, _ALREADY)))
+        self._new += sum(_counted(told, name) for name in _COUNTS)
 
     def check(self, registry: str) -> None:
         """Raise ConflictError unless all of the jobs are registered, and in one session."""
@@ -291,16 +333,17 @@ def _both(answers: Sequence[Any]) -> Any:
     """The answers to two halves as one, as far as anybody looks at them."""
     told = [answer for answer in answers if isinstance(answer, Mapping)]
     return {
-        "errors": [error for answer in told for error in answer.get("errors") or ()]
-        if all(isinstance(answer.get("errors"), list) for answer in told)
-        else [],
-        "already_registered_session_hashes": [
-            name
-            for answer in told
-            for name in answer.get("already_registered_session_hashes") or ()
-        ],
-        **{
-            name: sum(int(answer.get(name) or 0) for answer in told)
-            for name in ("created_count", "existing_count")
-        },
+        "errors": [error for answer in told for error in _listed(answer, "errors")],
+        _ALREADY: [name for answer in told for name in _listed(answer, _ALREADY)],
+        **{name: sum(_counted(answer, name) for answer in told) for name in _COUNTS},
     }
+
+
+def _listed(told: Mapping[str, Any], name: str) -> list[Any]:
+    found = told.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _counted(told: Mapping[str, Any], name: str) -> int:
+    found = told.get(name)
+    return found if type(found) is int else 0

@@ -6,6 +6,7 @@ Never in the database, which people copy and send around.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from roar_core.config.own_files import replace
@@ -22,8 +23,16 @@ class Tokens:
 
     def keep(self, name: str, secret: str) -> None:
         """Write the secret of the registration of this name, whole or not at all."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        replace(self._path(name), secret.encode())
+        path = self._path(name)
+        if not secret.isascii() or not secret.isprintable():
+            raise RoarError("the registry gave a registration a secret that cannot be sent")
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if self._folder.is_symlink():
+                raise RoarError(f"{self._folder} is a link, and no secret is kept there; remove it")
+            replace(path, secret.encode())
+        except OSError as error:
+            raise RoarError(f"{path} cannot be written: {error.strerror}") from error
 
     def read(self, name: str) -> str | None:
         """The secret; None when it is not here."""
@@ -34,7 +43,8 @@ class Tokens:
 
     def forget(self, name: str) -> None:
         """Delete it; nothing happens where it is gone already."""
-        self._path(name).unlink(missing_ok=True)
+        with suppress(OSError):  # it is worth nothing any more
+            self._path(name).unlink()
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name) or name.startswith("."):

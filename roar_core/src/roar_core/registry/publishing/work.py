@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -78,16 +79,32 @@ class Work:
         return [self.artifacts[name] for name in sorted(names & self.artifacts.keys())]
 
     def labels_of(self, uids: Collection[str], session_hash: str) -> list[Document]:
-        """What `labels/batch` is told once these jobs are the session of this hash."""
-        names = [
-            artifact["hash"]
-            for artifact in self.artifacts_of(uids)
-            if _DIGEST.fullmatch(artifact["hash"])
-        ]
+        """What `labels/batch` is told once these jobs are the session of this hash.
+
+        Of artifacts only those that the jobs touched: a registry has no others in the session.
+        """
+        touched = {name for uid in uids for name in self.jobs[uid].hashes()}
+        names = sorted(name for name in touched if _DIGEST.fullmatch(name))
         documents = self.labelled.documents(session_hash, uids, names)
         return [
             one | {"metadata": redact(one["metadata"], self.redactor).document} for one in documents
         ]
+
+
+class Wanted:
+    """What was asked for: the uids of its jobs, and all that is told of them.
+
+    That is read when somebody needs it first: of what is registered already, nobody does.
+    """
+
+    def __init__(self, name: str, uids: tuple[str, ...], read: Callable[[], Work]) -> None:
+        self.name = name
+        self.uids = uids
+        self._read = read
+
+    @cached_property
+    def work(self) -> Work:
+        return self._read()
 
 
 def work_of(

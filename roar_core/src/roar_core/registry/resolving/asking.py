@@ -61,6 +61,9 @@ class Answers:
             self.is_whole = False
             return
         uid = told.get("jobUid")
+        if not isinstance(uid, str):
+            self.left_out.append("a job without a uid")
+            return
         if uid in self.jobs:
             return
         try:
@@ -78,7 +81,7 @@ class Answers:
         if named.kind == "job":
             known.append(str(self.wire.get(named.name, {}).get("jobHash")))
         told = self.artifacts.get(named.name, {}) if named.kind == "artifact" else {}
-        known += [str(one.get("digest")) for one in _objects(told, "hashes")]
+        known += [str(one.get("digest")) for one in objects_in(told, "hashes")]
         return any(one.lower().startswith(asked) for one in known)
 
     def tells_of(self, artifact: Named) -> bool:
@@ -153,20 +156,22 @@ def _ask_whole(
 
 
 def _take(told: Mapping[str, Any], answers: Answers) -> None:
-    for reference in _objects(told, "references"):
+    for reference in objects_in(told, "references"):
         text = str(reference.get("reference"))
         answers.named[text] = [
             Named(str(one.get("kind")), str(one.get("name")), str(one.get("algorithm") or "blake3"))
-            for one in _objects(reference, "named")
+            for one in objects_in(reference, "named")
         ]
-    for job in told.get("jobs") or ():
+    jobs = told.get("jobs")
+    for job in jobs if isinstance(jobs, list) else ():
         answers.add_job(job)
-    for artifact in _objects(told, "artifacts"):
+    for artifact in objects_in(told, "artifacts"):
         answers.artifacts.setdefault(str(artifact.get("hash")), artifact)
-    for session in _objects(told, "sessions"):
+    for session in objects_in(told, "sessions"):
         answers.sessions[str(session.get("hash"))] = session
 
 
-def _objects(told: Mapping[str, Any], key: str) -> Iterator[Document]:
+def objects_in(told: Mapping[str, Any], key: str) -> Iterator[Document]:
+    """The objects of a list, none where something else was told."""
     items = told.get(key)
     return (one for one in (items if isinstance(items, list) else ()) if isinstance(one, dict))

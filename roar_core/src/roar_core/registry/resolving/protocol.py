@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from roar_core.errors import UnreachableError, UnregisteredError
-from roar_core.registry.resolving.asking import Answers, Direction, Document, Named
+from roar_core.registry.resolving.asking import Answers, Direction, Document, Named, objects_in
 
 if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
@@ -72,7 +72,7 @@ def _add_artifact(
     if not told or not isinstance(digest, str):
         answers.named.setdefault(name, [])
         return
-    digests = [one for one in told.get("hashes") or () if isinstance(one, dict)]
+    digests = list(objects_in(told, "hashes"))
     own = next((one for one in digests if one.get("digest") == digest), {})
     is_dataset = told.get("isComposite") is True
     algorithm = str(own.get("algorithm") or ("composite-blake3" if is_dataset else "blake3"))
@@ -90,17 +90,15 @@ def _add_artifact(
         answers.is_whole = answers.is_whole and recipe.get("isWhole", True) is True
     if direction in ("near", "downstream"):
         around = _get(connection, f"artifacts/{digest}/lineage") or {}
-        readers = around.get("consumers") or ()
-        for reader in readers if isinstance(readers, list) else ():
-            if isinstance(reader, dict):
-                link = {"hash": digest, "path": reader.get("path"), "size": told.get("size")}
-                _add_jobs([reader | {"inputs": [link], "outputs": []}], first_seen, answers)
+        for reader in objects_in(around, "consumers"):
+            link = {"hash": digest, "path": reader.get("path"), "size": told.get("size")}
+            _add_jobs([reader | {"inputs": [link], "outputs": []}], first_seen, answers)
         answers.is_whole = answers.is_whole and direction == "near"
 
 
 def _dataset(connection: Connection, digest: str, told: Mapping[str, Any]) -> Document:
     found = _get(connection, f"artifacts/{digest}/components") or {}
-    members = [one for one in found.get("components") or () if isinstance(one, dict)]
+    members = list(objects_in(found, "components"))
     total = told.get("componentCount")
     return {
         "total": total if isinstance(total, int) else len(members),
@@ -126,7 +124,7 @@ def _add_jobs(jobs: object, session: str, answers: Answers) -> None:
                 told[name] = job[other]
         told["sessionHash"] = told.get("sessionHash") or session
         for side in ("inputs", "outputs"):
-            told[side] = [_link(one) for one in job.get(side) or () if isinstance(one, dict)]
+            told[side] = [_link(one) for one in objects_in(job, side)]
         answers.add_job(told)
 
 
@@ -139,7 +137,11 @@ def _every(jobs: object, depth: int) -> Iterator[Document]:
 
 
 def _link(told: Document) -> Document:
-    return {"size": None, "path": None} | told | {"hash": told.get("hash") or told["artifact_hash"]}
+    return (
+        {"size": None, "path": None}
+        | told
+        | {"hash": told.get("hash") or told.get("artifact_hash")}
+    )
 
 
 def _get(connection: Connection, path: str) -> Document | None:

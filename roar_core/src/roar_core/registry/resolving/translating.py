@@ -9,7 +9,7 @@ from typing import Any
 
 from roar_core.identity import relative_to_project
 from roar_core.registry.publishing.job_documents import metadata_of
-from roar_core.registry.resolving.asking import Answers, Document
+from roar_core.registry.resolving.asking import Answers, Document, objects_in
 from roar_core.spelling import exact_timestamp
 from roar_core.store.label_documents import merged
 
@@ -103,8 +103,8 @@ def _move(job: Document, root: str) -> None:
 def _artifact(told: Mapping[str, Any]) -> Document:
     algorithm, digest = str(told.get("algorithm") or "blake3"), str(told.get("hash"))
     digests = {algorithm: digest}
-    for one in told.get("hashes") or ():
-        if isinstance(one, dict) and _ALGORITHM.fullmatch(str(one.get("algorithm"))):
+    for one in objects_in(told, "hashes"):
+        if _ALGORITHM.fullmatch(str(one.get("algorithm"))):
             digests.setdefault(str(one["algorithm"]), str(one.get("digest")))
     dataset = told.get("composite")
     return {

@@ -1,0 +1,81 @@
+"""Bodies that a server packed to do harm, and environments in which no client can be made."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from roar_core.errors import ConfigError
+from roar_core.http_client import PIECE_BYTES, PackedError, new_client, unpacked
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._content), 7):
+            yield self._content[start : start + 7]
+
+
+def body(content: bytes, coding: str) -> list[bytes]:
+    answer = httpx.Response(200, headers={"Content-Encoding": coding}, stream=_Body(content))
+    return list(unpacked("https://r.test", answer))
+
+
+@pytest.mark.parametrize(
+    ("coding", "content"),
+    [
+        ("", b"text" * 9),
+        ("identity", b"text" * 9),
+        ("GZIP", gzip.compress(b"text" * 9)),
+        ("gzip", gzip.compress(b"text" * 4) + gzip.compress(b"text" * 5)),
+        ("deflate", zlib.compress(b"text" * 9)),
+    ],
+)
+def test_one_layer_is_unpacked(coding: str, content: bytes) -> None:
+    assert b"".join(body(content, coding)) == b"text" * 9
+
+
+def test_what_is_packed_well_comes_in_pieces() -> None:
+    pieces = body(gzip.compress(bytes(5 << 20)), "gzip")
+    assert sum(map(len, pieces)) == 5 << 20
+    assert max(map(len, pieces)) <= PIECE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("coding", "content", "sentence"),
+    [
+        ("gzip, gzip", gzip.compress(gzip.compress(b"x")), "nobody asked for"),
+        ("br", b"x", "nobody asked for"),
+        ("gzip", b"no gzip at all", "cannot be unpacked"),
+        ("gzip", gzip.compress(b"text" * 99)[:-9], "ended in the midst"),
+        ("gzip", gzip.compress(b"text") + b"rubbish", "cannot be unpacked"),
+    ],
+)
+def test_what_is_packed_otherwise_is_refused(coding: str, content: bytes, sentence: str) -> None:
+    with pytest.raises(PackedError, match=sentence):
+        body(content, coding)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://localhost:1"),
+        ("HTTPS_PROXY", "ftp://localhost"),
+        ("HTTP_PROXY", "http://[::1"),
+        ("SSL_CERT_FILE", "/nowhere/at/all"),
+        ("SSL_CERT_FILE", "/dev/null"),
+    ],
+)
+def test_an_environment_that_allows_no_client_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=r"cannot be used: .*SSL_CERT_FILE") as caught:
+        new_client()
+    assert "\n" not in str(caught.value)
