@@ -107,18 +107,6 @@ def test_a_python_program_keeps_its_own_keys_and_start_up(
     assert seen == {"content": "content", "path": [], "theirs": theirs}
 
 
-def test_other_programs_are_led_there_by_the_endpoint(
-    enabled: ProjectUnderTest, bucket_on_moto: str
-) -> None:
-    enabled.write("script.py", COPIES)
-    # Python does not heed its own variables so, which stands for a program that is none.
-    result = enabled.run("python", "-I", "script.py", bucket_on_moto, KEY)
-    assert result.exit_code == 0, result.stderr
-    assert result.job is not None
-    assert set(objects(result.job, "inputs")) == {f"s3://{bucket_on_moto}/{KEY}"}
-    assert set(objects(result.job, "outputs")) == {f"s3://{bucket_on_moto}/made/{KEY}"}
-
-
 DIES = """
 import glob, json, os, signal, sys
 from botocore.config import Config
@@ -146,13 +134,6 @@ def test_a_proxy_that_died_is_told(enabled: ProjectUnderTest, bucket_on_moto: st
     assert (reason["code"], "died" in reason["detail"]) == ("proxy", True)
 
 
-def test_a_command_without_the_proxy_is_left_alone(project: ProjectUnderTest) -> None:
-    project.environ |= {"AWS_ACCESS_KEY_ID": "AKIDX", "AWS_SECRET_ACCESS_KEY": "nobody's"}
-    result = project.run("env")
-    assert "127.0.0.1" not in result.stdout
-    assert "proxy-s3" not in result.stdout
-
-
 @pytest.mark.parametrize(
     ("lasting", "keys"),
     [
@@ -178,7 +159,9 @@ def test_a_profile_says_where_to_go_and_as_whom(
         "AWS_SECRET_ACCESS_KEY": "",
     }
     enabled.write("script.py", COPIES)
-    result = enabled.run("python", "script.py", bucket_on_moto, KEY)
+    # With -I it does not heed what is meant for Python programs: as one that is none.
+    python = ("python", "-I") if lasting else ("python",)
+    result = enabled.run(*python, "script.py", bucket_on_moto, KEY)
     assert result.exit_code == 0, result.stderr
     assert result.job is not None
     assert len(objects(result.job, "inputs")) == 1
@@ -187,14 +170,6 @@ def test_a_profile_says_where_to_go_and_as_whom(
     assert [("credentials by custom-process" in reason) for reason in reasons] == (
         [] if lasting else [True]
     )
-
-
-def test_a_proxy_for_http_in_the_way_is_told(enabled: ProjectUnderTest) -> None:
-    result = enabled.run("env", environ={"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""})
-    assert "proxy-s3" not in result.stdout
-    assert result.job is not None
-    [reason] = result.job["coverage"]["reasons"]
-    assert "export NO_PROXY=127.0.0.1" in reason["detail"]
 
 
 def test_roar_proxy_says_where_it_leads_and_shows_no_key(
@@ -206,7 +181,6 @@ def test_roar_proxy_says_where_it_leads_and_shows_no_key(
     assert started.exit_code == 0, started.stderr
     status = project.roar("proxy", "status", "--json")
     assert project.roar("proxy", "stop").exit_code == 0
-    assert project.roar("proxy", "stop").exit_code == 1
     found = json.loads(status.stdout)
     assert (found["enabled"], found["endpoint"]) == (True, moto.url)
     assert f"AWS_ENDPOINT_URL_S3={found['started']['url']}" in started.stdout

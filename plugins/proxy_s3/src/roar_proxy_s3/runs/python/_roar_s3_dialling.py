@@ -128,10 +128,20 @@ class _Dialling:
                 if why := self._why_not(this, endpoint_url, rest):
                     self._say(why)
                 else:
-                    this._event_emitter.register_last("before-send.s3", self._dial)
+                    self._register(this._event_emitter)
             return create(this, service_model, region_name, endpoint_url, **rest)
 
         return create_endpoint
+
+    def _register(self, emitter: Any) -> None:
+        """Dial after whoever else has a say: one that answers by itself, as a mock, sends nothing.
+
+        Of a run in a run, whose hook comes later, the inner one counts.
+        """
+        if (outer := getattr(emitter, "_roar_dials", None)) is not None:
+            emitter.unregister("before-send.s3", outer)
+        emitter._roar_dials = self._dial
+        emitter.register_last("before-send.s3", self._dial)
 
     def _why_not(self, creator: Any, endpoint_url: str, rest: dict[str, Any]) -> str:
         """What of a client the proxy could not do in its place."""
