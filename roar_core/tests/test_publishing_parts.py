@@ -73,15 +73,21 @@ def destination(visibility: str = "public") -> Destination:
 
 
 def test_consent_to_everybody_is_consent_to_some_but_not_the_other_way(tmp_path: Path) -> None:
-    consent = Consent.of({"XDG_STATE_HOME": str(tmp_path)})
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    consent = Consent.of(environ, "/w/one")
     assert not consent.is_given(destination("private"))
     consent.keep(destination("private"))
     assert consent.is_given(destination("private"))
     assert not consent.is_given(destination("public"))
     consent.keep(destination("public"))
     assert consent.is_given(destination("private"))
-    assert Consent.of({"XDG_STATE_HOME": str(tmp_path)}).is_given(destination("public"))
-    assert not Consent.of({}).is_given(destination("private"))
+    assert Consent.of(environ, "/w/one").is_given(destination("public"))
+    other = Consent.of(environ, "/w/other")
+    assert (other.is_given(destination("private")), other.is_given(destination("public"))) == (
+        True,
+        False,
+    )
+    assert not Consent.of({}, "/w/one").is_given(destination("private"))
 
 
 def test_a_secret_is_its_users_alone(tmp_path: Path) -> None:
@@ -172,7 +178,7 @@ def test_an_object_known_by_its_etag_alone_is_described_by_it() -> None:
 
 def test_consent_that_cannot_be_kept_is_asked_for_again(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    consent = Consent.of({"XDG_STATE_HOME": str(tmp_path / "state")})
+    consent = Consent.of({"XDG_STATE_HOME": str(tmp_path / "state")}, "/w")
     there = Destination("https://r.test", "anonymous", "public", None, "public", "everybody")
     consent.keep(there)
     assert not consent.is_given(there)

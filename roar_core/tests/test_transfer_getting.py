@@ -348,7 +348,7 @@ def test_a_login_in_a_url_is_refused_and_not_repeated(get: Getter) -> None:
 
 
 def test_a_scheme_that_nobody_has_is_said_with_its_remedy(get: Getter) -> None:
-    with pytest.raises(UsageError, match="wandb:// URLs; roar knows file://, .*http"):
+    with pytest.raises(UsageError, match=r"wandb:// URLs; roar knows file://, .*http"):
         get("wandb://x/y")
 
 

@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from roar_core.registry.publishing.destination import Destination
 
 
-def is_agreed(destination: Destination, what: str, *, yes: bool, otherwise: str) -> bool:
-    """Whether `what`, words like "publish 3 jobs", may be done there; a yes to it is remembered.
+def is_agreed(
+    destination: Destination, project: str, what: str, *, yes: bool, otherwise: str
+) -> bool:
+    """Whether `what`, words like "publish 3 jobs", may be done there with work of `project`.
 
-    `yes`: it needs no asking. Raises RefusedError when there is nobody to ask: `otherwise` is then
-    what was not done, and the remedy.
+    What somebody answers is remembered. `yes`: nobody need be asked. Raises RefusedError when there
+    is nobody to ask: `otherwise` is then what was not done, and the remedy.
     """
     from roar_core.registry.publishing.consent import Consent
 
-    consent = Consent.of(os.environ)
+    consent = Consent.of(os.environ, project)
     if yes or consent.is_given(destination):
         return True
     where = f"{destination.registry}, for {destination.audience} to see"

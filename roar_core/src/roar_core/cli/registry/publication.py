@@ -23,7 +23,7 @@ class Publication:
     anonymous: bool = False
     yes: bool = False
 
-    def is_agreed(self, files: int, where: str) -> bool:
+    def is_agreed(self, project: str, files: int, where: str) -> bool:
         """Ask what `roar register` would ask after the upload, before it.
 
         Reaches the registry, so that one that refuses is known before anything is uploaded. Raises
@@ -38,6 +38,7 @@ class Publication:
         what = f"upload {wording.count(files, 'file')} to {where}"
         return is_agreed(
             destination,
+            project,
             f"{what}, and publish all that they came from",
             yes=self.yes,
             otherwise="uploaded; agree with -y, or upload alone with --no-register;"

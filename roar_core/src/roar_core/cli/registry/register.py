@@ -59,8 +59,8 @@ def register(
     REF is a step (@3), a job, an artifact's hash, a path, a dataset or session:N; without it the
     current session. What will leave this machine is shown first: secrets are masked, paths outside
     of the project are told as /…/name. It asks before it publishes to a registry for the first
-    time, and before it publishes for everybody for the first time. What is there already is not
-    sent again; what was interrupted is finished by running it again.
+    time, and before it publishes a project for everybody for the first time. What is there already
+    is not sent again; what was interrupted is finished by running it again.
 
     Examples: roar register --dry-run · roar register model.pkl --private · roar register -y @3
     """
@@ -226,6 +226,7 @@ def publish(
             jobs = wording.count(len(plan.new), "job")
             if not is_agreed(
                 destination,
+                os.fspath(reading.project.root),
                 f"publish {jobs}" if plan.new else "make it public",
                 yes=yes or has_begun,
                 otherwise="sent; look at it with --dry-run, and agree with -y",

@@ -153,7 +153,8 @@ def _upload(
                 on_progress=progress,
             )
         _tell_left_out(left_out)
-        if publication is not None and not publication.is_agreed(len(puts), wishes.dest):
+        root = os.fspath(books.project.root)
+        if publication is not None and not publication.is_agreed(root, len(puts), wishes.dest):
             output.note("nothing was uploaded")
             return 1
         labels = {"message": message} if message is not None else {}
