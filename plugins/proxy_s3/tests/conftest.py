@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
+import proxies
 import pytest
 import s3_servers
+from proxies import Proxy
 from s3_servers import S3Server, new_bucket
 
 from roar_proxy_s3.transfer.s3 import S3Transfer
@@ -70,3 +73,36 @@ def transfer_to_moto(connected_to_moto: S3Transfer, bucket_on_moto: str) -> Iter
     """The same, which holds no connection afterwards."""
     with closing(connected_to_moto):
         yield connected_to_moto
+
+
+@pytest.fixture(scope="session")
+def proxy(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """A proxy before each of the two."""
+    with proxies.started(tmp_path_factory.mktemp("run"), server) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def client_of_proxy(proxy: Proxy) -> Any:
+    """boto's client of the proxy: it takes longer to make than to use."""
+    return proxy.client()
+
+
+@pytest.fixture
+def proxied(client_of_proxy: Any) -> Iterator[Any]:
+    """The same, which holds no connection afterwards."""
+    yield client_of_proxy
+    client_of_proxy.close()
+
+
+@pytest.fixture(scope="session")
+def proxy_of_moto(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """A proxy before the server with users."""
+    with proxies.started(tmp_path_factory.mktemp("run"), moto) as found:
+        yield found
+
+
+@pytest.fixture
+def bucket_on_rclone(rclone: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket on the server that checks signatures."""
+    return new_bucket(rclone, monkeypatch)

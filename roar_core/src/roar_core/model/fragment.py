@@ -21,13 +21,16 @@ class ObservedObject:
 
     `digests` maps algorithm to value: `blake3` when all its bytes passed, else what the store calls
     them (`etag` …). Objects with one digest and one size are the same bytes, so that whoever wrote
-    them is the producer. `size` is 0 where the store does not tell.
+    them is the producer. `size` is 0 where the store does not tell. `version` and `etag` are told
+    with the edge, where the store has them.
     """
 
     url: str
     direction: Literal["input", "output"]
     size: int
     digests: Mapping[str, str] = attrs.field(factory=dict)
+    version: str | None = None
+    etag: str | None = None
 
 
 @attrs.frozen

@@ -16,6 +16,14 @@ def object_edges(objects: Iterable[ObservedObject]) -> tuple[tuple[Edge, ...], t
     sides: dict[str, dict[object, Edge]] = {"input": {}, "output": {}}
     for found in objects:
         state: HashState = "exact" if "blake3" in found.digests else "unknown"
-        edge = Edge(found.url, found.size, found.digests, "object", state)
+        edge = Edge(
+            found.url,
+            found.size,
+            found.digests,
+            "object",
+            state,
+            version=found.version,
+            etag=found.etag,
+        )
         sides[found.direction][(found.url, tuple(sorted(found.digests.items())))] = edge
     return tuple(sides["input"].values()), tuple(sides["output"].values())

@@ -1,0 +1,176 @@
+/* BLAKE3's inner nodes: chaining values of any part of an input that begins at a multiple of 1 KiB,
+   from which the digest of the whole is made whatever the order in which its parts came.
+
+   Follows the BLAKE3 paper (section 2). The library for Python gives digests of whole inputs only.
+   Eight chunks at a time, in the compiler's vectors. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PUBLIC __attribute__((visibility("default")))
+
+enum { CHUNK = 1024, BLOCK = 64, DIGEST = 32, LANES = 8 };
+enum { CHUNK_START = 1, CHUNK_END = 2, PARENT = 4, ROOT = 8 };
+
+typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
+
+static const uint32_t IV[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
+                               0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19};
+
+/* The words of a message in the order in which each round takes them. */
+static const uint8_t ORDER[7][16] = {
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+    {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8},
+    {3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1},
+    {10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6},
+    {12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4},
+    {9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7},
+    {11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13},
+};
+
+#define TURN(x, n) (((x) >> (n)) | ((x) << (32 - (n))))
+
+#define MIX(v, a, b, c, d, x, y)                                                                   \
+    do {                                                                                           \
+        v[a] += v[b] + (x);                                                                        \
+        v[d] = TURN(v[d] ^ v[a], 16);                                                              \
+        v[c] += v[d];                                                                              \
+        v[b] = TURN(v[b] ^ v[c], 12);                                                              \
+        v[a] += v[b] + (y);                                                                        \
+        v[d] = TURN(v[d] ^ v[a], 8);                                                               \
+        v[c] += v[d];                                                                              \
+        v[b] = TURN(v[b] ^ v[c], 7);                                                               \
+    } while (0)
+
+#define ROUND(v, m, o)                                                                             \
+    do {                                                                                           \
+        MIX(v, 0, 4, 8, 12, m[o[0]], m[o[1]]);                                                     \
+        MIX(v, 1, 5, 9, 13, m[o[2]], m[o[3]]);                                                     \
+        MIX(v, 2, 6, 10, 14, m[o[4]], m[o[5]]);                                                    \
+        MIX(v, 3, 7, 11, 15, m[o[6]], m[o[7]]);                                                    \
+        MIX(v, 0, 5, 10, 15, m[o[8]], m[o[9]]);                                                    \
+        MIX(v, 1, 6, 11, 12, m[o[10]], m[o[11]]);                                                  \
+        MIX(v, 2, 7, 8, 13, m[o[12]], m[o[13]]);                                                   \
+        MIX(v, 3, 4, 9, 14, m[o[14]], m[o[15]]);                                                   \
+    } while (0)
+
+#define ROUNDS(v, m)                                                                               \
+    do {                                                                                           \
+        ROUND(v, m, ORDER[0]);                                                                     \
+        ROUND(v, m, ORDER[1]);                                                                     \
+        ROUND(v, m, ORDER[2]);                                                                     \
+        ROUND(v, m, ORDER[3]);                                                                     \
+        ROUND(v, m, ORDER[4]);                                                                     \
+        ROUND(v, m, ORDER[5]);                                                                     \
+        ROUND(v, m, ORDER[6]);                                                                     \
+    } while (0)
+
+static inline uint32_t word(const uint8_t *at) {
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static inline void put(uint8_t *at, uint32_t value) {
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void compress(uint32_t h[8], const uint8_t *block, size_t length, uint64_t counter,
+                     uint32_t flags) {
+    uint32_t m[16], v[16];
+    for (int i = 0; i < 16; i++)
+        m[i] = word(block + 4 * i);
+    for (int i = 0; i < 8; i++)
+        v[i] = h[i], v[i + 8] = IV[i & 3];
+    v[12] = (uint32_t)counter;
+    v[13] = (uint32_t)(counter >> 32);
+    v[14] = (uint32_t)length;
+    v[15] = flags;
+    ROUNDS(v, m);
+    for (int i = 0; i < 8; i++)
+        h[i] = v[i] ^ v[i + 8];
+}
+
+static void chunk(const uint8_t *in, size_t length, uint64_t counter, uint8_t out[DIGEST]) {
+    uint32_t h[8], flags = CHUNK_START;
+    memcpy(h, IV, sizeof h);
+    for (; length > BLOCK; in += BLOCK, length -= BLOCK, flags = 0)
+        compress(h, in, BLOCK, counter, flags);
+    uint8_t last[BLOCK] = {0};
+    memcpy(last, in, length);
+    compress(h, last, length, counter, flags | CHUNK_END);
+    for (int i = 0; i < 8; i++)
+        put(out + 4 * i, h[i]);
+}
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+static void eight_chunks(const uint8_t *in, uint64_t counter, uint8_t out[LANES * DIGEST]) {
+    lanes h[8], low, high;
+    for (int i = 0; i < 8; i++)
+        h[i] = (lanes){0} + IV[i];
+    for (int l = 0; l < LANES; l++) {
+        low[l] = (uint32_t)(counter + (unsigned)l);
+        high[l] = (uint32_t)((counter + (unsigned)l) >> 32);
+    }
+    for (int block = 0; block < CHUNK / BLOCK; block++) {
+        lanes m[16], v[16];
+        for (int i = 0; i < 16; i++)
+            for (int l = 0; l < LANES; l++)
+                m[i][l] = word(in + l * CHUNK + block * BLOCK + 4 * i);
+        for (int i = 0; i < 8; i++)
+            v[i] = h[i], v[i + 8] = (lanes){0} + IV[i & 3];
+        uint32_t flags = block == 0 ? CHUNK_START : block == CHUNK / BLOCK - 1 ? CHUNK_END : 0;
+        v[12] = low;
+        v[13] = high;
+        v[14] = (lanes){0} + (uint32_t)BLOCK;
+        v[15] = (lanes){0} + flags;
+        ROUNDS(v, m);
+        for (int i = 0; i < 8; i++)
+            h[i] = v[i] ^ v[i + 8];
+    }
+    for (int l = 0; l < LANES; l++)
+        for (int i = 0; i < 8; i++)
+            put(out + l * DIGEST + 4 * i, h[i][l]);
+}
+
+/* The value of a node from those of the two below it; `is_root`: the digest. */
+PUBLIC void roar_parent(const uint8_t below[2 * DIGEST], int is_root, uint8_t out[DIGEST]) {
+    uint32_t h[8];
+    memcpy(h, IV, sizeof h);
+    compress(h, below, BLOCK, 0, PARENT | (is_root ? ROOT : 0));
+    for (int i = 0; i < 8; i++)
+        put(out + 4 * i, h[i]);
+}
+
+static void subtree(const uint8_t *in, size_t chunks, uint64_t counter, uint8_t out[DIGEST]) {
+    uint8_t values[LANES * DIGEST];
+    if (chunks == 1) {
+        chunk(in, CHUNK, counter, out);
+        return;
+    }
+    if (chunks == LANES) {
+        eight_chunks(in, counter, values);
+        for (size_t n = LANES; n > 2; n /= 2)
+            for (size_t i = 0; i < n / 2; i++)
+                roar_parent(values + i * 2 * DIGEST, 0, values + i * DIGEST);
+    } else {
+        subtree(in, chunks / 2, counter, values);
+        subtree(in + chunks / 2 * CHUNK, chunks / 2, counter + chunks / 2, values + DIGEST);
+    }
+    roar_parent(values, 0, out);
+}
+
+/* The two values below the node over `chunks` whole chunks, a power of two from 2 on, of which the
+   first has this number. */
+PUBLIC void roar_below(const uint8_t *in, size_t chunks, uint64_t counter,
+                       uint8_t out[2 * DIGEST]) {
+    subtree(in, chunks / 2, counter, out);
+    subtree(in + chunks / 2 * CHUNK, chunks / 2, counter + chunks / 2, out + DIGEST);
+}
+
+/* The value of one chunk, perhaps the last and shorter, in an input of more than one. */
+PUBLIC void roar_chunk(const uint8_t *in, size_t length, uint64_t counter, uint8_t out[DIGEST]) {
+    chunk(in, length, counter, out);
+}

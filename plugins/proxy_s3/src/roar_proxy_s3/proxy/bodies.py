@@ -1,0 +1,129 @@
+"""The body of a request on its way to the store: never whole in memory, seen once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+from roar_proxy_s3.proxy import framing
+from roar_proxy_s3.proxy.admission import Admitted
+from roar_proxy_s3.proxy.refusals import Refusal, invalid, unavailable
+from roar_proxy_s3.proxy.signatures import UNSIGNED
+
+_HEX_DIGEST = 64
+
+
+class Body:
+    """What to send on, and how to announce it.
+
+    `length` is its Content-Length, None when only its end tells. `payload` is what
+    `x-amz-content-sha256` says of it. `see` is given the object's bytes as they pass. `failure` is
+    what was wrong with the body, if anything was; then the store has not got all of it.
+    """
+
+    def __init__(self, request: web.BaseRequest, see: Callable[[bytes], object]) -> None:
+        self._request, self._see = request, see
+        self._is_begun = False
+        self.length: int | None = request.content_length
+        self.payload = ""
+        self.keeps_frames = True
+        self.failure: Refusal | None = None
+        self._pieces = self._verbatim()
+
+    def resign(self, admitted: Admitted) -> None:
+        """Make it one to be signed anew. Raises Refusal for what cannot be."""
+        self.payload = payload = admitted.payload
+        if payload == UNSIGNED or len(payload) == _HEX_DIGEST:
+            return
+        if payload not in framing.MODES:
+            raise invalid(f"roar's proxy does not know bodies that are {payload[:64]!r}")
+        headers = self._request.headers
+        said = headers.get("x-amz-decoded-content-length", "")
+        if not (said.isascii() and said.isdigit()):
+            raise Refusal(411, "MissingContentLength", "x-amz-decoded-content-length is missing")
+        size, trailer = int(said), dict[str, str]()
+        seals = None
+        if payload != framing.UNSIGNED_TRAILER:
+            seals = framing.Seals(
+                admitted.credential.secret, admitted.scope, admitted.stamp, admitted.signature
+            )
+        plain = self._plain(size, seals, trailer)
+        if payload == framing.SIGNED:
+            self.payload, self.length, self.keeps_frames = UNSIGNED, size, False
+            self._pieces = plain
+        else:
+            self.payload = framing.UNSIGNED_TRAILER
+            named = headers.get("x-amz-trailer", "").strip().lower()
+            self.length = framing.framed_length(size, named)
+            self._pieces = framing.encoded(plain, trailer)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        # The client tries a request again whose kept connection turned out to be closed.
+        if self._is_begun:
+            raise unavailable("the store closed the connection; send the request again")
+        return self._sent()
+
+    async def _sent(self) -> AsyncIterator[bytes]:
+        self._is_begun = True
+        if self._request.headers.get("Expect", "").lower() == "100-continue":
+            transport = self._request.transport
+            if transport is not None:
+                transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            async for piece in self._pieces:
+                yield piece
+        except Refusal as failure:
+            self.failure = failure
+            raise
+
+    async def _verbatim(self) -> AsyncIterator[bytes]:
+        """As it came. An object's bytes are seen without the frames that they may come in."""
+        raw = self._request.content.iter_any()
+        said = self._request.headers.get("x-amz-content-sha256")
+        if said not in framing.MODES:
+            async for piece in raw:
+                self._see(piece)
+                yield piece
+            return
+        came: list[bytes] = []
+
+        async def tapped() -> AsyncIterator[bytes]:
+            async for piece in raw:
+                came.append(piece)
+                yield piece
+
+        async for piece in framing.decoded(tapped(), None, {}):
+            self._see(piece)
+            while came:
+                yield came.pop(0)
+        for piece in came:
+            yield piece
+
+    async def _plain(
+        self, size: int, seals: framing.Seals | None, trailer: dict[str, str]
+    ) -> AsyncIterator[bytes]:
+        """The object's bytes, which must be as many as was said.
+
+        Each follows only when the next is there, and the last when all signatures were right: with
+        its last byte the store has an object.
+        """
+        held = b""
+        async for piece in framing.decoded(self._request.content.iter_any(), seals, trailer):
+            self._see(piece)
+            size -= len(piece)
+            if size < 0:
+                break
+            if held:
+                yield held
+            held = piece
+        if size:
+            raise Refusal(400, "IncompleteBody", "the body is not as long as it says")
+        if held:
+            yield held
+
+
+def object_length(request: web.BaseRequest) -> int | None:
+    """How many bytes of an object a request says that it brings."""
+    said = request.headers.get("x-amz-decoded-content-length", "")
+    return int(said) if said.isascii() and said.isdigit() else request.content_length
