@@ -97,6 +97,21 @@ def test_a_reader_that_ended_before_is_no_reader(store: Store, jobs: Any) -> Non
     assert producer(store.job(reader.uid), "a") is None
 
 
+def test_a_put_gives_bytes_only_to_whoever_reads_them_where_it_put_them(
+    store: Store, jobs: Any
+) -> None:
+    running = store.begin(jobs("read"), owner=ME)
+    put = store.begin(attrs.evolve(jobs("put"), kind="put"), owner=ME)
+    early = jobs.edges({"a": b"one", "there": b"one"})
+    store.complete(attrs.evolve(running, state="succeeded", duration_s=99.0, inputs=early))
+    copied = jobs.edges({"there": b"one"})
+    store.complete(attrs.evolve(put, state="succeeded", duration_s=0.5, outputs=copied))
+    late = jobs.record(store, "read", reads={"a": b"one", "there": b"one"})
+    for reader in (store.job(running.uid), late):
+        assert producer(reader, "a") is None
+        assert producer(reader, "there") == put.uid
+
+
 def test_a_producer_is_found_in_an_earlier_session(store: Store, jobs: Any) -> None:
     maker = jobs.record(store, "make", writes={"a": b"one"})
     store.reset(1)

@@ -157,6 +157,11 @@ def test_who_puts_bytes_has_not_made_them(here: ProjectUnderTest, tmp_path: Path
     assert "roar put" not in plan.stdout
     refused = here.roar("reproduce", "@2")
     assert "was recorded by a put, which is never run again" in refused.stderr
+    # What nobody here made is as little from whoever has put it elsewhere.
+    here.write("given.txt", "by nobody")
+    documents(here, "given.txt", f"{tmp_path}/kept", "--no-register")
+    here.run("sh", "-c", "cat given.txt > other.txt")
+    assert kinds("other.txt") == ["run"]
 
 
 def test_pop_takes_nothing_out_of_a_store(here: ProjectUnderTest, tmp_path: Path) -> None:

@@ -27,12 +27,14 @@ def _wrote(how: str, order: str) -> str:
 # The job that made the bytes of an input row `edge`: the newest not undone that wrote them to this
 # very path, else the newest that wrote them anywhere. Those that started before the reader go
 # first: of two that ran side by side the later one could otherwise become its own ancestor. Empty
-# files are all alike, so for them the path must agree.
+# files are all alike, so for them the path must agree; so it must for a put, which copies bytes and
+# makes none: whoever reads what it has read has nothing from it.
+_ANYWHERE = "edge.size > 0 AND maker.kind <> 'put'"
 _PRODUCER = f"""coalesce(
     {_wrote("made.path = edge.path", "<")},
     {_wrote("made.path = edge.path", ">")},
-    {_wrote("edge.size > 0", "<")},
-    {_wrote("edge.size > 0", ">")})"""
+    {_wrote(_ANYWHERE, "<")},
+    {_wrote(_ANYWHERE, ">")})"""
 
 
 def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, int]:
@@ -75,12 +77,16 @@ def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, in
 def resolve_late(db: sqlite3.Connection, job_id: int) -> None:
     """Make a job the producer of what others read from it before it was recorded itself.
 
-    Only of jobs that were still running when it started, and whose input has no producer yet.
+    Only of jobs that were still running when it started, and whose input has no producer yet. Of
+    what a put has copied, only at the path where it has put it.
     """
-    for column, which in (("artifact", "size > 0"), ("path", "size = 0")):
+    ways = [("artifact", "size > 0"), ("path", "size = 0")]
+    if db.execute("SELECT kind FROM job WHERE id = ?", (job_id,)).fetchone() == ("put",):
+        ways = [("artifact, path", "true")]
+    for same, which in ways:
         db.execute(
-            f"UPDATE edge SET producer = :job WHERE {column} IN "  # noqa: S608 (constants)
-            f"(SELECT {column} FROM edge WHERE job = :job AND direction = 1 AND {which}) "
+            f"UPDATE edge SET producer = :job WHERE ({same}) IN "  # noqa: S608 (constants)
+            f"(SELECT {same} FROM edge WHERE job = :job AND direction = 1 AND {which}) "
             f"AND direction = 0 AND {which} AND artifact IS NOT NULL AND producer IS NULL "
             "AND job <> :job AND (SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 "
             "FROM job WHERE id = edge.job) > (SELECT started_at_ns FROM job WHERE id = :job)",

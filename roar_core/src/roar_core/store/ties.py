@@ -134,7 +134,7 @@ def _made_as_files(
     outputs = db.execute("SELECT count(*) FROM edge WHERE direction = 1").fetchone()[0]
     if not names or outputs > _OUTPUTS_MAX:
         return
-    for _, digest, job in db.execute(query.format("1"), values):
+    for _, digest, job in db.execute(query.format("job.kind <> 'put'"), values):
         if names.pop(digest, None) is not None:
             yield job
 
