@@ -254,7 +254,7 @@ def test_reproducing_fetches_again_what_is_gone(
     (project.root / "out.csv").unlink()
     elsewhere = ("--into", "../elsewhere")
     plan = project.roar("reproduce", "out.csv", *elsewhere)
-    assert f"roar get {url}" in plan.stdout
+    assert f"roar get -- {url}" in plan.stdout
     there = project.roar("reproduce", "out.csv", *elsewhere, "--run", "-y")
     assert there.exit_code == 0, there.stderr
     assert server.asked

@@ -163,7 +163,7 @@ def test_a_commit_that_is_gone_is_named_and_fetched_from_the_recorded_remote(
 def test_a_fetched_input_is_looked_for_and_a_put_is_not_run_again(
     copied: ProjectUnderTest,
 ) -> None:
-    """Gets and puts are never replayed, as shell or otherwise."""
+    """What is no `roar get` is not run as one, as shell or otherwise, and a put never is."""
     copied.run("cp", "out", "last")
     alter(copied, "UPDATE job SET kind = 'get' WHERE step_number = 1")
     result = again(copied, "last")
@@ -175,7 +175,8 @@ def test_a_fetched_input_is_looked_for_and_a_put_is_not_run_again(
         copied.write(name, "other")
     result = again(copied, "@2")
     assert result.exit_code == 3
-    assert "'out' with the bytes" in result.stdout
+    assert "no roar get as roar records it" in result.stdout
+    assert "'in' with the bytes" in result.stdout
     alter(copied, "UPDATE job SET kind = 'put' WHERE step_number = 2")
     result = again(copied, "@2")
     assert result.exit_code == 3

@@ -156,7 +156,7 @@ def test_a_preview_tells_as_much_as_is_known_without_asking(lab: Lab) -> None:
     assert lab.intent("private", asks=False).visibility == "private"
     planned = lab.intent(f"{lab.name}/fish", asks=False)
     assert (planned.visibility, planned.is_public, planned.is_anonymous) == ("", False, False)
-    assert planned.words == f"to whom {lab.name}/fish is open, in {lab.name}/fish"
+    assert planned.words == f"in {lab.name}/fish"
     unusable = attrs.evolve(lab, environ=lab.environ | {"ROAR_TOKEN": "no token"})
     with pytest.raises(UnauthorisedError, match="holds no token"):
         unusable.intent("private", asks=False)

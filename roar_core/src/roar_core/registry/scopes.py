@@ -58,7 +58,7 @@ class Intent:
             return "public, without a name"
         by = f", as {self.owner}" if self.owner else ""
         if not self.visibility:
-            return f"to whom {self.project} is open{by}, in {self.project}"
+            return f"in {self.project}{by}"
         return f"{self.visibility}{by}{f', in {self.project}' if self.project else ''}"
 
 
