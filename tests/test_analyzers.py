@@ -98,7 +98,9 @@ def test_all_that_a_job_did_lies_between_its_start_and_its_end(
     window = LOGBOOK.replace("path.parent.name", 'f"{run.started_at_ns} {run.ended_at_ns}"')
     install_plugin("logbook", window, group="roar.analyzers")
     tell = "import os, time; first = time.time_ns(); os.mkdir('logbook')\n"
-    tell += "open('logbook/id.txt', 'w').close(); print(first, time.time_ns())"
+    tell += "open('logbook/id.txt', 'w').close()\n"
+    # To the very last: an interpreter takes longer to end than roar to start it.
+    tell += "print(first, time.time_ns(), flush=True); os._exit(0)"
     result = project.run(sys.executable, "-c", tell)
     first, last = map(int, result.stdout.split())
     assert result.job is not None

@@ -80,6 +80,7 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
         unreadable=finished.unreadable_bytes,
     )
     programs = {os.fsdecode(r.strings[0]) for r in records if r.kind == Kind.START}
+    ended_at_ns = _ended_at_ns(begun.job, finished)
     # 60 MB of 100,000 opens, which nobody needs any more.
     records.clear()
     with HashProgress() as progress:
@@ -108,7 +109,7 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
         ),
         environment=surroundings(programs, config),
     )
-    trackers = extensions.analysis.references(job, observation, _ended_at_ns(job, finished))
+    trackers = extensions.analysis.references(job, observation, ended_at_ns)
     known = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
     known += finished.beside.reasons()
     job = attrs.evolve(job, trackers=trackers, coverage=Coverage((*known, *extensions.reasons())))
@@ -146,11 +147,9 @@ def surroundings(programs: Iterable[str], config: Config) -> Environment:
 
 def _ended_at_ns(job: Job, finished: Finished) -> int:
     """When the command ended. A job starts a moment before its command, whose time is measured."""
-    known = job.started_at_ns + round((job.duration_s or 0) * 1e9)
-    if finished.records:
-        # The journal's own EXIT, or what came after it.
-        return max(known, finished.records[-1].time_ns + finished.clock_ns)
-    return known
+    known = job.started_at_ns + round((finished.duration_s or 0) * 1e9)
+    # The journal's own EXIT, or what came after it.
+    return max((known, *(r.time_ns + finished.clock_ns for r in finished.records[-1:])))
 
 
 def _state(ended: Ended | None) -> JobState:
