@@ -62,6 +62,12 @@ class Intent:
         return f"{self.visibility}{by}{f', in {self.project}' if self.project else ''}"
 
 
+def refuse_several(*, public: bool, private: bool, anonymous: bool) -> None:
+    """Raise UsageError when more than one of these flags is given."""
+    if public + private + anonymous > 1:
+        raise UsageError("give one of --public, --private and --anonymous")
+
+
 def intent_of(
     connection: Connection,
     config: Config,
@@ -79,8 +85,7 @@ def intent_of(
     UsageError for flags that contradict each other or the scope, UnauthorisedError when the
     credential is refused or missing, ConfigError for a scope that is none.
     """
-    if public + private + anonymous > 1:
-        raise UsageError("give one of --public, --private and --anonymous")
+    refuse_several(public=public, private=private, anonymous=anonymous)
     scope = "" if anonymous else scope_of(config)
     if anonymous or (scope == ANONYMOUS and not (public or private)):
         return Intent(kind=ANONYMOUS, visibility=PUBLIC)

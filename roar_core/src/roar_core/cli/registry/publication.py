@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 class Publication:
     """For whom; `yes`: it was agreed to on the command line."""
 
-    public: bool = False
-    private: bool = False
-    anonymous: bool = False
+    flags: Flags
     yes: bool = False
 
     def is_agreed(self, project: str, files: int, where: str) -> bool:
@@ -33,8 +31,8 @@ class Publication:
         from roar_core.registry.publishing.destination import destination_of
 
         config = registry_config()
-        with reach(config, anonymous=self.anonymous) as connection:
-            destination = destination_of(connection, config, self._flags())
+        with reach(config, anonymous=self.flags.anonymous) as connection:
+            destination = destination_of(connection, config, self.flags)
         what = f"upload {wording.count(files, 'file')} to {where}"
         return is_agreed(
             destination,
@@ -56,13 +54,8 @@ class Publication:
         config = registry_config()
         reading = Reading(job.uid, absolute_paths=False, config=config)
         # Whoever was asked before the upload is not asked again after it.
-        done = publish(reading, config, self._flags(), yes=True)
+        done = publish(reading, config, self.flags, yes=True)
         assert done is not None
         if not quiet:
             done.tell()
         return done.document
-
-    def _flags(self) -> Flags:
-        from roar_core.registry.publishing.destination import Flags
-
-        return Flags(public=self.public, private=self.private, anonymous=self.anonymous)

@@ -234,12 +234,16 @@ def publish(
                 return None
         with progress:
             published = registering.carry_out(plan)
-        leaves = _proven(connection, store, destination, reading.wanted.uids)
+        leaves = _proven(connection, store, destination, reading.wanted.uids, published)
     return Done(plan, warnings, published, leaves)
 
 
 def _proven(
-    connection: Connection, store: Store, destination: Destination, uids: Sequence[str]
+    connection: Connection,
+    store: Store,
+    destination: Destination,
+    uids: Sequence[str],
+    published: Sequence[Published],
 ) -> Mapping[str, int]:
     """The numbers of sessions in the registry's log, by hash; none where it has no log.
 
@@ -253,7 +257,8 @@ def _proven(
     with store.reading() as db:
         sessions = unproven(db, destination.registry, destination.owner, uids)
     try:
-        proof = prove_sessions(connection, store, os.environ, sessions)
+        told = {one.session_hash: one.leaf for one in published if one.leaf is not None}
+        proof = prove_sessions(connection, store, os.environ, sessions, told)
     except LogError:
         raise
     except RegistryError as error:

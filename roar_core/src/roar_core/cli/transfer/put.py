@@ -61,14 +61,14 @@ def put(
     twice.
     """
     from roar_core.project import working_directory
+    from roar_core.registry.scopes import refuse_several
     from roar_core.transfer.putting import PutWishes
 
     if len(words) < 2:
         raise UsageError(
             "name what to put, and where to; try: roar put model.pt s3://bucket/models/"
         )
-    if public + private + anonymous > 1:
-        raise UsageError("give one of --public, --private and --anonymous")
+    refuse_several(public=public, private=private, anonymous=anonymous)
     if no_register and (public or private or anonymous):
         raise UsageError("--no-register publishes nothing: it goes with no option about whom for")
     cwd = os.fspath(working_directory())
@@ -84,8 +84,10 @@ def put(
     publication = None
     if not no_register:
         from roar_core.cli.registry.publication import Publication
+        from roar_core.registry.publishing.destination import Flags
 
-        publication = Publication(public=public, private=private, anonymous=anonymous, yes=yes)
+        flags = Flags(public=public, private=private, anonymous=anonymous)
+        publication = Publication(flags, yes)
     return _upload(
         wishes,
         command,

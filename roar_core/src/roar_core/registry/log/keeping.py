@@ -19,9 +19,11 @@ def prove_sessions(
     database: Database,
     environ: Mapping[str, str],
     sessions: Mapping[str, Collection[str]],
+    leaves: Mapping[str, int] | None = None,
 ) -> Proof | None:
     """Check the registry's log, and that it holds these sessions: jobs (uids) by session hash.
 
+    `leaves` are the numbers of sessions' records as far as they were told; others are asked for.
     Each job must have read and written there what is recorded here. None: there is no log. Raises
     LogError when something does not hold, RegistryError when the registry cannot be asked.
     """
@@ -31,7 +33,7 @@ def prove_sessions(
         connection,
         environ,
         [
-            Registered(name, {uid: edges.get(uid) for uid in uids})
+            Registered(name, {uid: edges.get(uid) for uid in uids}, (leaves or {}).get(name))
             for name, uids in sessions.items()
         ],
     )
@@ -39,6 +41,6 @@ def prove_sessions(
         now = time.time_ns()
         with database.writing() as db:
             for name, uids in sessions.items():
-                leaves = {uid: proof.jobs[uid] for uid in uids if uid in proof.jobs}
-                keep_logged(db, connection.url, name, leaves, proof.size, now)
+                found = {uid: proof.jobs[uid] for uid in uids if uid in proof.jobs}
+                keep_logged(db, connection.url, name, found, proof.size, now)
     return proof
