@@ -20,6 +20,7 @@ class Between:
     Before request number `kill_at` (from 1) is answered, `victim` is killed: the registry has it
     then, and the client does not know. Bodies of more than `most_bytes` are refused. `hidden` are
     features that `/health` does not tell, and where `missing` is part of a path there is nothing.
+    Calls after number `refuse_after` are refused.
     """
 
     url: str = ""
@@ -28,6 +29,7 @@ class Between:
     hidden: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     most_bytes: int = 1 << 30
+    refuse_after: int = 1 << 30
     requests: list[str] = attrs.field(factory=list)
 
 
@@ -50,6 +52,9 @@ def standing_between(registry_url: str) -> Iterator[Between]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             between.requests.append(f"{self.command} {self.path.removeprefix('/api/v1/')}")
             number = len(between.requests)
+            if number > between.refuse_after:
+                self.send_error(403)
+                return
             if any(part in self.path for part in between.missing):
                 self._answer(404, "application/json", b'{"message": "Cannot find this"}')
                 return

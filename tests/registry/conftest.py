@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from machines import roar_commands
+from plugins.glaas.tests.conftest import asked_often as asked_often
 from plugins.glaas.tests.conftest import database_url as database_url
 from plugins.glaas.tests.conftest import elsewhere as elsewhere
 from plugins.glaas.tests.conftest import forking_glaas as forking_glaas

@@ -7,9 +7,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -30,7 +28,6 @@ from roar_core.testing.projects import ProjectUnderTest, Result
 from roar_glaas.access.people import Person
 from roar_glaas.access.ssh import add_key
 from roar_glaas.access.tokens import issue_pair, issue_personal
-from roar_glaas.storage.database import sqlite_address
 from roar_glaas.storage.tables import token
 
 if TYPE_CHECKING:
@@ -39,17 +36,11 @@ if TYPE_CHECKING:
 _DOCUMENTS = Path(__file__).parents[2] / "roar_core/src/roar_core/schemas/documents.json"
 DOCUMENT = Draft202012Validator(json.loads(_DOCUMENTS.read_text(encoding="utf-8")))
 
-Serve = Callable[[str, Path], AbstractContextManager["Registry"]]
-
 
 @pytest.fixture(scope="module")
-def server(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """One that lets clients ask every second whether their log-in is approved."""
-    root = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GLAAS_DEVICE_INTERVAL_S", "1")
-        with serve(sqlite_address(root / "glaas.db"), root / "data") as found:
-            yield found
+def server(asked_often: Registry) -> Registry:
+    """The registry that is signed in to."""
+    return asked_often
 
 
 @attrs.define

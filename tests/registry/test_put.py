@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from between import standing_between
 
 from roar_core.testing.projects import ProjectUnderTest
 
@@ -83,10 +80,11 @@ def test_a_registration_that_fails_is_finished_by_the_same_command(
     here: ProjectUnderTest, registry: Registry, tmp_path: Path
 ) -> None:
     words = ("out", f"{tmp_path}/store", "--anonymous", "-y")
-    with refusing_after(2, registry.url) as (url, refusing):
-        here.environ["ROAR_REGISTRY__URL"] = url
+    with standing_between(registry.url) as between:
+        here.environ["ROAR_REGISTRY__URL"] = between.url
+        between.refuse_after = 2
         failed = here.roar("put", *words)
-        refusing.clear()
+        between.refuse_after = 1 << 30
         put = documents(here, *words)
     assert failed.exit_code == 1, failed.stderr
     assert f"the files are at {tmp_path}/store and recorded as @2" in failed.stderr
@@ -94,46 +92,6 @@ def test_a_registration_that_fails_is_finished_by_the_same_command(
     assert (put["recorded"], put["problem"]) == (False, None)
     assert len(put["registration"]["jobs"]) == 2
     assert len([job for job in here.json("log")["jobs"] if job["kind"] == "put"]) == 1
-
-
-@contextmanager
-def refusing_after(calls: int, registry_url: str) -> Iterator[tuple[str, threading.Event]]:
-    """The URL of a proxy that refuses every call after so many, as long as the event is set."""
-    refusing = threading.Event()
-    refusing.set()
-    seen: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if refusing.is_set() and len(seen) > calls:
-                self.send_error(403)
-                return
-            kept = {
-                n: v for n, v in self.headers.items() if n.lower() not in ("host", "connection")
-            }
-            answer = httpx.request(
-                self.command, registry_url + self.path, content=body, headers=kept
-            )
-            self.send_response(answer.status_code)
-            self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        do_POST = do_GET
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", refusing
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_an_unreachable_registry_is_known_before_anything_is_uploaded(

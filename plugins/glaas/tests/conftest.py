@@ -205,6 +205,16 @@ def shared(
 
 
 @pytest.fixture(scope="module")
+def asked_often(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A server that lets clients ask every second whether their log-in is approved."""
+    root = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GLAAS_DEVICE_INTERVAL_S", "1")
+        with serving(sqlite_address(root / "glaas.db"), root / "data") as found:
+            yield found
+
+
+@pytest.fixture(scope="module")
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """A server for tests that register nothing: one for all of a module."""
     folder = tmp_path_factory.mktemp("refusing")

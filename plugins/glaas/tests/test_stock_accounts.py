@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,7 +18,6 @@ from roar_glaas.access.people import Person, add_person
 from roar_glaas.access.projects import add_organization, add_project, grant
 from roar_glaas.access.ssh import add_key
 from roar_glaas.access.tokens import issue_personal
-from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
@@ -29,17 +26,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("git")]
 
 REGISTER = ("register", "-y", "end")
 
-Serve = Callable[[str, Path], AbstractContextManager["Registry"]]
-
 
 @pytest.fixture(scope="module")
-def server(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """One that lets clients ask every second whether their log-in is approved."""
-    root = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GLAAS_DEVICE_INTERVAL_S", "1")
-        with serve(sqlite_address(root / "glaas.db"), root / "data") as found:
-            yield found
+def server(asked_often: Registry) -> Registry:
+    """The registry that is signed in to."""
+    return asked_often
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from faulty_server import Fault, faulty
 from s3_servers import S3Server, new_user, variables_for
-from uploads import got, upload_of
 
 from roar_core.errors import NotFoundError, RoarError, TemporaryError
 from roar_core.hookspecs import RemoteObject
+from roar_core.testing.transfer import bytes_of, upload_of
 from roar_proxy_s3.transfer.s3 import S3Transfer
 
 
@@ -81,7 +81,7 @@ def test_who_may_not_read_or_write_is_told_so(
     (source := tmp_path / "a").write_bytes(b"2")
     with closing(S3Transfer()) as transfer:
         with pytest.raises(RoarError) as error:
-            got(transfer, RemoteObject(url, 1))
+            bytes_of(transfer, RemoteObject(url, 1))
         assert f"does not let these credentials read {url}" in said(error)
         with pytest.raises(RoarError) as error:
             transfer.put(upload_of(source, url, replace=True))

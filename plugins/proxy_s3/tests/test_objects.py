@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from s3_servers import S3Server, new_bucket
-from uploads import MIB, counted, got, upload_of
+from uploads import MIB, counted
 
 from roar_core.errors import NotFoundError, RoarError
 from roar_core.hookspecs import RemoteObject
+from roar_core.testing.transfer import bytes_of, upload_of
 from roar_proxy_s3.transfer.s3 import S3Transfer
 
 
@@ -36,16 +37,16 @@ def test_an_old_version_is_listed_no_more_and_read_all_the_same(
     for place in (url, f"s3://{bucket_on_moto}/set", f"s3://{bucket_on_moto}"):
         [found] = transfer_to_moto.list(place)
         assert (found.version, found.size) == (new.version, 5)
-    assert got(transfer_to_moto, old) == b"old"
+    assert bytes_of(transfer_to_moto, old) == b"old"
     with moto.client() as client:
         client.delete_object(Bucket=bucket_on_moto, Key="set/a")
     with pytest.raises(NotFoundError):
         list(transfer_to_moto.list(f"s3://{bucket_on_moto}/set/"))
-    assert got(transfer_to_moto, old) == b"old"
+    assert bytes_of(transfer_to_moto, old) == b"old"
     with moto.client() as client:
         client.delete_object(Bucket=bucket_on_moto, Key="set/a", VersionId=old.version)
     with pytest.raises(RoarError):
-        got(transfer_to_moto, old)
+        bytes_of(transfer_to_moto, old)
 
 
 @pytest.mark.parametrize("key", ["a//b", "a/./b", "../x", "/", "a/", "%2e%2e/x", "a\\b", "\u202ea"])
@@ -56,7 +57,7 @@ def test_keys_are_taken_as_they_are(
         client.put_object(Bucket=bucket_on_moto, Key=key, Body=b"content")
     [found] = transfer_to_moto.list(f"s3://{bucket_on_moto}")
     assert (found.url, found.name) == (f"s3://{bucket_on_moto}/{key}", key)
-    assert got(transfer_to_moto, found) == b"content"
+    assert bytes_of(transfer_to_moto, found) == b"content"
     (source := tmp_path / "a").write_bytes(b"other")
     assert transfer_to_moto.put(upload_of(source, found.url, replace=True)).url == found.url
     with moto.client() as client:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from s3_servers import S3Server
-from uploads import MIB, counted, got, killed_after, upload_of
+from uploads import MIB, counted, killed_after
 
 from roar_core.errors import AlreadyThereError, NotFoundError, RoarError
+from roar_core.testing.transfer import bytes_of, upload_of
 from roar_proxy_s3.transfer.s3 import S3Transfer
 
 
@@ -21,7 +22,7 @@ def test_killed_at_every_answer_an_upload_ends_in_one_object(
     url = f"s3://{bucket}/large.bin"
     assert 3 < killed_after(1, 20, source, url) < 20
     [found] = transfer.list(url)
-    assert got(transfer, found) == source.read_bytes()
+    assert bytes_of(transfer, found) == source.read_bytes()
     told: list[int] = []
     # What is there is ours: putting it again with the same state says so, and does not refuse.
     upload = upload_of(source, url, told.append)
@@ -72,7 +73,7 @@ def test_only_the_missing_parts_are_sent_again(
         events.unregister("before-call.s3.UploadPart", count)
     assert parts
     assert len(sent) == 5 - len(parts)
-    assert got(transfer, put) == source.read_bytes()
+    assert bytes_of(transfer, put) == source.read_bytes()
 
 
 def test_a_file_that_was_changed_begins_anew_and_the_old_upload_is_aborted(
@@ -86,7 +87,7 @@ def test_a_file_that_was_changed_begins_anew_and_the_old_upload_is_aborted(
         file.write(b"changed!")
     os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # a clock that hides it
     put = transfer.put(upload_of(source, url))
-    assert got(transfer, put) == source.read_bytes()
+    assert bytes_of(transfer, put) == source.read_bytes()
     with server.client() as client:
         assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
@@ -121,7 +122,7 @@ def test_what_came_meanwhile_is_not_replaced(
     with pytest.raises(AlreadyThereError):
         transfer_to_moto.put(upload_of(source, url, come))
     [found] = transfer_to_moto.list(url)
-    assert got(transfer_to_moto, found) == b"theirs"
+    assert bytes_of(transfer_to_moto, found) == b"theirs"
     with moto.client() as client:
         assert not client.list_multipart_uploads(Bucket=bucket_on_moto).get("Uploads")
     small = counted(tmp_path / "small.bin", MIB)
@@ -144,7 +145,7 @@ def test_damaged_notes_are_not_believed(
     state = tmp_path / "large.bin.state"
     with (state / "parts").open("a") as file:
         file.write('3 "0123" AAAA\nnonsense\n9')
-    assert got(transfer, transfer.put(upload_of(source, url))) == source.read_bytes()
+    assert bytes_of(transfer, transfer.put(upload_of(source, url))) == source.read_bytes()
     (state / "upload.json").write_text("{")
     put = transfer.put(upload_of(source, url, replace=True))
-    assert got(transfer, put) == source.read_bytes()
+    assert bytes_of(transfer, put) == source.read_bytes()

@@ -6,26 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from roar_core.hookspecs import RemoteObject, Upload
+from roar_core.testing.transfer import upload_of
 from roar_proxy_s3.transfer.s3 import S3Transfer
 
 MIB = 1 << 20
-
-
-def upload_of(
-    source: Path,
-    url: str,
-    advance: Callable[[int], None] = lambda count: None,
-    *,
-    replace: bool = False,
-) -> Upload:
-    """An upload whose state lies beside the file."""
-    state = source.with_name(f"{source.name}.state")
-    state.mkdir(exist_ok=True)
-    return Upload(source, url, source.stat().st_size, state, replace, advance)
 
 
 def counted(path: Path, size: int) -> Path:
@@ -35,10 +21,6 @@ def counted(path: Path, size: int) -> Path:
             file.write(number.to_bytes(4, "big") * (min(MIB, size - number * MIB) // 4))
     assert path.stat().st_size == size
     return path
-
-
-def got(transfer: S3Transfer, found: RemoteObject) -> bytes:
-    return b"".join(transfer.read(found, 0, None))
 
 
 def killed_after(first: int, last: int, source: Path, url: str) -> int:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,11 @@ import pytest
 import requests
 
 from roar_core.errors import AlreadyThereError, NotFoundError, RoarError, TemporaryError
-from roar_core.hookspecs import RemoteObject, Upload
+from roar_core.testing.transfer import bytes_of, upload_of
 from roar_transfers.google_storage import failures, uploading
 from roar_transfers.google_storage.transfer import GoogleStorageTransfer
 
 MIB = 1 << 20
-
-
-def upload_of(
-    source: Path,
-    url: str,
-    advance: Callable[[int], None] = lambda count: None,
-    *,
-    replace: bool = False,
-) -> Upload:
-    state = source.with_name(f"{source.name}.state")
-    state.mkdir(exist_ok=True)
-    return Upload(source, url, source.stat().st_size, state, replace, advance)
-
-
-def got(transfer: GoogleStorageTransfer, found: RemoteObject) -> bytes:
-    return b"".join(transfer.read(found, 0, None))
 
 
 def test_killed_between_chunks_an_upload_goes_on(
@@ -55,7 +38,7 @@ def test_killed_between_chunks_an_upload_goes_on(
     put = transfer.put(upload_of(source, url, told.append))
     # A chunk had arrived before, which is told at once and not sent again.
     assert (told[0], sum(told)) == (4 * MIB, 13 * MIB)
-    assert got(transfer, put) == source.read_bytes()
+    assert bytes_of(transfer, put) == source.read_bytes()
     assert put.digests == {"md5": hashlib.md5(source.read_bytes()).hexdigest()}
 
 
@@ -66,7 +49,7 @@ def test_a_session_that_is_gone_begins_anew(
     upload = upload_of(source, f"gs://{bucket_that_resumes}/a", replace=True)
     first = transfer.put(upload)  # which leaves a session that has ended
     assert transfer.put(upload).size == first.size
-    assert got(transfer, first) == b"ours"
+    assert bytes_of(transfer, first) == b"ours"
 
 
 def test_the_store_is_told_to_expect_nothing_there(

@@ -61,7 +61,7 @@ class ReadingContract:
         assert place.partition("://")[0] in transfer.schemes
 
     @pytest.mark.parametrize("size", [0, 1, 3 * _MIB + 1])
-    def test_what_is_there_is_what_is_got(
+    def test_what_is_there_is_what_isbytes_of(
         self, transfer: Transfer, place: str, tmp_path: Path, size: int
     ) -> None:
         content = _counted(size)
@@ -70,7 +70,7 @@ class ReadingContract:
         [listed] = transfer.list(kept.url)
         assert (listed.url, listed.name) == (kept.url, "part.bin")
         assert listed.size in (size, None)
-        assert _got(transfer, listed) == content
+        assert bytes_of(transfer, listed) == content
 
     def test_ranges_can_be_read_at_once(
         self, transfer: Transfer, place: str, tmp_path: Path
@@ -100,7 +100,7 @@ class ReadingContract:
     def test_names_survive(self, transfer: Transfer, place: str, tmp_path: Path, name: str) -> None:
         self.keep(transfer, place, name, b"bytes", tmp_path)
         [listed] = transfer.list(self.url(transfer, place, name))
-        assert (listed.name, _got(transfer, listed)) == (name.rpartition("/")[2], b"bytes")
+        assert (listed.name, bytes_of(transfer, listed)) == (name.rpartition("/")[2], b"bytes")
 
     def test_another_version_is_never_got_for_the_one_asked_for(
         self, transfer: Transfer, place: str, tmp_path: Path
@@ -110,7 +110,7 @@ class ReadingContract:
         self.keep(transfer, place, "part.bin", b"new", tmp_path)
         # A store that keeps versions gives the old one, the others say that it is gone.
         with suppress(RoarError):
-            assert _got(transfer, old) == b"old"
+            assert bytes_of(transfer, old) == b"old"
 
     def test_what_is_not_there_is_said(
         self, transfer: Transfer, place: str, tmp_path: Path
@@ -119,9 +119,9 @@ class ReadingContract:
         with pytest.raises(NotFoundError, match="nothing"):
             list(transfer.list(url))
         with pytest.raises(NotFoundError, match="nothing"):
-            _got(transfer, RemoteObject(url, 1))
+            bytes_of(transfer, RemoteObject(url, 1))
 
-    def test_memory_does_not_grow_with_what_is_got(
+    def test_memory_does_not_grow_with_what_isbytes_of(
         self, transfer: Transfer, place: str, tmp_path: Path
     ) -> None:
         self.keep(transfer, place, "large.bin", bytes(_LARGE), tmp_path)
@@ -157,7 +157,7 @@ class TransferContract(ReadingContract):
         for content in (b"old and longer", b"new", b"new"):
             put = _put(transfer, f"{place}/part.bin", content, tmp_path)
             assert (put.url, put.size) == (f"{place}/part.bin", len(content))
-            assert _got(transfer, put) == content
+            assert bytes_of(transfer, put) == content
         assert [found.url for found in transfer.list(place)] == [put.url]
 
     def test_what_is_there_is_not_replaced_unasked(
@@ -167,7 +167,7 @@ class TransferContract(ReadingContract):
         with pytest.raises(AlreadyThereError, match=r"part\.bin"):
             _put(transfer, f"{place}/part.bin", b"new", tmp_path, replace=False)
         [found] = transfer.list(place)
-        assert (found.url, _got(transfer, found)) == (put.url, b"kept")
+        assert (found.url, bytes_of(transfer, found)) == (put.url, b"kept")
 
     def test_progress_is_told_and_adds_up(
         self, transfer: Transfer, place: str, tmp_path: Path
@@ -192,7 +192,7 @@ class TransferContract(ReadingContract):
         with pytest.raises(NotFoundError):
             list(transfer.list(f"{place}/part.bin"))
         put = _put(transfer, f"{place}/part.bin", _counted(3 * _MIB), tmp_path)
-        assert _got(transfer, put) == _counted(3 * _MIB)
+        assert bytes_of(transfer, put) == _counted(3 * _MIB)
 
     def test_a_file_that_cannot_be_put_leaves_what_was_there(
         self, transfer: Transfer, place: str, tmp_path: Path
@@ -205,7 +205,7 @@ class TransferContract(ReadingContract):
         with pytest.raises(RoarError, match="grown"):
             transfer.put(grown)
         [found] = transfer.list(place)
-        assert (found.url, _got(transfer, found)) == (put.url, b"kept")
+        assert (found.url, bytes_of(transfer, found)) == (put.url, b"kept")
 
     def test_memory_does_not_grow_with_what_is_put(
         self, transfer: Transfer, place: str, tmp_path: Path
@@ -215,6 +215,24 @@ class TransferContract(ReadingContract):
         with _peak_memory() as peak:
             put = transfer.put(_upload(tmp_path / "large.bin", f"{place}/large.bin", tmp_path))
         assert (put.size, peak[0] < _MEMORY) == (_LARGE, True)
+
+
+def upload_of(
+    source: Path,
+    url: str,
+    advance: Callable[[int], None] = lambda count: None,
+    *,
+    replace: bool = False,
+) -> Upload:
+    """An upload of a file, whose state lies beside it."""
+    state = source.with_name(f"{source.name}.state")
+    state.mkdir(exist_ok=True)
+    return Upload(source, url, source.stat().st_size, state, replace, advance)
+
+
+def bytes_of(transfer: Transfer, found: RemoteObject) -> bytes:
+    """All of an object."""
+    return b"".join(transfer.read(found, 0, None))
 
 
 def _counted(size: int) -> bytes:
@@ -250,10 +268,6 @@ def _put(
     source.write_bytes(content)
     told = [] if told is None else told
     return transfer.put(_upload(source, url, folder, told.append, replace=replace))
-
-
-def _got(transfer: Transfer, source: RemoteObject) -> bytes:
-    return b"".join(transfer.read(source, 0, None))
 
 
 @contextmanager
