@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roar_core.registry.publishing.pieces import Ability
@@ -93,3 +93,8 @@ def _serves(row: Mapping[str, Any], destination: Destination) -> bool:
 
 def _visibility(row: Mapping[str, Any]) -> str:
     return PRIVATE if row.get("visibility") == PRIVATE else PUBLIC
+
+
+def private_sessions(receipts: Iterable[Receipt]) -> set[str]:
+    """The sessions, by hash, that not everybody can see yet."""
+    return {receipt.session_hash for receipt in receipts if receipt.visibility == PRIVATE}

@@ -8,9 +8,9 @@ import attrs
 
 from roar_core.errors import RegistryError
 from roar_core.registry.publishing.destination import Destination
+from roar_core.registry.publishing.known import private_sessions
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.work import Wanted, Work
-from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import Receipt
 
 
@@ -49,11 +49,7 @@ def plan_of(
 ) -> Plan:
     """What is to be done about `uids`; `in_session` are the jobs here of each private session."""
     asked = frozenset(uids)
-    private = {
-        receipt.session_hash
-        for uid, receipt in known.items()
-        if uid in asked and receipt.visibility == PRIVATE
-    }
+    private = private_sessions(receipt for uid, receipt in known.items() if uid in asked)
     return Plan(
         wanted,
         destination,

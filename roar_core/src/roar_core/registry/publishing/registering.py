@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from roar_core.errors import ConflictError
-from roar_core.registry.publishing.known import known_jobs
+from roar_core.registry.publishing.known import known_jobs, private_sessions
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.publishing.plan import Plan, check, plan_of
 from roar_core.registry.publishing.sending import Published, Sender
 from roar_core.registry.publishing.tokens import Tokens
-from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import Receipt, jobs_of_session, read_receipts
 
 if TYPE_CHECKING:
@@ -128,5 +127,5 @@ def _private_sessions(
     db: sqlite3.Connection, destination: Destination, receipts: Collection[Receipt]
 ) -> dict[str, tuple[str, ...]]:
     """The jobs here of each private session, by its hash."""
-    hashes = {receipt.session_hash for receipt in receipts if receipt.visibility == PRIVATE}
-    return {name: jobs_of_session(db, *destination.place, name) for name in hashes}
+    names = private_sessions(receipts)
+    return {name: jobs_of_session(db, *destination.place, name) for name in names}

@@ -15,6 +15,7 @@ import attrs
 
 from roar_core.errors import ConflictError, RegistryError, UnauthorisedError, UnregisteredError
 from roar_core.registry.labels.syncing import note_sent
+from roar_core.registry.publishing.known import private_sessions
 from roar_core.registry.publishing.pieces import (
     Ability,
     Request,
@@ -23,7 +24,6 @@ from roar_core.registry.publishing.pieces import (
     label_requests,
     requests_of,
 )
-from roar_core.registry.scopes import PRIVATE
 from roar_core.store.registrations import (
     Receipt,
     Unfinished,
@@ -172,7 +172,7 @@ class Sender:
             return set()
         with self.database.reading() as db:
             known = read_receipts(db, *self.destination.place, uids).values()
-        return {receipt.session_hash for receipt in known if receipt.visibility == PRIVATE}
+        return private_sessions(known)
 
     def _open(self, content: bytes, uids: Collection[str]) -> Unfinished:
         is_anonymous = self.destination.is_anonymous
