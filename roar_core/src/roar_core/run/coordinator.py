@@ -30,6 +30,7 @@ from roar_core.run.beside import Alone, Company
 from roar_core.run.choose import choose_tracer
 from roar_core.run.code import code_of
 from roar_core.run.execution import Execution
+from roar_core.run.interrupts import OneInterrupt
 from roar_core.run.launching import make_journal, prepare_launch
 from roar_core.run.leftovers import remove_unclaimed_journals, remove_unclaimed_runs
 from roar_core.run.limits import require_descriptors
@@ -112,15 +113,17 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
                 except CannotStartError:
                     companions.abandon()
                     raise
+                interrupt = OneInterrupt()
 
             def record() -> Recorded:
-                beside = companions.finish(begun, store)
-                recorded = execution.record(ended, ended_at - started, beside)
-                companions.let_go()
+                with interrupt.allowed():
+                    beside = companions.finish(begun, store)
+                    recorded = execution.record(ended, ended_at - started, beside)
+                    companions.let_go()
                 return recorded
 
             recorded = _unless_it_fails(record, warn)
-        # One Ctrl-C may cut the recording short; more of them must not become how we end.
+        # From here on none may become how we end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _unless_it_fails(lambda: _recover_others(project, store, warn), warn)
     added_s = (started - began) + (time.perf_counter() - ended_at)
@@ -195,7 +198,6 @@ def _unless_it_fails(record: Callable[[], T], warn: Tell) -> T | None:
     try:
         return record()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         warn("interrupted while recording; the next roar command here completes the job")
     except Exception as error:
         import logging
