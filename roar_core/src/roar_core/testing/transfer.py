@@ -61,7 +61,7 @@ class ReadingContract:
         assert place.partition("://")[0] in transfer.schemes
 
     @pytest.mark.parametrize("size", [0, 1, 3 * _MIB + 1])
-    def test_what_is_there_is_what_isbytes_of(
+    def test_what_is_there_is_what_is_got(
         self, transfer: Transfer, place: str, tmp_path: Path, size: int
     ) -> None:
         content = _counted(size)
@@ -121,7 +121,7 @@ class ReadingContract:
         with pytest.raises(NotFoundError, match="nothing"):
             bytes_of(transfer, RemoteObject(url, 1))
 
-    def test_memory_does_not_grow_with_what_isbytes_of(
+    def test_memory_does_not_grow_with_what_is_got(
         self, transfer: Transfer, place: str, tmp_path: Path
     ) -> None:
         self.keep(transfer, place, "large.bin", bytes(_LARGE), tmp_path)
