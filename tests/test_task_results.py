@@ -27,7 +27,7 @@ class Cluster:
     def collect(self, run):
         if not (run.folder / "ran").exists():
             return
-        at = 10**18
+        at = (run.folder / "ran").stat().st_mtime_ns
         yield TaskFragment("t", "train", "succeeded", at + 3, written=(file(f"{run.cwd}/model"),),
                            needs=("l1", "l2", "gone"), tracer="python", where="b", group="rank 0")
         yield TaskFragment("l1", "load", "succeeded", at, tracer="preload", where="a",
