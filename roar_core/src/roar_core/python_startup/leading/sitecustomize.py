@@ -6,11 +6,10 @@ Any Python may read this, so it is in words that the oldest knows.
 import sys
 from os import path
 
+_STARTED = ""
 _here = path.dirname(path.abspath(__file__))
 if sys.version_info >= (3, 9):
-    import _roar_s3_dialling  # type: ignore[import-not-found]
-
-    _roar_s3_dialling.watch(_here)
+    __import__(_STARTED).start(_here)
 # As if this folder had never been on the path.
 sys.path[:] = [_each for _each in sys.path if path.abspath(_each or ".") != _here]
 sys.path_importer_cache.pop(_here, None)
