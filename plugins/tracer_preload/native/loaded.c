@@ -84,6 +84,10 @@ void roar_report_loaded(void) {
         dl_iterate_phdr(count_adds, NULL);
 }
 
+void roar_pass_over_loaded(void) {
+    dl_iterate_phdr(count_adds, NULL);
+}
+
 static void before_load(const char *path) {
     /* A name without a slash is searched for, one with a $ is expanded: the walk will find those.
      */

@@ -31,6 +31,10 @@ static int spawn_observed(spawn_call *call, bool search, pid_t *child, const cha
     if (!path || !roar_ready())
         return call(child, path, actions, attributes, argv,
                     roar_phase == ROAR_QUIET ? ROAR_ENVIRONMENT(envp, true) : (char **)envp);
+    if (roar_environment_waits(envp)) {
+        roar_before_fork();
+        return call(child, path, actions, attributes, argv, envp);
+    }
     struct roar_program program;
     struct roar_action_files files;
     pid_t pid = 0;
