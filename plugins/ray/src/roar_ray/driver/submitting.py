@@ -8,7 +8,9 @@ folder that each Python of the job runs first: what `roar run` puts in front of 
 from __future__ import annotations
 
 import functools
+import json
 import os
+import sys
 
 from roar_ray.driver import carrying
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from roar_ray.driver.faults import Faults
     from roar_ray.driver.told import Told
 
+FOLDER = "submissions"
 _QUIET = "ROAR_NO_TELEMETRY"
 
 
@@ -56,7 +59,8 @@ def with_roar(runtime_env: Mapping[str, Any] | None, package: str) -> dict[str, 
 
 
 def _write_down(folder: str, submission: str, address: str) -> None:
-    path = os.path.join(folder, "submissions")
+    """Let roar know that there is such a job, whatever becomes of it."""
+    path = os.path.join(folder, FOLDER)
     os.makedirs(path, mode=0o700, exist_ok=True)
-    with open(os.path.join(path, submission), "w", encoding="utf-8") as target:
-        target.write(address)
+    with open(os.path.join(path, f"{submission}.json"), "w", encoding="utf-8") as target:
+        json.dump({"submission": submission, "address": address, "python": sys.executable}, target)
