@@ -78,8 +78,7 @@ class Attempts:
             number = self._starting.number
         attempt = Attempt(next(self._tags), task.hex())
         name = self._core.get_current_task_name()
-        number += 1 + function.restarts()
-        attempt.begun = _begun(attempt.task, number, function.facts, name)
+        attempt.begun = _begun(attempt.task, number + 1, function.facts, name)
         self._of_tag[attempt.tag] = attempt
         self._tell(attempt.tag, records.BEGIN, attempt.begun)
         return attempt
@@ -118,15 +117,15 @@ class Attempts:
             self._tell(attempt.tag, records.NEEDS, text)
 
 
-@lru_cache(1024)
-def _facts(facts: str, name: str) -> str:
-    """What is the same for all attempts with one function and one name."""
-    return f"{facts[:-1]}, \"label\": {json.dumps(name)}}}" if name else facts
-
-
 def _begun(task: str, number: int, facts: str, name: str) -> bytes:
-    rest = _facts(facts, name)[1:]
-    return f'{{"task": "{task}", "attempt": {number}, {rest}'.encode()
+    return f'{{"task": "{task}", "attempt": {number}, {_rest(facts, name)}'.encode()
+
+
+@lru_cache(1024)
+def _rest(facts: str, name: str) -> str:
+    """What is the same for all attempts with one function and one name: the end of an object."""
+    label = f', "label": {json.dumps(name)}' if name else ""
+    return f"{facts[1:-1]}{label}}}"
 
 
 def _is_wanted(error: BaseException) -> bool:

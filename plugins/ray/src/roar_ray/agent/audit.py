@@ -55,6 +55,7 @@ class PythonCapture:
         }
         self._start()
         sys.addaudithook(self._audited)
+        self._see_to_exit()
 
     def tell(self, tag: int, event: int, text: bytes) -> None:
         """Write a TASK record; what this thread did before it comes first."""
@@ -72,6 +73,19 @@ class PythonCapture:
         self._journal = None
         self._open.clear()
         self._thread = _Thread()
+
+    def _see_to_exit(self) -> None:
+        """The one end of a process that is told nobody: forked children take it."""
+        leave = os._exit
+
+        def _exit(status: int) -> None:
+            try:
+                self._settle_thread()
+            except Exception as error:
+                self._failed("exit", error)
+            leave(status)
+
+        os._exit = _exit  # type: ignore[assignment]
 
     def _audited(self, event: str, arguments: tuple[Any, ...]) -> None:
         thread = self._thread

@@ -20,31 +20,16 @@ if TYPE_CHECKING:
 
     from .attempts import Attempt, Attempts
 
-    Restarts = Callable[[], int]
-
-
-def never_restarted() -> int:
-    """Of what is no actor's `__init__`: attempts are counted by Ray alone."""
-    return 0
-
 
 class TracedFunction:
-    """What is the same for all calls of one function.
-
-    `facts` is the beginning of a JSON object, `restarts` how often its actor was made before.
-    """
+    """What is the same for all calls of one function: `facts` are told of each."""
 
     def __init__(
-        self,
-        attempts: Attempts,
-        function: Callable[..., Any],
-        facts: dict[str, Any],
-        restarts: Restarts,
+        self, attempts: Attempts, function: Callable[..., Any], facts: dict[str, Any]
     ) -> None:
         self.attempts = attempts
         self.function = function
         self.facts = json.dumps(facts)
-        self.restarts = restarts
 
     def wrapped(self) -> Callable[..., Any]:
         """The function for Ray to call instead."""

@@ -6,9 +6,7 @@ attempts cannot be told apart at all, and only the process is observed.
 
 from __future__ import annotations
 
-from functools import partial
-
-from .function import TracedFunction, never_restarted
+from .function import TracedFunction
 from .needs import Edges
 from .trouble import told
 
@@ -66,20 +64,13 @@ def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
     name = str(info.function_name)
     if name.startswith(_OWN) and name != _CARRIES:
         return info
-    facts: dict[str, Any] = {"name": name, "module": str(descriptor.module_name)}
-    restarts = never_restarted
+    facts: dict[str, Any] = {"name": str(descriptor.function_name), "module": str(descriptor.module_name)}
     owner = str(descriptor.class_name)
     if owner:
         actor = worker.core_worker.get_actor_id().hex()
         facts |= {"name": f"{owner}.{name}", "actor": actor, "actor_class": owner}
-        if name == "__init__":
-            restarts = partial(_restarts, worker, actor)
-    function = TracedFunction(attempts, info.function, facts, restarts)
+    function = TracedFunction(attempts, info.function, facts)
     return info._replace(function=function.wrapped())
-
-
-def _restarts(worker: Any, actor: str) -> int:
-    return 0
 
 
 def _see_to_begin_and_end(worker: Any, attempts: Attempts) -> None:
