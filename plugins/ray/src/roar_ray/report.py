@@ -43,6 +43,16 @@ class Driver(NamedTuple):
         """Whether the cluster was the driver's own, and is gone with it."""
         return bool(self.document.get("is_own"))
 
+    @property
+    def was_fetched_late(self) -> bool:
+        """Whether roar has fetched what it left in the cluster's store."""
+        return bool(self.document.get("was_fetched_late"))
+
+    @property
+    def submission(self) -> str:
+        """Under which id it was submitted; empty when it was not."""
+        return str(self.document.get("submission") or "")
+
     def texts(self, key: str) -> list[str]:
         """A list of texts in its document."""
         found = self.document.get(key)

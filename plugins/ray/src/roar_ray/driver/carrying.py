@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PACKAGE = "sitecustomize"
+_LIBRARY = "libroar_preload.so"
 
 
 def is_carried(folder: str) -> bool:
@@ -36,14 +37,17 @@ def packed(told: telling.Told, folder: str) -> str:
     shutil.copytree(folder, package, ignore=shutil.ignore_patterns("__pycache__"))
     first = os.path.join(package, "sitecustomize.py")
     os.rename(first, os.path.join(package, "__init__.py"))
-    if told.library and told.capture != "python":
-        shutil.copyfile(told.library, os.path.join(package, library_for(platform.machine())))
+    library = library_here()
+    if library and told.capture != "python":
+        name = f"libroar_preload-{platform.machine()}.so"
+        shutil.copyfile(library, os.path.join(package, name))
     return package
 
 
-def library_for(machine: str) -> str:
-    """The name of the preload library in the package, for machines of that kind."""
-    return f"libroar_preload-{machine}.so"
+def library_here() -> str:
+    """The preload library by which this process is observed; empty when another tracer does it."""
+    preloaded = os.environ.get("LD_PRELOAD", "").replace(" ", ":").split(":")
+    return next((path for path in preloaded if path.endswith(f"/{_LIBRARY}")), "")
 
 
 def with_package(runtime_env: Mapping[str, Any] | None, package: str) -> dict[str, Any]:

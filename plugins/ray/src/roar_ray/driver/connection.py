@@ -48,6 +48,8 @@ class Connection:
             "pid_started": _started(),
             "submission": _submission(),
             "python": sys.executable,
+            "auth_mode": os.environ.get("RAY_AUTH_MODE", ""),
+            "session": getattr(ray._private.worker._global_node, "_session_dir", ""),
             "ray": ray.__version__,
             "has_ended": False,
         }

@@ -145,7 +145,8 @@ class Driver:
                 found = carrying.with_package(runtime_env, package)
             else:
                 found = runtime_env
-            told = self._told.for_agents(is_preloaded=self._is_own)
+            # By its path on this machine, which a cluster that was made here shares.
+            told = self._told.for_agents(carrying.library_here() if self._is_own else "")
             agent = os.path.join(self._folder, "roar_ray", "agent")
             return with_agent(found, told, sources_of(agent))
         return runtime_env
