@@ -239,7 +239,7 @@ def main():
 
 if __name__ == "__main__":
     prepare()
-    ray.init(num_cpus=4, include_dashboard=False)
+    ray.init()
     got = main()
     time.sleep(float(os.environ.get("LINGER", "0")))
     ray.shutdown()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[..., "Report | Question | None"]
 
+_ENDS = (records.SUCCEEDED, records.FAILED)
 _HERE = -1  # a dir_fd that is none
 
 
@@ -58,8 +59,12 @@ class PythonCapture:
         self._see_to_exit()
 
     def tell(self, tag: int, event: int, text: bytes) -> None:
-        """Write a TASK record; what this thread did before it comes first."""
+        """Write a TASK record; what was done before it comes first."""
         self._settle_thread()
+        if event in _ENDS:
+            for question, (asked_for, tid) in list(self._open.items()):
+                if asked_for == tag:
+                    self._answer(question, tag, tid, is_last=False)
         self._report((records.TASK, tag << 8 | event, (), (text,)), 0)
 
     def settle(self) -> None:

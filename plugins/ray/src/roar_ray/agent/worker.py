@@ -79,7 +79,8 @@ def _of_child(folder: str, about: Mapping[str, Any], attempts: Attempts) -> Jour
     attempt = attempts.current()
     if attempt is not None:
         begun = attempt.tag << 8 | records.BEGIN
-        journal.write(records.TASK, begun, strings=(attempt.begun,))
+        forked = b'{"forked": true, ' + attempt.begun[1:]
+        journal.write(records.TASK, begun, strings=(forked,))
     return journal
 
 
