@@ -113,8 +113,10 @@ _NO_BYTECODE = shutil.ignore_patterns("__pycache__")
 def _is_ray_s_own(path: PurePath) -> bool:
     """What Ray, and what the agent, keep outside of a cluster's own folder."""
     parts = path.parts
-    return parts[1:3] in {("tmp", "ray"), ("dev", "shm")} or ".ray" in parts[1:-1] or (
-        any(part.startswith("roar-ray-") for part in parts[1:-1])
+    return (
+        parts[1:3] in {("tmp", "ray"), ("dev", "shm")}
+        or ".ray" in parts[1:-1]
+        or (any(part.startswith("roar-ray-") for part in parts[1:-1]))
     )
 
 

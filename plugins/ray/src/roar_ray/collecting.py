@@ -27,9 +27,7 @@ _TAIL_OFFSET = 128
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
 _OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
-_ASK_LATE = (
-    "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
-)
+_ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
 
 
 class Collecting:
@@ -68,7 +66,10 @@ class Collecting:
                 python_only[str(told.process.get("reason") or "the library is not there")] += 1
         open_jobs = [each for each in self._report.submissions() if not self._is_over(each)]
         reasons = [
-            *(CoverageReason("python_only", n, f"workers of Ray: {why}") for why, n in python_only.items()),
+            *(
+                CoverageReason("python_only", n, f"workers of Ray: {why}")
+                for why, n in python_only.items()
+            ),
             *self._reasons_of_drivers(),
             *(CoverageReason("ray", 1, fault) for fault in self._report.faults()),
         ]

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         size: int
 
 
-
 def prefix_of(run: str) -> bytes:
     """What the keys of a run begin with."""
     return f"roar/{run}/".encode("ascii")

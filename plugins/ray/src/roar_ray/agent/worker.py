@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-from . import capture, forks, frames, loops, records, seams, threads, trouble
+from . import capture, forks, frames, loops, records, seams, shipping, threads, trouble
 from .attempts import Attempts
 from .audit import PythonCapture
 from .folder import folder_of
@@ -51,7 +51,10 @@ def start(settings: Mapping[str, Any], ray: Any) -> Agent:
     observed.tell(0, records.PROCESS, json.dumps(about).encode())
     chores = [journal.grow, observed.settle]
     if not folder.is_shared:
-        chores.append(shipping.chore(settings, worker, journal.path))
+        try:
+            chores.append(shipping.chore(settings, worker, journal.path))
+        except Exception as error:
+            trouble.told("shipping", error)
     Keeper(*chores)
     if missing:
         return Agent(journal, observed, None)

@@ -182,4 +182,3 @@ class Driver:
         if connection is not None and os.getpid() == self._pid:
             with self._faults.kept("leaving a cluster"):
                 connection.end()
-

@@ -97,4 +97,3 @@ def fetch_every(seconds: float, fetch_once: Callable[[], object]) -> Fetching:
     thread = threading.Thread(target=work, name="roar-ray-fetch", daemon=True)
     thread.start()
     return Fetching(thread, stopping)
-
