@@ -16,7 +16,6 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from roar_core.hookspecs import BackendPlan, Match, RunContext
-from roar_core.model.coverage import CoverageReason
 from roar_core.python_startup import lead
 
 if TYPE_CHECKING:

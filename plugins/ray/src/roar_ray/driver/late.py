@@ -2,8 +2,7 @@
 
 Run by roar, in the Python that had been the driver's or the submitting client's:
 
-    python -c "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()" \
-        <run's folder>/python
+    python -c "… from roar_ray.driver import late; late.main()" <run's folder>/python
 
 Drivers whose cluster outlives them left what other nodes had sent in its store: it is fetched.
 Jobs are asked for their state. What is found out is added to the documents.

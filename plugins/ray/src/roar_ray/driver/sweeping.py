@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-# What such a task is called: none of the user's.
+# What such a task is called, and its function: none of the user's.
 NAME = "roar_ray_sweep"
 
 
@@ -27,8 +27,8 @@ def sweep(
     `nodes` are ids in hex, `folder` is the run's. Waits at most `within_s` for all of them.
     """
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    _node_s_part.__module__ = NAME
-    remote = ray.remote(_node_s_part)
+    roar_ray_sweep.__module__ = NAME
+    remote = ray.remote(roar_ray_sweep)
     asked = {}
     for node in nodes:
         options = {
@@ -68,7 +68,7 @@ def lay_down(
             target.write(text)
 
 
-def _node_s_part(run: str, reached: Mapping[str, int], hash_within_s: float) -> Any:
+def roar_ray_sweep(run: str, reached: Mapping[str, int], hash_within_s: float) -> Any:
     """Runs in a worker, whose agent is there under this name; by value, as no module has it."""
     from _roar_ray_agent import sweep  # type: ignore[import-not-found]
 

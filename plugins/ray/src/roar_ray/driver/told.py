@@ -13,8 +13,8 @@ class Told(NamedTuple):
     """The fields of the document.
 
     `folder` is the run's, on the machine of roar; whoever can read `nonce` in its file
-    `journals/nonce` is there, as the same user. `capture` is `auto`, `native` or `python`. `store_bytes` is how
-    much may lie in the cluster's store.
+    `journals/nonce` is there, as the same user. `capture` is `auto`, `native` or `python`.
+    `store_bytes` is how much may lie in the cluster's store.
     """
 
     run: str
