@@ -40,6 +40,7 @@ class RayBackend:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
         self._read_up_to: dict[Path, int] = {}
+        self._began: set[str] = set()
 
     def detect(self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Match | None:
         if PurePath(argv[0]).name == "ray" and list(argv[1:3]) == ["job", "submit"]:
@@ -75,6 +76,7 @@ class RayBackend:
             sweep_s=settings["sweep_patience"],
         )
         telling.write(os.fspath(folder), told)
+        self._began.add(run.uid)
         return added
 
     def claims(self, run: RunContext, path: PurePath) -> bool:
@@ -91,7 +93,8 @@ class RayBackend:
             return
         from roar_ray.collecting import Collecting
 
-        yield from Collecting(run, self._read_up_to).fragments()
+        is_later = run.uid not in self._began
+        yield from Collecting(run, self._read_up_to, is_later=is_later).fragments()
 
     def coverage(self, run: RunContext) -> TaskCoverage:
         from roar_core.model.fragment import TaskCoverage

@@ -6,9 +6,11 @@ import os
 import struct
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from roar_core.errors import JournalError
 from roar_core.hookspecs import RunContext
@@ -31,26 +33,71 @@ _ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver impor
 
 
 class Collecting:
-    """One collection of a run. `read_up_to` remembers journals from one live one to the next."""
+    """One collection of a run. `read_up_to` remembers journals from one live one to the next.
 
-    def __init__(self, run: RunContext, read_up_to: dict[Path, int]) -> None:
+    `is_later`: the roar that carried the run out is gone.
+    """
+
+    def __init__(
+        self, run: RunContext, read_up_to: dict[Path, int], *, is_later: bool = True
+    ) -> None:
         self._run = run
         self._report = Report(run.folder)
         self._read_up_to = read_up_to
         self._nodes: dict[str, Node] = {}
+        self._is_later = is_later
 
     def fragments(self) -> Iterator[TaskFragment]:
         """All that tasks have reported; while a driver lives, what has ended and is new."""
         is_live = self._is_live()
         if not is_live:
             self._ask_late()
+        given = self._given_by_drivers()
+        found: list[TaskFragment] = []
         for node, path in self._report.journals():
             # What other machines have sent is complete, and their files known, at the end only.
             if is_live and (node or not self._has_grown(path)):
                 continue
             told = self._told(node, path, is_final=not is_live)
-            if told is not None:
-                yield from self._fragments(node, told)
+            if told is None:
+                continue
+            for task, needs in told.submitted.items():
+                given.setdefault(task, []).extend(needs)
+            for fragment in self._fragments(node, told):
+                yield fragment
+                found.append(fragment)
+        # Who submits a task may be read after who runs it, so this is a part of its own.
+        if not is_live:
+            yield from self._given(found, given)
+
+    def _given(
+        self, found: Iterable[TaskFragment], given: Mapping[str, Sequence[str]]
+    ) -> Iterator[TaskFragment]:
+        """To each attempt the results that its task was given by whoever submitted it."""
+        for fragment in found:
+            needs = given.get(fragment.task)
+            if needs:
+                yield attrs.evolve(
+                    fragment,
+                    part=f"{fragment.part}+given",
+                    needs=tuple(dict.fromkeys(needs)),
+                    read=(),
+                    written=(),
+                    coverage=(),
+                )
+
+    def _given_by_drivers(self) -> dict[str, list[str]]:
+        given: dict[str, list[str]] = {}
+        for each in self._report.edges():
+            if "task" in each:
+                given.setdefault(str(each["task"]), []).extend(map(str, each.get("needs", ())))
+        return given
+
+    def _fetched_by_drivers(self) -> tuple[str, ...]:
+        fetched = [each.get("needs", ()) for each in self._report.edges() if "task" not in each]
+        ours = {task for driver in self._report.drivers() for task in driver.texts("sweeps")}
+        tasks = dict.fromkeys(str(task) for tasks in fetched for task in tasks)
+        return tuple(task for task in tasks if task not in ours)
 
     def coverage(self) -> TaskCoverage:
         """How many tasks there were, and what is known to be missing."""
@@ -79,7 +126,10 @@ class Collecting:
             words = "jobs submitted to Ray have not ended, as far as is known"
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
         return TaskCoverage(
-            len(known), is_final=not is_live and not open_jobs, reasons=tuple(reasons)
+            len(known),
+            is_final=not is_live and not open_jobs,
+            reasons=tuple(reasons),
+            needs=self._fetched_by_drivers(),
         )
 
     def _is_live(self) -> bool:
@@ -141,9 +191,10 @@ class Collecting:
             for driver in self._report.drivers()
             if not (driver.has_ended or driver.is_own or driver.was_fetched_late)
         }
-        pythons |= {
-            str(job["python"]) for job in self._report.submissions() if not self._is_over(job)
-        }
+        if self._is_later:
+            # A job that was submitted just now, and not waited for, is not over.
+            open_jobs = [job for job in self._report.submissions() if not self._is_over(job)]
+            pythons |= {str(job["python"]) for job in open_jobs}
         folder = os.fspath(self._run.folder / PYTHON)
         for python in sorted(pythons):
             argv = (python, "-c", _ASK_LATE, folder)

@@ -4,6 +4,7 @@ python/                  what the command's Pythons run first
 journals/                of workers that share this machine, one each; `nonce` tells the folder
 nodes/<node>/            of workers elsewhere, as they were brought here
 drivers/ submissions/    a document for each driver, and for each job that was submitted
+drivers/<pid>.edges      which results a driver passed on to tasks, and fetched, JSON a line
 known.jsonl              tasks that Ray knows of, [task, node] a line
 faults.jsonl             what the driver's side failed at
 """
@@ -79,6 +80,13 @@ class Report:
     def submissions(self) -> list[Mapping[str, Any]]:
         """Every job that was submitted, with `submission`, `address` and the client's `python`."""
         return list(self._documents(SUBMISSIONS))
+
+    def edges(self) -> Iterator[Mapping[str, Any]]:
+        """What drivers passed on: `needs`, tasks whose results were given to `task`, or fetched."""
+        for path in sorted((self.folder / DRIVERS).glob("*.edges")):
+            for told in self._lines(f"{DRIVERS}/{path.name}"):
+                if isinstance(told, dict):
+                    yield told
 
     def known(self) -> set[str]:
         """The tasks of which Ray knows."""

@@ -7,6 +7,7 @@ does in a local one. Nothing of roar need be on the nodes.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
@@ -20,7 +21,35 @@ if TYPE_CHECKING:
     from typing import Any
 
 PACKAGE = "sitecustomize"
+# Who tells at level INFO what is uploaded.
+_LOGGERS = ("ray._private.runtime_env.packaging", "ray.dashboard.modules.dashboard_sdk")
 _LIBRARY = "libroar_preload.so"
+
+
+class Unsaid(logging.Filter):
+    """Keeps Ray from telling the user, line by line, of a package that they did not give it."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__()
+        self._names = [package, _uri_of(package)]
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return not any(name and name in message for name in self._names)
+
+
+def _uri_of(package: str) -> str:
+    """What Ray will call it; empty where this Ray does not tell before it has."""
+    try:
+        from ray._private.runtime_env.packaging import (  # type: ignore[import-not-found]
+            get_uri_for_directory,
+        )
+
+        return str(get_uri_for_directory(package, include_gitignore=True))
+    except (ImportError, TypeError):
+        return ""
 
 
 def is_carried(folder: str) -> bool:
@@ -41,6 +70,7 @@ def packed(told: telling.Told, folder: str) -> str:
     if library and told.capture != "python":
         name = f"libroar_preload-{platform.machine()}.so"
         shutil.copyfile(library, os.path.join(package, name))
+    Unsaid(package)
     return package
 
 

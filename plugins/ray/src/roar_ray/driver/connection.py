@@ -91,8 +91,9 @@ class Connection:
         self._document["lost_nodes"] = sorted(elsewhere - alive)
         if elsewhere & alive:
             where = (self._told.run, self._told.folder, self._told.sweep_s)
-            _, silent = sweeping.sweep(self._ray, sorted(elsewhere & alive), *where)
-            self._document["silent_nodes"] = sorted(silent)
+            outcome = sweeping.sweep(self._ray, sorted(elsewhere & alive), *where)
+            self._document["silent_nodes"] = outcome.silent
+            self._document["sweeps"] = outcome.tasks
 
     def _write(self) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
