@@ -46,6 +46,12 @@ class Span:
         self.late: list[Record] = []
         self.ambiguous = 0
 
+    def forget_afterthoughts(self) -> None:
+        """What an open proved to be after the end changes nothing: who has read it has read it."""
+        end = self.ended
+        while end is not None and self.records and self.records[-1].offset > end.offset:
+            self.records.pop()
+
 
 class Worker:
     """A journal's records, each where it belongs.
@@ -101,6 +107,8 @@ class Worker:
             elif kind == Kind.EXIT and record.pid != self.pid:
                 self._threads.pop(record.pid, None)
                 self._processes.pop(record.pid, None)
+        for span in self.spans:
+            span.forget_afterthoughts()
 
     def _hear(self, record: Record) -> None:
         tag, event = record.value >> 8, record.value & 0xFF
