@@ -84,7 +84,7 @@ class Script:
 READ, MADE = Intent.READ, Intent.WRITE | Intent.CREATED
 
 
-def files(told: ToldTasks) -> dict[str, tuple[list[str], list[str]]]:
+def files_of(told: ToldTasks) -> dict[str, tuple[list[str], list[str]]]:
     return {
         each.task: ([f.path for f in each.read], [f.path for f in each.written])
         for each in told.attempts
@@ -138,7 +138,7 @@ def test_the_filters_of_the_node_hold() -> None:
     for path in ("/opt/python/lib/os.py", "/usr/lib/libz.so", "/p/.roar/x", "/data/in"):
         script.open(path, READ)
     script.end(1)
-    assert files(script.read()) == {"t1": (["/data/in"], [])}
+    assert files_of(script.read()) == {"t1": (["/data/in"], [])}
 
 
 def test_a_number_given_again_is_another_process() -> None:
@@ -148,18 +148,35 @@ def test_a_number_given_again_is_another_process() -> None:
         script.begin(tag, tid=10 + tag)
         script.add(Kind.FORK, tid=10 + tag, value=500)
         script.open(f"/p/in{tag}", READ, pid=500)
-    assert files(script.read()) == {"t1": (["/p/in1"], []), "t2": (["/p/in2"], [])}
+    assert files_of(script.read()) == {"t1": (["/p/in1"], []), "t2": (["/p/in2"], [])}
     script.open("/p/more", READ, pid=500)
     script.add(Kind.EXIT, pid=500)
     script.begin(3, tid=13)
     script.open("/p/in3", READ, pid=500)
     script.add(Kind.FORK, tid=13, value=500)
     script.open("/p/more3", READ, pid=500)
-    assert files(script.read()) == {
+    assert files_of(script.read()) == {
         "t1": (["/p/in1"], []),
         "t2": (["/p/in2", "/p/more"], []),
         "t3": (["/p/in3", "/p/more3"], []),
     }
+
+
+def test_libc_makes_processes_for_who_announced_them() -> None:
+    script = Script()
+    for tag in (1, 2):
+        script.begin(tag, tid=10 + tag)
+    for child, announced in ((500, (1,)), (501, (2,)), (502, (1, 2)), (503, ())):
+        for tag in announced:
+            script.add(Kind.FORK, tid=10 + tag, value=0)
+        script.add(Kind.START, pid=child, value=WORKER, strings=[b"/bin/sh", b"/p"])
+        script.open(f"/p/in{child}", READ, pid=child)
+    script.end(1)
+    script.end(2)
+    told = script.read()
+    read = {task: [p for p in files[0] if p != "/bin/sh"] for task, files in files_of(told).items()}
+    assert read == {"t1": ["/p/in500"], "t2": ["/p/in501"]}
+    assert [[r.code for r in each.coverage] for each in told.attempts] == [["ambiguous"]] * 2
 
 
 def test_a_hole_is_told_to_those_who_ran_over_it() -> None:
@@ -175,7 +192,7 @@ def test_a_hole_is_told_to_those_who_ran_over_it() -> None:
     told = script.read()
     holes = {each.task: [(r.code, r.count) for r in each.coverage] for each in told.attempts}
     assert holes == {"t1": [], "t2": [("unreadable", 96)], "t3": []}
-    assert files(told)["t2"] == (["/p/in"], [])
+    assert files_of(told)["t2"] == (["/p/in"], [])
     assert [each.task for each in script.read(is_final=False).attempts] == ["t1"]
     script.now_ns += SECOND
     script.begin(4)
@@ -270,7 +287,7 @@ def test_words_on_tasks_that_nobody_began_are_counted() -> None:
     script.tell(0, TaskEvent.BEGIN, {"task": "nobody's"})
     script.add(Kind.TASK, value=200)
     told = script.read()
-    assert list(files(told)) == ["t1"]
+    assert list(files_of(told)) == ["t1"]
     assert told.worker is not None
     assert [(r.code, r.count) for r in told.worker.coverage] == [("unfounded", 6)]
 

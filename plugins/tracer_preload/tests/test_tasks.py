@@ -217,6 +217,8 @@ PROCESSES = {
     "fork and exec": "pid = os.fork() or os.execv('/bin/cat', ['cat', 'in']); os.waitpid(pid, 0)",
     "grandchild": "subprocess.run('cat in; true', shell=True, check=True)",
     "without our variables": "subprocess.run(['/bin/cat', 'in'], env={}, check=True)",
+    "system": "os.system('cat in > /dev/null')",
+    "popen": "os.popen('cat in').read()",
     "a thread of a fork": "pid = os.fork() or (together(lambda: read('in')), os._exit(0)); os.waitpid(pid, 0)",
 }
 
@@ -240,15 +242,15 @@ together(one, two)
 
 
 def test_who_may_be_meant_says_so(work: Work) -> None:
-    """libc makes the child of system(3) by itself: no FORK names its maker."""
+    """A thread that nobody told of may work for either task."""
     worked = work(
         """attached(); other, done = threading.Event(), threading.Event()
+def nobody():
+    other.wait(); read("in"); subprocess.run("cat in > copy", shell=True, check=True); done.set()
 def one():
-    other.wait(); begin(1); os.system("cat in > copy"); end(1); done.set()
-def two():
-    begin(2); other.set(); done.wait(); end(2)
-together(one, two)
-begin(3); os.system("cat in > third"); end(3)
+    begin(1); begin(2); other.set(); done.wait(); end(1); end(2)
+together(nobody, one)
+begin(3); task_is(0); together(lambda: (read("in"), write("third"))); end(3)
 """
     )
     assert (worked.code, worked.err) == (0, "")
