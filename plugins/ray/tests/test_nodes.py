@@ -81,7 +81,7 @@ def start(project: ProjectUnderTest) -> Iterator[Callable[..., subprocess.Popen[
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         )
         return started[-1]
 
