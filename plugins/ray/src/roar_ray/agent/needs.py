@@ -51,6 +51,7 @@ class Edges:
             ("actors", lambda: self._submission(ray.actor.ActorClass)),
             ("contained refs", lambda: self._containment(ray._private.serialization)),
             ("ray.get", lambda: self._fetching(ray._private.worker.Worker)),
+            ("await", self._awaiting),
         ):
             try:
                 see()
@@ -127,14 +128,30 @@ class Edges:
         return None if actor is None else str(self._creation(actor).hex())
 
     def _fetching(self, worker: Any) -> None:
-        get = worker.get_objects
+        """Where fetched objects become values: within ray.get, so that no frame of ours is around it."""
+        load = worker.deserialize_objects
 
-        def get_objects(itself: Any, object_refs: Any, *rest: Any, **named: Any) -> Any:
-            result = get(itself, object_refs, *rest, **named)
+        def deserialize_objects(
+            itself: Any, serialized_objects: Any, object_refs: Any, *rest: Any, **named: Any
+        ) -> Any:
             self.fetched(object_refs)
-            return result
+            return load(itself, serialized_objects, object_refs, *rest, **named)
 
-        worker.get_objects = get_objects
+        worker.deserialize_objects = deserialize_objects
+
+    def _awaiting(self) -> None:
+        """`await ref` asks asyncio for a future of the one that Ray made, which names its ref."""
+        import asyncio
+
+        wrap = asyncio.wrap_future
+
+        def wrap_future(future: Any, *rest: Any, **named: Any) -> Any:
+            ref = getattr(future, "object_ref", None)
+            if ref is not None:
+                self.fetched((ref,))
+            return wrap(future, *rest, **named)
+
+        asyncio.wrap_future = wrap_future
 
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""
