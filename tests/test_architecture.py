@@ -23,7 +23,7 @@ PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
 PUBLIC = (
     *("hookspecs", "model", "journal", "fragments", "identity", "redaction", "spelling"),
-    *("transparency", "python_startup"),
+    *("task_journal", "transparency", "python_startup"),
     *("errors", "testing"),
 )
 
@@ -38,7 +38,7 @@ LAYERS = (
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
     ("run", "lineage", "registry", "transfer", "reproduce", "export", "scaffold", "promises"),
-    ("fragments",),
+    ("fragments", "task_journal"),
     ("cli",),
     ("__main__", "testing"),
 )

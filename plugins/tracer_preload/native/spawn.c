@@ -20,6 +20,7 @@
 #include "processes.h"
 #include "programs.h"
 #include "spawn_actions.h"
+#include "tasks.h"
 
 typedef int spawn_call(pid_t *, const char *, const posix_spawn_file_actions_t *,
                        const posix_spawnattr_t *, char *const[], char *const[]);
@@ -89,10 +90,17 @@ SPAWN_FACE(posix_spawnp, true)
  * system and popen start /bin/sh with `environ` as it is; when our variables have been taken out of
  * it, they are lent to it for the length of the call.
  */
+/* Of a child that libc makes unseen, at least for which task it is made. */
+static void announce_child(void) {
+    roar_before_fork();
+    if (roar_task > 1)
+        roar_emit(ROAR_FORK, 0, NULL, NULL, 0, roar_no_text(), roar_no_text());
+}
+
 EXPORT int system(const char *command) {
     if (!command || !roar_ready())
         return REAL(system)(command);
-    roar_before_fork();
+    announce_child();
     char **kept = environ;
     environ = ROAR_ENVIRONMENT(kept, true);
     char **lent = environ;
@@ -106,7 +114,7 @@ EXPORT int system(const char *command) {
 EXPORT FILE *popen(const char *command, const char *mode) {
     if (!roar_ready())
         return REAL(popen)(command, mode);
-    roar_before_fork();
+    announce_child();
     char **kept = environ;
     environ = ROAR_ENVIRONMENT(kept, true);
     char **lent = environ;

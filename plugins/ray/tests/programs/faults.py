@@ -39,7 +39,6 @@ PLACES = (
     "tags:_told",
     "loops:_tag",
     "trouble:_tell",
-    "frames:without_ours",
     "needs:Edges._directly",
     "needs:Edges._task_of",
     "needs:Edges._given",

@@ -121,7 +121,7 @@ enum roar_kind {
     ROAR_START = 1,        /* parent's pid              program                     path, cwd: a program runs and we are in it */
     ROAR_EXEC = 2,         /* 0                         program, if it could be had path, argv joined by NUL: about to execute */
     ROAR_EXEC_FAILED = 3,  /* errno                     -                           - : the last EXEC of this pid returned */
-    ROAR_FORK = 4,         /* child's pid               -                           - */
+    ROAR_FORK = 4,         /* child's pid, 0: unknown   -                           - : 0 before libc makes one unseen */
     ROAR_EXIT = 5,         /* wait status               -                           - */
     ROAR_OPEN = 6,         /* ROAR_INTENT_* bits        after, [before]             path */
     ROAR_USED = 7,         /* offset of the OPEN, or 0  of the file                 - : proven read */

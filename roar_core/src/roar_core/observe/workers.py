@@ -46,6 +46,12 @@ class Span:
         self.late: list[Record] = []
         self.ambiguous = 0
 
+    def forget_afterthoughts(self) -> None:
+        """What an open proved to be after the end changes nothing: who has read it has read it."""
+        end = self.ended
+        while end is not None and self.records and self.records[-1].offset > end.offset:
+            self.records.pop()
+
 
 class Worker:
     """A journal's records, each where it belongs.
@@ -74,6 +80,8 @@ class Worker:
         self._threads: dict[int, dict[int, int]] = {}
         self._processes: dict[int, int] = {}
         self._makers = _makers(records)
+        # For whom the worker's threads are letting libc make processes.
+        self._announced: list[int] = []
         self._referred = {r.value for r in records if r.kind in _BACK_REFERENCES}
         self._homes: dict[int, list[Record]] = {}
         self._share_out(records)
@@ -100,10 +108,12 @@ class Worker:
             if record.offset in referred:
                 homes[record.offset] = home
             if kind == Kind.FORK:
-                self._is_made(record)
+                self._make(record)
             elif kind == Kind.EXIT and record.pid != self.pid:
                 self._threads.pop(record.pid, None)
                 self._processes.pop(record.pid, None)
+        for span in self.spans:
+            span.forget_afterthoughts()
 
     def _hear(self, record: Record) -> None:
         tag, event = record.value >> 8, record.value & 0xFF
@@ -186,6 +196,10 @@ class Worker:
     def _parent_tag(self, record: Record) -> int:
         """The tag of a process that no FORK names: libc made it inside system(3) or popen(3)."""
         parent = record.value if record.kind == Kind.START else self.pid
+        if parent == self.pid and self._announced:
+            if len(set(self._announced)) > 1:
+                self._announced = [_SEVERAL] * len(self._announced)
+            return self._announced.pop()
         return self._settled(parent)
 
     def _settled(self, pid: int) -> int:
@@ -196,8 +210,11 @@ class Worker:
             return next(iter(self._running))
         return _SEVERAL if self._running else _NOBODY
 
-    def _is_made(self, record: Record) -> None:
-        """A number may be given again, to another process, when the one that had it was killed."""
+    def _make(self, record: Record) -> None:
+        if record.value == 0 and record.pid == self.pid:
+            tag = self._threads.get(record.pid, _NO_THREADS).get(record.tid, _UNTOLD)
+            self._announced.append(tag if tag in self._running else self._settled(self.pid))
+        # A number may be given again, to another process, when the one that had it was killed.
         makers = self._makers.get(record.value)
         if makers and makers[0].offset == record.offset:
             self._processes.pop(record.value, None)

@@ -63,22 +63,31 @@ class Edges:
         submit = owner._remote
 
         def _remote(itself: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-            before, tasks = self._given.tasks, set()
-            try:
-                self._directly(tasks, args, kwargs)
-                self._given.tasks = tasks
-            except Exception as error:
-                told("submission", error)
+            tasks: set[str] = set()
+            before = self._collect_into(tasks, args, kwargs)
             try:
                 result = submit(itself, args, kwargs, **options)
             finally:
-                self._given.tasks = before
+                self._collect_into(before)
             if tasks:
                 self._submitted(result, tasks)
             return result
 
         _remote.__wrapped__ = submit  # type: ignore[attr-defined]
         owner._remote = _remote
+
+    def _collect_into(
+        self, tasks: set[str] | None, args: Any = None, kwargs: Any = None
+    ) -> set[str] | None:
+        """Let this thread's refs be told to `tasks`; return to what they were before."""
+        try:
+            before, self._given.tasks = self._given.tasks, tasks
+            if tasks is not None:
+                self._directly(tasks, args, kwargs)
+            return before
+        except Exception as error:
+            told("submission", error)
+            return None
 
     def _directly(self, tasks: set[str], args: Any, kwargs: Any) -> None:
         """Refs that are arguments themselves: they are never serialized."""
@@ -96,12 +105,12 @@ class Edges:
         add = context.add_contained_object_ref
 
         def add_contained_object_ref(itself: Any, object_ref: Any, *rest: Any, **named: Any) -> Any:
-            tasks = self._given.tasks
-            if tasks is not None:
-                try:
+            try:
+                tasks = self._given.tasks
+                if tasks is not None:
                     tasks.add(object_ref.hex()[:_TASK_DIGITS])
-                except Exception as error:
-                    told("contained ref", error)
+            except Exception as error:
+                told("contained ref", error)
             return add(itself, object_ref, *rest, **named)
 
         context.add_contained_object_ref = add_contained_object_ref
