@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -67,7 +68,7 @@ class Cluster:
         journals.mkdir()
         added = {"RAY_ADDRESS": self.address, **(environ or {})}
         if capture is not None:
-            added |= _with_agent(journals, capture)
+            added |= _with_agent(folder, journals, capture)
         done = subprocess.run(
             [self.python, PROGRAMS / program, *arguments],
             env=self.environ | added,
@@ -81,7 +82,10 @@ class Cluster:
         return told_by(journals, printed, done.stderr)
 
 
-def _with_agent(journals: Path, capture: str) -> dict[str, str]:
+def _with_agent(folder: Path, journals: Path, capture: str) -> dict[str, str]:
+    # A driver's Python need have nothing of roar's: the same two packages, without roar_ray itself.
+    for package in ("agent", "hook"):
+        shutil.copytree(SOURCES / "roar_ray" / package, folder / "lead" / "roar_ray" / package)
     (journals / "nonce").write_text("here")
     settings = {
         "run": RUN,
@@ -96,7 +100,7 @@ def _with_agent(journals: Path, capture: str) -> dict[str, str]:
     return {
         "RAY_RUNTIME_ENV_HOOK": "agent_hook.add_agent",
         "AGENT_SETTINGS": json.dumps(settings),
-        "PYTHONPATH": f"{PROGRAMS}{os.pathsep}{SOURCES}",
+        "PYTHONPATH": f"{PROGRAMS}{os.pathsep}{folder / 'lead'}",
     }
 
 

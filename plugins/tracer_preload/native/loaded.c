@@ -73,6 +73,19 @@ void roar_find_library(void) {
     dl_iterate_phdr(find_ours, NULL);
 }
 
+static int meets_libc(struct dl_phdr_info *info, size_t size, void *is_ours_first) {
+    (void)size;
+    if (is_ours(info))
+        return *(bool *)is_ours_first = true;
+    return info->dlpi_name && text_starts(text_base(info->dlpi_name), "libc.so");
+}
+
+bool roar_is_preloaded(void) {
+    bool is_ours_first = false;
+    dl_iterate_phdr(meets_libc, &is_ours_first);
+    return is_ours_first;
+}
+
 static int count_adds(struct dl_phdr_info *info, size_t size, void *unused) {
     (void)size, (void)unused;
     adds_seen = info->dlpi_adds;

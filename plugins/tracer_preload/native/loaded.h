@@ -13,6 +13,9 @@ void roar_pass_over_loaded(void) HIDDEN;
 /* Learn what the loader calls our own library; without a system call. */
 void roar_find_library(void) HIDDEN;
 
+/* Whether it comes before libc, and so is called by programs at all. */
+bool roar_is_preloaded(void) HIDDEN;
+
 /* That name; NULL before. */
 const char *roar_library(void) HIDDEN;
 

@@ -173,6 +173,8 @@ EXPORT int roar_attach(const char *path) {
         return EPERM;
     if (!path)
         return EINVAL;
+    if (!roar_is_preloaded())
+        return ENOTSUP;
     if (__atomic_exchange_n(&is_taken, true, __ATOMIC_ACQ_REL))
         return EBUSY;
     int failure = roar_journal_take(path);

@@ -195,6 +195,11 @@ def test_a_platforms_worker_is_no_hole_in_the_run_around_it(
     assert traced.gaps() == set()
 
 
+def test_a_library_that_is_not_preloaded_sees_nothing_and_says_so(work: Work) -> None:
+    worked = work("import errno; assert attach(journal.encode()) == errno.ENOTSUP", LD_PRELOAD="")
+    assert (worked.code, worked.err) == (0, "")
+
+
 def test_what_is_opened_and_not_read_is_no_input(work: Work) -> None:
     worked = work(
         """attached(); begin(1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from functools import lru_cache
 
 from . import records, tags
@@ -88,7 +89,8 @@ class Attempts:
         if not attempt.is_over:
             attempt.is_over = True
             self._of_tag.pop(attempt.tag, None)
-            self._tell(attempt.tag, records.SUCCEEDED, b"{}")
+            text = f'{{"at_ns": {time.time_ns()}}}'
+            self._tell(attempt.tag, records.SUCCEEDED, text.encode())
 
     def failed(self, attempt: Attempt, error: BaseException) -> None:
         """It raised."""
@@ -98,7 +100,8 @@ class Attempts:
         elif not attempt.is_over:
             attempt.is_over = True
             self._of_tag.pop(attempt.tag, None)
-            self._tell(attempt.tag, records.FAILED, json.dumps({"error": name}).encode())
+            text = json.dumps({"error": name, "at_ns": time.time_ns()})
+            self._tell(attempt.tag, records.FAILED, text.encode())
 
     def current(self) -> Attempt | None:
         """The attempt for which this thread works."""
@@ -118,7 +121,8 @@ class Attempts:
 
 
 def _begun(task: str, number: int, facts: str, name: str) -> bytes:
-    return f'{{"task": "{task}", "attempt": {number}, {_rest(facts, name)}'.encode()
+    about = f'"task": "{task}", "attempt": {number}, "at_ns": {time.time_ns()}'
+    return f"{{{about}, {_rest(facts, name)}".encode()
 
 
 @lru_cache(1024)
