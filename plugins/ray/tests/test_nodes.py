@@ -145,6 +145,7 @@ def test_what_another_node_did_is_brought_here(
     assert not list((project.root / ".roar" / "runs").glob("*"))
 
 
+@pytest.mark.long("a node that dies")
 def test_a_node_that_is_killed_loses_nothing_that_was_sent(
     project: ProjectUnderTest, nodes: TwoNodes, ray_python: str, start: Any
 ) -> None:

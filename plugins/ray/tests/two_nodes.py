@@ -56,8 +56,11 @@ def two_nodes(python: str, project: Path, *, dashboard: bool = False) -> Iterato
         local.mkdir()
         temporary.mkdir()
         port, web = free_port(), free_port()
-        whole = {**kept, **environ, **_PATIENT, "RAY_USAGE_STATS_ENABLED": "0"}
-        ray = str(Path(python).parent / "ray")
+        programs = Path(python).parent
+        # What an entrypoint calls `python` is the nodes' own.
+        path = {"PATH": f"{programs}:{kept.get('PATH', os.defpath)}"}
+        whole = {**kept, **environ, **_PATIENT, **path, "RAY_USAGE_STATS_ENABLED": "0"}
+        ray = str(programs / "ray")
         first = (
             *(ray, "start", "--head", "--block", "--num-cpus=1", f"--port={port}"),
             *(f"--temp-dir={folder}/t", f"--include-dashboard={str(dashboard).lower()}"),
