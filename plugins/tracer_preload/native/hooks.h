@@ -2,6 +2,8 @@
 #ifndef ROAR_PRELOAD_HOOKS_H
 #define ROAR_PRELOAD_HOOKS_H
 
+#include <features.h>
+
 #include "journal.h"
 
 #define EXPORT __attribute__((visibility("default")))
