@@ -49,7 +49,8 @@ def _ordered(value: Any) -> Any:
             raise ValueError(f"{value} cannot be told exactly in JSON")
         return value
     if isinstance(value, _LISTS):
-        return [_ordered(item) for item in value]
+        # Most of what is hashed are lists of texts: no call for each of them.
+        return [item if type(item) is str else _ordered(item) for item in value]
     if isinstance(value, dict):
         try:
             is_ascii = "".join(value).isascii()
@@ -155,6 +156,12 @@ _GLUED = rf"(^|[{_BREAKS}])(-[A-Za-z0-9-]*|@)?"
 
 def _portable_argv(job: Job) -> list[str]:
     """Return argv without this machine's directories: see docs/identity.md, "argv"."""
+    if not job.command:
+        return []
+    program, *arguments = job.command
+    name = portable_name(program.rpartition("/")[2] or program)
+    if not any("/" in argument for argument in arguments):
+        return [name, *map(portable_name, arguments)]
     inside = re.compile(rf"{_GLUED}{re.escape(job.project)}(?:/+|(?=[{_BREAKS}])|$)")
     outside_word = re.compile(rf"{_GLUED}(/[^{_BREAKS}]*)")
     outside = _names_outside(job)
@@ -174,13 +181,7 @@ def _portable_argv(job: Job) -> list[str]:
             return outside[argument]
         return outside_word.sub(by_name, inside.sub(relative, argument))
 
-    if not job.command:
-        return []
-    program, *arguments = job.command
-    return [
-        portable_name(program.rpartition("/")[2] or program),
-        *(portable_name(portable(argument)) for argument in arguments),
-    ]
+    return [name, *(portable_name(portable(argument)) for argument in arguments)]
 
 
 def _names_outside(job: Job) -> dict[str, str]:

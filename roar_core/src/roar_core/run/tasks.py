@@ -28,7 +28,7 @@ from roar_core.store.writer import Store
 
 # Tasks merged in one transaction: few enough that another roar need not wait long for its turn to
 # write, many enough that ten thousand tasks take no ten thousand commits.
-_BATCH = 250
+_BATCH = 1000
 
 Claims = Callable[[Iterable[str]], Callable[[str], bool]]
 

@@ -13,6 +13,7 @@ from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.job import Edge, Job
 from roar_core.store.children import insert_children, replace_child
 from roar_core.store.edges import resolve_in_family
+from roar_core.store.inserting import insert_rows
 from roar_core.store.jobs import full_jobs
 from roar_core.store.needs import insert_needs, resolve_named
 from roar_core.store.rows import coverage_json
@@ -157,16 +158,17 @@ class _Merge:
         if not parts:
             return
         ids = insert_children(self._db, self._driver, [part.job for part in parts])
-        self._db.executemany(
-            "INSERT INTO task (job, driver, backend, task, attempt, place, role, grouped, "
-            "is_declared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        insert_rows(
+            self._db,
+            "task (job, driver, backend, task, attempt, place, role, grouped, is_declared)",
             [
                 (job, self._driver, *part.key[:3], *_traits(part))
                 for job, part in zip(ids, parts, strict=True)
             ],
         )
-        self._db.executemany(
-            "INSERT INTO task_part VALUES (?, ?)",
+        insert_rows(
+            self._db,
+            "task_part (job, part)",
             [(job, name) for job, each in zip(ids, names, strict=True) for name in each],
         )
         self._add_needs(zip(ids, parts, strict=True))
