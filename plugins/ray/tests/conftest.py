@@ -1,7 +1,12 @@
-"""Tests with a real Ray, in an environment of its own (see locks/)."""
+"""Tests with a real Ray, in an environment of its own (see locks/).
+
+Those marked `ray_libraries` need Ray's libraries too, 700 MB: they run with `ROAR_TEST_ALL_RAY=1`
+(`make test-all`), and are deselected, not skipped, without it; the summary names them.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +17,48 @@ from roar_core.testing.locked_environments import NotInstallableError, python_wi
 from roar_core.testing.needs import leave_out
 
 LOCKS = Path(__file__).parent / "locks"
+_LIBRARIES = "ray_libraries"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{_LIBRARIES}: runs Ray's Data, Train and Tune for real")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _runs_all():
+        return
+    left_out = [item for item in items if item.get_closest_marker(_LIBRARIES)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _runs_all():
+        terminalreporter.line("not run: Ray Data, Train and Tune; `make test-all` runs them")
+
+
+def _runs_all() -> bool:
+    return bool(os.environ.get("ROAR_TEST_ALL_RAY"))
 
 
 @pytest.fixture(scope="session")
 def ray_python() -> str:
     """The interpreter that has Ray."""
+    return _locked("ray")
+
+
+@pytest.fixture(scope="session")
+def ray_libraries_python() -> str:
+    """The interpreter that has its libraries, too."""
+    return _locked("ray-libraries")
+
+
+def _locked(name: str) -> str:
     try:
-        return python_with(LOCKS / "ray.txt")
+        return python_with(LOCKS / f"{name}.txt")
     except NotInstallableError as error:
-        leave_out(f"ray could not be installed: {error}")
+        leave_out(f"{name} could not be installed: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 
-from . import records, tags
+from . import records, tags, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,16 +85,24 @@ class Attempts:
         about = f'"task": "{attempt.task}", "attempt": {number + 1}, "at_ns": {time.time_ns()}'
         attempt.begun = f"{{{about}, {function.facts_of(name, group)}".encode()
         self._of_tag[attempt.tag] = attempt
+        if function.is_outlived:
+            threads.count(attempt.tag)
         self._tell(attempt.tag, records.BEGIN, attempt.begun)
         return attempt
 
     def succeeded(self, attempt: Attempt) -> None:
-        """It ended well."""
+        """It ended well, or does so with the last of its threads."""
         if not attempt.is_over:
             attempt.is_over = True
-            self._of_tag.pop(attempt.tag, None)
-            text = f'{{"at_ns": {time.time_ns()}}}'
-            self._tell(attempt.tag, records.SUCCEEDED, text.encode())
+            if attempt.tag in threads.counted:
+                threads.when_ended(attempt.tag, lambda: self._succeeded(attempt))
+            else:
+                self._succeeded(attempt)
+
+    def _succeeded(self, attempt: Attempt) -> None:
+        self._of_tag.pop(attempt.tag, None)
+        text = f'{{"at_ns": {time.time_ns()}}}'
+        self._tell(attempt.tag, records.SUCCEEDED, text.encode())
 
     def failed(self, attempt: Attempt, error: BaseException) -> None:
         """It raised."""

@@ -29,7 +29,8 @@ class TracedFunction:
     """What is the same for all calls of one function: `facts` are told of each.
 
     `group` says of a call's arguments what tells it from others, `is_named_by_label` that a task's
-    own name counts for more than its function's.
+    own name counts for more than its function's, `is_outlived` that an attempt lasts as long as the
+    threads which it started.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class TracedFunction:
         *,
         group: Group | None = None,
         is_named_by_label: bool = False,
+        is_outlived: bool = False,
     ) -> None:
         self.attempts = attempts
         self.function = function
         self.group = group
+        self.is_outlived = is_outlived
         self._facts = facts
         self._is_named_by_label = is_named_by_label
         self._known: dict[tuple[str, str], str] = {}

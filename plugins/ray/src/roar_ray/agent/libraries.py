@@ -23,14 +23,27 @@ _INFRASTRUCTURE = (
 )
 
 
-def is_infrastructure(module: str) -> bool:
+# What each worker of Train does for the user, of all that is asked of it.
+_TRAIN = "ray.train.v2._internal."
+_TRAINING = "RayTrainWorker.run_train_fn"
+_OF_USERS = (_TRAINING, "RayTrainWorker.execute")
+
+
+def is_infrastructure(module: str, name: str) -> bool:
     """Whether what is defined there keeps the platform going, and no more."""
+    if module.startswith(_TRAIN):
+        return name not in _OF_USERS
     return module.startswith(_INFRASTRUCTURE)
+
+
+def is_outlived(module: str, name: str) -> bool:
+    """Whether a call only starts the work, in threads that go on when it has returned."""
+    return module.startswith(_TRAIN) and name == _TRAINING
 
 
 def is_named_by_label(module: str) -> bool:
     """Whether the name that was given to a task says more than that of its function."""
-    return module.startswith(_OPERATORS) and not is_infrastructure(module)
+    return module.startswith(_OPERATORS) and not module.startswith(_INFRASTRUCTURE)
 
 
 def group_in(module: str) -> Group | None:

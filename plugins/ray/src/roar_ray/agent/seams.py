@@ -67,18 +67,20 @@ def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
         return info
     module = str(descriptor.module_name)
     facts: dict[str, Any] = {"name": str(descriptor.function_name), "module": module}
-    if libraries.is_infrastructure(module):
-        facts["role"] = "infrastructure"
     owner = str(descriptor.class_name)
     if owner:
         actor = worker.core_worker.get_actor_id().hex()
         facts |= {"name": f"{owner}.{name}", "actor": actor, "actor_class": owner}
+    name = facts["name"]
+    if libraries.is_infrastructure(module, name):
+        facts["role"] = "infrastructure"
     function = TracedFunction(
         attempts,
         info.function,
         facts,
         group=libraries.group_in(module) if owner else None,
         is_named_by_label=libraries.is_named_by_label(module),
+        is_outlived=libraries.is_outlived(module, name),
     )
     return info._replace(function=function.wrapped())
 
