@@ -23,7 +23,7 @@ PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
 PUBLIC = (
     *("hookspecs", "model", "journal", "fragments", "identity", "redaction", "spelling"),
-    *("task_journal", "transparency"),
+    *("task_journal", "transparency", "python_startup"),
     *("errors", "testing"),
 )
 
@@ -32,6 +32,7 @@ PUBLIC = (
 LAYERS = (
     ("model", "errors", "version"),
     ("hookspecs", "http_client", "identity", "futex", "garbage", "spelling", "progress"),
+    ("python_startup",),
     ("redaction", "transparency"),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),

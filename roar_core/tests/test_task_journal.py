@@ -132,10 +132,11 @@ def test_python_alone_is_no_complete_capture() -> None:
 
 def test_the_filters_of_the_node_hold() -> None:
     script = Script()
-    prefixes = ["/opt/python", 7]
-    script.tell(0, TaskEvent.PROCESS, {"prefixes": prefixes})
+    told = {"prefixes": ["/opt/python", 7], "executable": "/data/env/bin/python3"}
+    script.tell(0, TaskEvent.PROCESS, told)
     script.begin(1)
-    for path in ("/opt/python/lib/os.py", "/usr/lib/libz.so", "/p/.roar/x", "/data/in"):
+    packages = ("/opt/python/lib/os.py", "/data/env/lib/x.py")
+    for path in (*packages, "/usr/lib/libz.so", "/p/.roar/x", "/data/in"):
         script.open(path, READ)
     script.end(1)
     assert files_of(script.read()) == {"t1": (["/data/in"], [])}

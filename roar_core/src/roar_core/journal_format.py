@@ -87,6 +87,8 @@ class TaskEvent(IntEnum):
     FAILED = 3
     NEEDS = 4
     PUT = 5
+    TROUBLE = 6
+    SUBMITTED = 7
 
 
 class Intent(IntFlag):

@@ -70,12 +70,14 @@ class ToldTasks:
     `process` is what the worker said of itself. `attempts` holds the attempts that have ended, and
     when the journal is final those that were interrupted, and what processes did after the end of
     the task that made them (a further part of its attempt). `worker` is what was done for no task,
-    None until the journal is final.
+    None until the journal is final. `submitted` has for tasks that were submitted here the tasks
+    whose results they were given: only who submits a task sees that.
     """
 
     process: Mapping[str, Any]
     attempts: tuple[TaskFragment, ...]
     worker: TaskFragment | None = None
+    submitted: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
 
 def read_tasks(
@@ -153,8 +155,9 @@ class _Reading:
             home=os.path.expanduser("~"),  # noqa: PTH111 - no exception when there is no home
             enabled={"source": False},
         )
-        started = (r.strings[0] for r in worker.records if r.kind == Kind.START and r.strings)
-        prefixes = interpreter_prefixes(map(os.fsdecode, started), ())
+        started = [r.strings[0] for r in worker.records if r.kind == Kind.START and r.strings]
+        programs = [*map(os.fsdecode, started), _text(self.process, "executable")]
+        prefixes = interpreter_prefixes(programs, ())
         prefixes |= set(_texts(self.process.get("prefixes")))
         self.filters = Filters(policy).with_prefixes(prefixes)
         self.newest_ns = self._wall(worker.last_ns)
@@ -176,7 +179,17 @@ class _Reading:
             if is_final and span.late:
                 late = f"{self.name}+late"
                 attempts.append(self._attempt(span, facts, named, late, is_late=True))
-        return ToldTasks(self.process, tuple(attempts), self._own() if is_final else None)
+        own = self._own() if is_final else None
+        return ToldTasks(self.process, tuple(attempts), own, self._submitted())
+
+    def _submitted(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for record in self.worker.submitted:
+            facts = _facts(record)
+            task = _text(facts, "task")
+            if task:
+                found.setdefault(task, {}).update(dict.fromkeys(_texts(facts.get("needs"))))
+        return {task: tuple(needs)[:_NEEDS_MAX] for task, needs in found.items()}
 
     def _attempt(
         self,
@@ -207,7 +220,7 @@ class _Reading:
             tracer=self.tracer,
             read=seen.read,
             written=seen.written,
-            coverage=(*seen.reasons, *self._reasons(span)),
+            coverage=(*seen.reasons, *self._reasons(span, facts)),
             needs=_needs(span, facts),
             role="infrastructure" if facts.get("role") == "infrastructure" else "task",
             group=_text(facts, "group"),
@@ -223,6 +236,9 @@ class _Reading:
         reasons = [*seen.reasons, *self._shared_reasons(0, None)]
         if worker.ambiguous:
             reasons.append(CoverageReason("ambiguous", worker.ambiguous, _AMBIGUOUS))
+        for trouble in map(_facts, worker.troubles):
+            words = f"{_text(trouble, 'place')}: {_text(trouble, 'error')}"
+            reasons.append(CoverageReason("agent_failed", 1, words))
         if worker.unfounded:
             words = "words of the worker on tasks that it never began"
             reasons.append(CoverageReason("unfounded", worker.unfounded, words))
@@ -270,12 +286,12 @@ class _Reading:
                     ahead[version.dev] = skew
         return ahead
 
-    def _reasons(self, span: Span) -> Iterator[CoverageReason]:
+    def _reasons(self, span: Span, begun: Mapping[str, Any]) -> Iterator[CoverageReason]:
         end = None if span.ended is None else span.ended.offset
         yield from self._shared_reasons(span.begun.offset, end)
         if span.ambiguous:
             yield CoverageReason("ambiguous", span.ambiguous, _AMBIGUOUS)
-        if span.ended is None:
+        if span.ended is None and begun.get("forked") is not True:
             yield CoverageReason("interrupted", 1, "the worker ended before the task did")
 
     def _shared_reasons(self, start: int, end: int | None) -> Iterator[CoverageReason]:

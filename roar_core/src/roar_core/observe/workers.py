@@ -57,7 +57,8 @@ class Worker:
     """A journal's records, each where it belongs.
 
     `spans` are the attempts in the order of their begin, `records` the worker's own, `told` what it
-    said of itself; `first_ns` and `last_ns` are when anything was first and last told. `ambiguous`
+    said of itself, `submitted` on tasks that it gave to others, and `troubles` on what failed in its
+    own account; `first_ns` and `last_ns` are when anything was first and last told. `ambiguous`
     counts those of its records that are perhaps a task's, `unfounded` the words on tasks that
     nobody began.
     """
@@ -66,6 +67,8 @@ class Worker:
         self.spans: list[Span] = []
         self.records: list[Record] = []
         self.told: list[Record] = []
+        self.submitted: list[Record] = []
+        self.troubles: list[Record] = []
         self.ambiguous = 0
         self.unfounded = 0
         first = next((r for r in records if r.kind == Kind.TASK), records[0] if records else None)
@@ -116,6 +119,12 @@ class Worker:
         tag, event = record.value >> 8, record.value & 0xFF
         if event == TaskEvent.PROCESS:
             self.told.append(record)
+            return
+        if event == TaskEvent.SUBMITTED:
+            self.submitted.append(record)
+            return
+        if event == TaskEvent.TROUBLE:
+            self.troubles.append(record)
             return
         if event == TaskEvent.BEGIN:
             if tag == _NOBODY or tag in self._by_tag:
