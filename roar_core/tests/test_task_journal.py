@@ -163,6 +163,29 @@ def test_a_number_given_again_is_another_process() -> None:
     }
 
 
+def test_a_process_that_outlives_its_task_may_serve_the_next() -> None:
+    script = Script()
+    script.begin(1)
+    script.add(Kind.FORK, value=500)
+    script.open("/p/in1", READ, pid=500)
+    script.end(1)
+    script.begin(2)
+    script.open("/p/in2", READ, pid=500)
+    script.end(2)
+    script.open("/p/in3", READ, pid=500)
+    one, late, two = script.read().attempts
+    assert [(each.task, each.part) for each in (one, late)] == [
+        ("t1", "w.jnl"),
+        ("t1", "w.jnl+late"),
+    ]
+    assert [[file.path for file in each.read] for each in (one, late, two)] == [
+        ["/p/in1"],
+        ["/p/in2", "/p/in3"],
+        [],
+    ]
+    assert [[r.code for r in each.coverage] for each in (one, late, two)] == [[], [], ["ambiguous"]]
+
+
 def test_libc_makes_processes_for_who_announced_them() -> None:
     script = Script()
     for tag in (1, 2):

@@ -92,7 +92,7 @@ def read_tasks(
     """Read a worker's journal; `name` tells it from every other one of the run.
 
     While the worker lives its journal may be read again and again: an attempt is given when it has
-    ended, and is then the same at every reading. `known` are the (task, attempt) that need not be
+    ended, and has then done the same at every reading. `known` are the (task, attempt) that need not be
     given again. `is_final` says that nothing will be added any more. `project` is the root of the
     driver's project. Without `eyes` nothing can be seen of the node: then whatever was opened to be
     written counts as written, with no hash. Raises JournalError when `data` is no journal.
@@ -409,5 +409,5 @@ def _nothing_below(directory: str) -> Iterable[str]:
 
 _BLIND = Eyes()
 _NOTHING_TOLD = (b"", b"{}")
-_AMBIGUOUS = "events of threads that worked for no known task while several ran"
+_AMBIGUOUS = "events that may be of this or of another task of the worker"
 _PYTHON_ONLY = "only what Python itself opened was seen"
