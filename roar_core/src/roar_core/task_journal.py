@@ -92,9 +92,9 @@ def read_tasks(
     """Read a worker's journal; `name` tells it from every other one of the run.
 
     While the worker lives its journal may be read again and again: an attempt is given when it has
-    ended, and has then done the same at every reading. `known` are the (task, attempt) that need not be
-    given again. `is_final` says that nothing will be added any more. `project` is the root of the
-    driver's project. Without `eyes` nothing can be seen of the node: then whatever was opened to be
+    ended, and has then done the same at every reading. `known` are the (task, attempt) that need
+    not be given again. `is_final` says that nothing will be added any more. `project` is the root
+    of the driver's project. Without `eyes` nothing can be seen of the node: then whatever was opened to be
     written counts as written, with no hash. Raises JournalError when `data` is no journal.
     """
     with collection_paused():

@@ -57,10 +57,10 @@ class Worker:
     """A journal's records, each where it belongs.
 
     `spans` are the attempts in the order of their begin, `records` the worker's own, `told` what it
-    said of itself, `submitted` on tasks that it gave to others, and `troubles` on what failed in its
-    own account; `first_ns` and `last_ns` are when anything was first and last told. `ambiguous`
-    counts those of its records that are perhaps a task's, `unfounded` the words on tasks that
-    nobody began.
+    said of itself, `submitted` on tasks that it gave to others, and `troubles` on what failed in
+    its own account; `first_ns` and `last_ns` are when anything was first and last told.
+    `ambiguous` counts those of its records that are perhaps a task's, `unfounded` the words on
+    tasks that nobody began.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
