@@ -70,6 +70,8 @@ DOORS = {
 MAY_CATCH_ALL = {
     # bcc raises bare Exceptions and nothing else.
     ROOT / "plugins/tracer_ebpf/src/roar_tracer_ebpf/roard/programs.py",
+    # In the user's driver: what goes wrong on our side ends there.
+    ROOT / "plugins/ray/src/roar_ray/driver/faults.py",
     CORE / "plugins.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",

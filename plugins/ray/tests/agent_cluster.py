@@ -130,7 +130,7 @@ def cluster(python: str) -> Iterator[Cluster]:
         token = Path(folder) / ".ray" / "auth_token"
         token.parent.mkdir(mode=0o700)
         token.write_text(secrets.token_hex(32))
-        port = _free_port()
+        port = free_port()
         ray = Path(python).parent / "ray"
         options = ("--include-dashboard=false", "--num-cpus=4", f"--temp-dir={folder}/t")
         log = Path(folder) / "start"
@@ -156,7 +156,8 @@ def cluster(python: str) -> Iterator[Cluster]:
                 head.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

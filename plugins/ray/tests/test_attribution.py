@@ -43,6 +43,7 @@ GOT = {
     "die": 2,
     "async": [0, 1, 2, 3],
     "async stream": [0, 1, 2],
+    "need": 11,
     "in a loop": True,
     "threaded": [0, 1, 2],
     "load": [0, 1],
@@ -132,6 +133,8 @@ def test_a_task_needs_those_whose_results_it_fetched(done: tuple[Told, str]) -> 
     first, second = (each.task for each in told.named("Counter.add"))
     assert set(combine.needs) == {second}
     assert first != second
+    [awaiting] = told.named("Async.need")
+    assert awaiting.needs == (first,)
     [parent] = told.named("parent")
     [child] = [each.task for each in told.named("plain") if "plain,1,1,w" in written(each)]
     assert parent.needs == (child,)

@@ -94,8 +94,9 @@ def read_tasks(
     While the worker lives its journal may be read again and again: an attempt is given when it has
     ended, and has then done the same at every reading. `known` are the (task, attempt) that need
     not be given again. `is_final` says that nothing will be added any more. `project` is the root
-    of the driver's project. Without `eyes` nothing can be seen of the node: then whatever was opened to be
-    written counts as written, with no hash. Raises JournalError when `data` is no journal.
+    of the driver's project. Without `eyes` nothing can be seen of the node: then whatever was
+    opened to be written counts as written, with no hash. Raises JournalError when `data` is no
+    journal.
     """
     with collection_paused():
         # A function of its own, so that its records are gone before the collector may look at them.

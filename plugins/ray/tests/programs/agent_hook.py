@@ -8,5 +8,10 @@ from roar_ray.hook.setup import sources_of
 
 
 def add_agent(runtime_env):
+    import ray
+
+    from roar_ray.agent import submitting
+
     settings = json.loads(os.environ["AGENT_SETTINGS"])
+    assert submitting.install(ray, f"{settings['folder']}/driver.edges") == []
     return with_agent(runtime_env, settings, sources_of(settings["agent"]))

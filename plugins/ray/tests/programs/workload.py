@@ -165,6 +165,9 @@ class Async:
             read("Async.stream", 1, 0, f"y{step}")
             yield step
 
+    async def need(self, box):
+        return await box[0]
+
     def plain(self):
         write("Async.plain", 1, 0, "w")
         return threading.current_thread().name
@@ -229,6 +232,7 @@ def main():
     got["async stream"] = [
         ray.get(ref) for ref in busy.stream.options(num_returns="streaming").remote(3)
     ]
+    got["need"] = ray.get(busy.need.remote([adds[0]]))
     busy_plain = ray.get(busy.plain.remote())
     got["in a loop"] = bool(busy_plain)
     threaded = Threaded.remote()

@@ -93,10 +93,11 @@ class PythonCapture:
         os._exit = _exit  # type: ignore[assignment]
 
     def _audited(self, event: str, arguments: tuple[Any, ...]) -> None:
-        thread = self._thread
-        if thread.is_inside:
-            return
+        # What this raised would be raised in whatever the user's program does there.
         try:
+            thread = self._thread
+            if thread.is_inside:
+                return
             if thread.questions:
                 self._settle_thread()
             handler = self._handlers.get(event)
@@ -104,18 +105,17 @@ class PythonCapture:
                 return
             thread.is_inside = True
             try:
-                found = handler(*arguments)
-                if found is None:
-                    return
-                tag = tags.current()
-                if callable(found):
-                    self._ask(found, tag)
-                else:
-                    self._report(found, tag)
+                self._take(handler(*arguments))
             finally:
                 thread.is_inside = False
         except Exception as error:
             self._failed(f"audit of {event}", error)
+
+    def _take(self, found: Report | Question | None) -> None:
+        if callable(found):
+            self._ask(found, tags.current())
+        elif found is not None:
+            self._report(found, tags.current())
 
     def _ask(self, question: Question, tag: int) -> None:
         self._thread.questions += ((tag, question),)

@@ -10,6 +10,7 @@ import sys
 import time
 
 from . import records
+from .reading import each_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BLOCK = 1 << 20
-_KINDS = frozenset({records.OPEN, records.RENAME, records.LINK, records.CLOSED})
+_CLOSED = 10
+_KINDS = frozenset({records.OPEN, records.RENAME, records.LINK, _CLOSED})
 
 
 def of_files_in(journals: Iterable[str], within_s: float) -> list[str]:
@@ -45,7 +47,7 @@ def _paths(journals: Iterable[str]) -> list[str]:
     paths = dict.fromkeys(
         os.fsdecode(text)
         for journal in journals
-        for kind, texts in records.each_in(journal)
+        for kind, texts in each_in(journal)
         if kind in _KINDS and texts
         for text in texts[-1:]
     )

@@ -57,6 +57,13 @@ class Journal:
         """Where the next record will stand."""
         return self._words[records.TAIL // 8]
 
+    def close(self) -> None:
+        """Let go of the file. A worker never does: it reports to its end."""
+        self._words.release()
+        for mapped in (self._page, *self._chunks.values()):
+            mapped.close()
+        os.close(self._fd)
+
     def grow(self) -> None:
         """Give the file more blocks when room runs short; on a full disk it stays as it is."""
         words = self._words

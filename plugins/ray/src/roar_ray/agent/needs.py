@@ -51,6 +51,7 @@ class Edges:
             ("actors", lambda: self._submission(ray.actor.ActorClass)),
             ("contained refs", lambda: self._containment(ray._private.serialization)),
             ("ray.get", lambda: self._fetching(ray._private.worker.Worker)),
+            ("await", self._awaiting),
         ):
             try:
                 see()
@@ -62,22 +63,31 @@ class Edges:
         submit = owner._remote
 
         def _remote(itself: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-            before, tasks = self._given.tasks, set()
-            try:
-                self._directly(tasks, args, kwargs)
-                self._given.tasks = tasks
-            except Exception as error:
-                told("submission", error)
+            tasks: set[str] = set()
+            before = self._collect_into(tasks, args, kwargs)
             try:
                 result = submit(itself, args, kwargs, **options)
             finally:
-                self._given.tasks = before
+                self._collect_into(before)
             if tasks:
                 self._submitted(result, tasks)
             return result
 
         _remote.__wrapped__ = submit  # type: ignore[attr-defined]
         owner._remote = _remote
+
+    def _collect_into(
+        self, tasks: set[str] | None, args: Any = None, kwargs: Any = None
+    ) -> set[str] | None:
+        """Let this thread's refs be told to `tasks`; return to what they were before."""
+        try:
+            before, self._given.tasks = self._given.tasks, tasks
+            if tasks is not None:
+                self._directly(tasks, args, kwargs)
+            return before
+        except Exception as error:
+            told("submission", error)
+            return None
 
     def _directly(self, tasks: set[str], args: Any, kwargs: Any) -> None:
         """Refs that are arguments themselves: they are never serialized."""
@@ -95,12 +105,12 @@ class Edges:
         add = context.add_contained_object_ref
 
         def add_contained_object_ref(itself: Any, object_ref: Any, *rest: Any, **named: Any) -> Any:
-            tasks = self._given.tasks
-            if tasks is not None:
-                try:
+            try:
+                tasks = self._given.tasks
+                if tasks is not None:
                     tasks.add(object_ref.hex()[:_TASK_DIGITS])
-                except Exception as error:
-                    told("contained ref", error)
+            except Exception as error:
+                told("contained ref", error)
             return add(itself, object_ref, *rest, **named)
 
         context.add_contained_object_ref = add_contained_object_ref
@@ -127,14 +137,30 @@ class Edges:
         return None if actor is None else str(self._creation(actor).hex())
 
     def _fetching(self, worker: Any) -> None:
-        get = worker.get_objects
+        """Where fetched objects become values: within ray.get, so that no frame of ours is around it."""
+        load = worker.deserialize_objects
 
-        def get_objects(itself: Any, object_refs: Any, *rest: Any, **named: Any) -> Any:
-            result = get(itself, object_refs, *rest, **named)
+        def deserialize_objects(
+            itself: Any, serialized_objects: Any, object_refs: Any, *rest: Any, **named: Any
+        ) -> Any:
             self.fetched(object_refs)
-            return result
+            return load(itself, serialized_objects, object_refs, *rest, **named)
 
-        worker.get_objects = get_objects
+        worker.deserialize_objects = deserialize_objects
+
+    def _awaiting(self) -> None:
+        """`await ref` asks asyncio for a future of the one that Ray made, which names its ref."""
+        import asyncio
+
+        wrap = asyncio.wrap_future
+
+        def wrap_future(future: Any, *rest: Any, **named: Any) -> Any:
+            ref = getattr(future, "object_ref", None)
+            if ref is not None:
+                self.fetched((ref,))
+            return wrap(future, *rest, **named)
+
+        asyncio.wrap_future = wrap_future
 
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""

@@ -71,10 +71,8 @@ def record(
 ) -> bytes:
     """The bytes of a record that is to stand at this offset of the file."""
     prints, texts = len(fingerprints), len(strings)
-    check = _mix(offset ^ _mixed_head(size, kind, prints, texts, pid)) & 0xFFFFFFFF
-    parts = [
-        _HEAD.pack(_RECORD_MAGIC, size, check, kind, prints, texts, pid, tid, time_ns, value)
-    ]
+    head = (kind, prints, texts, pid, tid, time_ns, value)
+    parts = [_HEAD.pack(_RECORD_MAGIC, size, check(offset, size, *head[:4]), *head)]
     for found in fingerprints:
         parts.append(
             _FINGERPRINT.pack(
@@ -90,6 +88,11 @@ def record(
     for text in strings:
         parts += (_LENGTH.pack(len(text)), text)
     return b"".join(parts).ljust(size, b"\0")
+
+
+def check(offset: int, size: int, kind: int, fingerprints: int, strings: int, pid: int) -> int:
+    """What ties a record's head to its place."""
+    return _mix(offset ^ _mixed_head(size, kind, fingerprints, strings, pid)) & 0xFFFFFFFF
 
 
 @lru_cache(512)

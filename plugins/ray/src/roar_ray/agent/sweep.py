@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from . import digests, shipping
+from . import digests
 from .folder import node_folder
+from .reading import Reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def swept(run: str, reached: Mapping[str, int], hash_within_s: float) -> Swept:
     pieces = []
     for path in paths:
         stream = os.path.basename(path)[: -len(".jnl")]
-        reading = shipping.Reading(path, reached.get(stream, 0))
+        reading = Reading(path, reached.get(stream, 0))
         pieces += [(stream, offset, data) for offset, data in reading.pieces()]
     return pieces, digests.of_files_in(paths, hash_within_s)
 

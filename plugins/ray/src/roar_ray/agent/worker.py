@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-from . import capture, forks, frames, loops, records, seams, threads, trouble
+from . import capture, forks, frames, loops, records, seams, shipping, threads, trouble
 from .attempts import Attempts
 from .audit import PythonCapture
 from .folder import folder_of
@@ -36,8 +36,9 @@ class Agent:
 def start(settings: Mapping[str, Any], ray: Any) -> Agent:
     """Observe this worker from now on. Raises when nothing at all can be observed.
 
-    `settings` are `run` (32 hexadecimal digits), `folder` and `nonce` (see `folder_of`), and
-    `capture` (`native` when it can be had, or `python`).
+    `settings` are `run` (32 hexadecimal digits), `folder` and `nonce` (see `folder_of`), `capture`
+    (`native` when it can be had, or `python`), and for a node of which that folder is out of reach
+    `ship_every_s` and `store_bytes`.
     """
     worker = ray._private.worker.global_worker
     name = worker.worker_id.hex()
@@ -48,7 +49,13 @@ def start(settings: Mapping[str, Any], ray: Any) -> Agent:
     missing = seams.missing_in(ray)
     about = _about(settings, worker, observed.name, reason, missing)
     observed.tell(0, records.PROCESS, json.dumps(about).encode())
-    Keeper(journal.grow, observed.settle)
+    chores = [journal.grow, observed.settle]
+    if not folder.is_shared:
+        try:
+            chores.append(shipping.chore(settings, worker, journal.path))
+        except Exception as error:
+            trouble.told("shipping", error)
+    Keeper(*chores)
     if missing:
         return Agent(journal, observed, None)
     attempts = Attempts(worker.core_worker, observed)

@@ -11,8 +11,8 @@ import os
 import sys
 
 from roar_ray.agent import shipping
+from roar_ray.agent.store import ClusterStore
 from roar_ray.driver import fetching, known, sweeping
-from roar_ray.driver.store import ClusterStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ class Connection:
             "job": self._job,
             "node": self._node,
             "pid": os.getpid(),
+            "pid_started": _started(),
+            "submission": _submission(),
             "python": sys.executable,
+            "auth_mode": os.environ.get("RAY_AUTH_MODE", ""),
+            "session": getattr(ray._private.worker._global_node, "_session_dir", ""),
             "ray": ray.__version__,
             "has_ended": False,
         }
@@ -87,8 +91,9 @@ class Connection:
         self._document["lost_nodes"] = sorted(elsewhere - alive)
         if elsewhere & alive:
             where = (self._told.run, self._told.folder, self._told.sweep_s)
-            _, silent = sweeping.sweep(self._ray, sorted(elsewhere & alive), *where)
-            self._document["silent_nodes"] = sorted(silent)
+            outcome = sweeping.sweep(self._ray, sorted(elsewhere & alive), *where)
+            self._document["silent_nodes"] = outcome.silent
+            self._document["sweeps"] = outcome.tasks
 
     def _write(self) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
@@ -102,3 +107,18 @@ def _senders(folder: str) -> set[str]:
     """The nodes from which something has come."""
     nodes = os.path.join(folder, "nodes")
     return set(os.listdir(nodes)) if os.path.isdir(nodes) else set()
+
+
+def _started() -> str:
+    """When this process was started, in the kernel's clock ticks: its number may be another's."""
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as source:
+        return source.read().rpartition(")")[2].split()[19]
+
+
+def _submission() -> str:
+    """Under which id this driver was submitted, if it was."""
+    try:
+        told = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+        return str(told["metadata"]["job_submission_id"])
+    except (ValueError, KeyError, TypeError):
+        return ""

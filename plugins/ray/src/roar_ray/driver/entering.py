@@ -15,7 +15,8 @@ import sys
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
-from roar_ray.driver import carrying
+from roar_ray.agent import submitting as results
+from roar_ray.driver import carrying, connection
 from roar_ray.driver import told as telling
 from roar_ray.driver.connection import Connection
 from roar_ray.driver.faults import Faults
@@ -145,7 +146,8 @@ class Driver:
                 found = carrying.with_package(runtime_env, package)
             else:
                 found = runtime_env
-            told = self._told.for_agents(is_preloaded=self._is_own)
+            # By its path on this machine, which a cluster that was made here shares.
+            told = self._told.for_agents(carrying.library_here() if self._is_own else "")
             agent = os.path.join(self._folder, "roar_ray", "agent")
             return with_agent(found, told, sources_of(agent))
         return runtime_env
@@ -170,10 +172,21 @@ class Driver:
             return
         import ray
 
+        if not self._stays:
+            self._see_to_results(ray)
         self._stays += 1
         self._connection = Connection(
             ray, self._told, self._faults, self._stays, is_own=self._is_own
         )
+
+    def _see_to_results(self, ray: Any) -> None:
+        """Write down which tasks are given the results of which, and what is fetched here."""
+        with self._faults.kept("seeing to results between tasks"):
+            folder = os.path.join(self._told.folder, connection.FOLDER)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            unseen = results.install(ray, os.path.join(folder, f"{self._pid}.edges"))
+            if unseen:
+                self._faults.note(f"results between tasks are not seen: {'; '.join(unseen)}")
 
     def _leave(self) -> None:
         """End the stay, if there is one, in the process that began it."""
@@ -181,4 +194,3 @@ class Driver:
         if connection is not None and os.getpid() == self._pid:
             with self._faults.kept("leaving a cluster"):
                 connection.end()
-

@@ -11,7 +11,7 @@ import threading
 import zlib
 from typing import NamedTuple
 
-from roar_ray.agent import shipping
+from roar_ray.agent import reading, shipping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def reached(folder: str, node: str) -> dict[str, int]:
     here = os.path.join(folder, "nodes", node)
     names = os.listdir(here) if os.path.isdir(here) else ()
     return {
-        name[: -len(".jnl")]: shipping.gapless(os.path.join(here, name))
+        name[: -len(".jnl")]: reading.gapless(os.path.join(here, name))
         for name in names
         if name.endswith(".jnl")
     }
@@ -97,4 +97,3 @@ def fetch_every(seconds: float, fetch_once: Callable[[], object]) -> Fetching:
     thread = threading.Thread(target=work, name="roar-ray-fetch", daemon=True)
     thread.start()
     return Fetching(thread, stopping)
-

@@ -8,7 +8,9 @@ folder that each Python of the job runs first: what `roar run` puts in front of 
 from __future__ import annotations
 
 import functools
+import json
 import os
+import sys
 
 from roar_ray.driver import carrying
 
@@ -20,15 +22,18 @@ if TYPE_CHECKING:
     from roar_ray.driver.faults import Faults
     from roar_ray.driver.told import Told
 
+FOLDER = "submissions"
 _QUIET = "ROAR_NO_TELEMETRY"
 
 
 def join(client: Any, told: Told, faults: Faults, folder: str) -> None:
-    """Put ourselves around the method by which Ray's client submits."""
-    client.submit_job = _around(client.submit_job, told, faults, folder)
+    """Put ourselves around the methods by which Ray's client submits, and asks how a job is."""
+    client.submit_job = _around_submit(client.submit_job, told, faults, folder)
+    for name in ("get_job_info", "get_job_status"):
+        setattr(client, name, _around_asking(getattr(client, name), told, faults))
 
 
-def _around(
+def _around_submit(
     submit: Callable[..., Any], told: Told, faults: Faults, folder: str
 ) -> Callable[..., Any]:
     @functools.wraps(submit)
@@ -39,10 +44,23 @@ def _around(
             changed["runtime_env"] = with_roar(named.get("runtime_env"), package)
         found = submit(self, *arguments, **changed)
         with faults.kept("writing down a submission"):
-            _write_down(told.folder, str(found), self.get_address())
+            write(told.folder, found, address=self.get_address())
         return found
 
     return submit_job
+
+
+def _around_asking(ask: Callable[..., Any], told: Told, faults: Faults) -> Callable[..., Any]:
+    @functools.wraps(ask)
+    def asked(self: Any, job_id: str, *arguments: Any, **named: Any) -> Any:
+        found = ask(self, job_id, *arguments, **named)
+        with faults.kept("writing down how a submitted job is"):
+            if os.path.exists(path_of(told.folder, job_id)):
+                status = getattr(found, "status", found)
+                write(told.folder, job_id, address=self.get_address(), status=status.value)
+        return found
+
+    return asked
 
 
 def with_roar(runtime_env: Mapping[str, Any] | None, package: str) -> dict[str, Any]:
@@ -55,8 +73,15 @@ def with_roar(runtime_env: Mapping[str, Any] | None, package: str) -> dict[str, 
     return found
 
 
-def _write_down(folder: str, submission: str, address: str) -> None:
-    path = os.path.join(folder, "submissions")
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    with open(os.path.join(path, submission), "w", encoding="utf-8") as target:
-        target.write(address)
+def path_of(folder: str, submission: str) -> str:
+    """Where the run's folder tells of a job that was submitted."""
+    return os.path.join(folder, FOLDER, f"{submission}.json")
+
+
+def write(folder: str, submission: str, **facts: str) -> None:
+    """Let roar know that there is such a job, whatever becomes of it, and what is known of it."""
+    path = path_of(folder, submission)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(f"{path}.new", "w", encoding="utf-8") as target:
+        json.dump({"submission": submission, "python": sys.executable, **facts}, target)
+    os.replace(f"{path}.new", path)

@@ -7,6 +7,7 @@ of those that were killed, and gives back what the driver has not got yet.
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from roar_ray.driver import fetching
 
@@ -15,20 +16,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-# What such a task is called: none of the user's.
+# What such a task is called, and its function: none of the user's.
 NAME = "roar_ray_sweep"
+_TASK_DIGITS = 48
+
+
+class Outcome(NamedTuple):
+    """The nodes that did not answer, and the tasks by which they were asked."""
+
+    silent: list[str]
+    tasks: list[str]
 
 
 def sweep(
     ray: Any, nodes: Iterable[str], run: str, folder: str, within_s: float
-) -> tuple[list[str], list[str]]:
-    """Bring in what these nodes hold back; returns those that answered, and those that did not.
+) -> Outcome:
+    """Bring in what these nodes hold back.
 
     `nodes` are ids in hex, `folder` is the run's. Waits at most `within_s` for all of them.
     """
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    _node_s_part.__module__ = NAME
-    remote = ray.remote(_node_s_part)
+    roar_ray_sweep.__module__ = NAME
+    remote = ray.remote(roar_ray_sweep)
     asked = {}
     for node in nodes:
         options = {
@@ -42,7 +51,6 @@ def sweep(
     ready, silent = ray.wait(list(asked), num_returns=len(asked), timeout=within_s)
     for answer in silent:
         ray.cancel(answer, force=True)
-    answered = []
     for answer in ready:
         try:
             pieces, hashed = ray.get(answer)
@@ -50,8 +58,8 @@ def sweep(
             silent.append(answer)
             continue
         lay_down(folder, asked[answer], pieces, hashed)
-        answered.append(asked[answer])
-    return answered, [asked[answer] for answer in silent]
+    tasks = [answer.hex()[:_TASK_DIGITS] for answer in asked]
+    return Outcome(sorted(asked[answer] for answer in silent), tasks)
 
 
 def lay_down(
@@ -68,7 +76,7 @@ def lay_down(
             target.write(text)
 
 
-def _node_s_part(run: str, reached: Mapping[str, int], hash_within_s: float) -> Any:
+def roar_ray_sweep(run: str, reached: Mapping[str, int], hash_within_s: float) -> Any:
     """Runs in a worker, whose agent is there under this name; by value, as no module has it."""
     from _roar_ray_agent import sweep  # type: ignore[import-not-found]
 

@@ -13,15 +13,14 @@ class Told(NamedTuple):
     """The fields of the document.
 
     `folder` is the run's, on the machine of roar; whoever can read `nonce` in its file
-    `journals/nonce` is there, as the same user. `capture` is `auto`, `native` or `python`, `library` the path of the
-    preload library there, empty without. `store_bytes` is how much may lie in the cluster's store.
+    `journals/nonce` is there, as the same user. `capture` is `auto`, `native` or `python`.
+    `store_bytes` is how much may lie in the cluster's store.
     """
 
     run: str
     folder: str
     nonce: str
     capture: str = "auto"
-    library: str = ""
     ship_every_s: float = 0.5
     store_bytes: int = 64 << 20
     sweep_s: float = 20.0
@@ -31,14 +30,14 @@ class Told(NamedTuple):
         """Where workers that share the machine leave their journals."""
         return os.path.join(self.folder, "journals")
 
-    def for_agents(self, *, is_preloaded: bool) -> dict[str, Any]:
-        """What the agent in each worker is told; `is_preloaded`: it finds the library by path."""
+    def for_agents(self, library: str) -> dict[str, Any]:
+        """What the agent in each worker is told; the library is there by that path, if any."""
         return {
             "run": self.run,
             "folder": self.journals,
             "nonce": self.nonce,
             "capture": "python" if self.capture == "python" else "native",
-            "library": self.library if is_preloaded else "",
+            "library": library,
             "ship_every_s": self.ship_every_s,
             "store_bytes": self.store_bytes,
         }

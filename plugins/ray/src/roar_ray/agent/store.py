@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from roar_ray.agent.shipping import NAMESPACE
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+NAMESPACE = b"roar"
 
 
 class ClusterStore:
