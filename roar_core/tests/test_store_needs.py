@@ -108,7 +108,7 @@ def test_a_result_leads_from_what_one_read_to_what_another_wrote(
 def test_what_the_driver_got_may_be_in_what_it_started_later_only(
     store: Store, jobs: Any, driver: Job
 ) -> None:
-    """b = ray.get(a.remote()); train.remote(b): nothing but time tells what the driver passed on."""
+    """b = ray.get(a.remote()); train.remote(b): only time tells what the driver passed on."""
     early = part(jobs, driver, "early", at=0, reads="data")
     before = part(jobs, driver, "before", at=1)
     train = part(jobs, driver, "train", at=10, writes="model")
