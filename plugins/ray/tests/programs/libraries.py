@@ -1,6 +1,6 @@
 """Ray Data, Train on the CPU and Tune, each small: printed as JSON.
 
-    libraries.py FOLDER
+libraries.py FOLDER
 """
 
 import json
