@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -65,10 +66,7 @@ class Osmo:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             self._run(words, out, err)
             out.seek(0)
-            with open(
-                os.dup(out.fileno()), encoding="utf-8", errors="replace", newline="\n"
-            ) as stream:
-                yield stream
+            yield io.TextIOWrapper(out, encoding="utf-8", errors="replace", newline="\n")
 
     def _run(self, words: tuple[str, ...], out: IO[bytes], err: IO[bytes]) -> None:
         try:
@@ -90,7 +88,8 @@ class Osmo:
             status = process.wait(self._timeout_s)
         except subprocess.TimeoutExpired as error:
             raise OsmoError(
-                f"{_called(words)} did not answer within {self._timeout_s:g} seconds; see osmo.timeout"
+                f"{_called(words)} did not answer within {self._timeout_s:g} seconds;"
+                " see osmo.timeout"
             ) from error
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -15,6 +15,7 @@ import attrs
 
 from roar_core.fragments import from_json
 from roar_core.model.fragment import TaskFile, TaskFragment
+from roar_osmo.declared import needs_of, objects_of
 from roar_osmo.rewrite import FRAGMENTS, PLACE
 from roar_osmo.state import Attempt
 from roar_osmo.workflow import Task
@@ -75,6 +76,7 @@ def placed(envelope: Envelope, attempt: Attempt, task: Task | None) -> TaskFragm
     """The fragment as roar merges it. `task` is what the specification says of it."""
     places = _places(envelope, task)
     fragment = envelope.fragment
+    node = attempt.node or envelope.host
     return attrs.evolve(
         fragment,
         task=attempt.task,
@@ -82,9 +84,12 @@ def placed(envelope: Envelope, attempt: Attempt, task: Task | None) -> TaskFragm
         attempt=attempt.retry + 1,
         part=envelope.name,
         cwd=_translated(fragment.cwd, places, envelope) if fragment.cwd else None,
-        where=attempt.node or envelope.host,
-        read=_files(fragment.read, places, envelope),
-        written=_files(fragment.written, places, envelope),
+        where=node,
+        read=_files(fragment.read, places, envelope, node),
+        written=_files(fragment.written, places, envelope, node),
+        objects=() if task is None else tuple(objects_of(task, envelope.workflow)),
+        needs=() if task is None else needs_of(task, envelope.workflow),
+        group="" if task is None else task.group,
     )
 
 
@@ -103,10 +108,12 @@ def _places(envelope: Envelope, task: Task | None) -> Mapping[str, str]:
 
 
 def _files(
-    files: Sequence[TaskFile], places: Mapping[str, str], envelope: Envelope
+    files: Sequence[TaskFile], places: Mapping[str, str], envelope: Envelope, node: str
 ) -> tuple[TaskFile, ...]:
     return tuple(
-        attrs.evolve(file, path=_translated(file.path, places, envelope), fingerprint=None)
+        attrs.evolve(
+            file, path=_translated(file.path, places, envelope), fingerprint=None, node=node
+        )
         for file in files
         if not file.path.startswith(_PLATFORM) and f"/{FRAGMENTS}/" not in file.path
     )

@@ -1,12 +1,13 @@
 """What a later roar needs to know of a run, in the folder that the run has for this backend.
 
-    plan.json        the settings, and by which label the workflow can be found
-    begun            the workflow is being submitted
-    submitted.json   the workflow's id, null when it was refused
-    spec.yaml        the specification that was submitted
-    why.txt          why it was submitted as it was typed
-    progress.json    how far collecting has come
-    envelopes/       what launchers have sent, by the hash of its content
+plan.json        the settings, and by which label the workflow can be found
+begun            the workflow is being submitted
+submitted.json   the workflow's id, null when it was refused
+spec.yaml        the specification that was submitted
+why.txt          why it was submitted as it was typed
+problem.txt      what could not be done as it was asked for
+progress.json    how far collecting has come
+envelopes/       what launchers have sent, by the hash of its content
 """
 
 from __future__ import annotations
@@ -28,12 +29,16 @@ class Settled(NamedTuple):
     retry: int
     reason: str
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.task, self.retry
+
 
 class Progress(NamedTuple):
     """How far collecting has come. `known` counts tasks of which an attempt ran.
 
     `never_ran` and `problems` are for people; `failures` counts, by task, how often what it sent
-    could not be fetched after the workflow's end.
+    could not be fetched after the workflow's end. `owners`: which attempt sent which envelope.
     """
 
     status: str
@@ -44,6 +49,7 @@ class Progress(NamedTuple):
     problems: tuple[str, ...] = ()
     settled: tuple[Settled, ...] = ()
     failures: Mapping[str, int] = {}
+    owners: Mapping[str, tuple[str, int]] = {}
 
 
 class Notes:
@@ -86,10 +92,15 @@ class Notes:
     @property
     def was_refused(self) -> bool:
         """Whether submitting ended without a workflow."""
-        return self._document("submitted.json") == {"workflow": None}
+        found = self._document("submitted.json")
+        return found is not None and found["workflow"] is None
 
     def keep_specification(self, text: str) -> None:
         self._write("spec.yaml", text)
+
+    def forget_specification(self) -> None:
+        """What was kept was not what was submitted in the end."""
+        (self.folder / "spec.yaml").unlink(missing_ok=True)
 
     @property
     def specification(self) -> str | None:
@@ -103,6 +114,14 @@ class Notes:
     def why(self) -> str:
         return self._read("why.txt") or ""
 
+    def tell_problem(self, problem: str) -> None:
+        """Keep what could not be done as it was asked for."""
+        self._write("problem.txt", problem)
+
+    @property
+    def problem(self) -> str:
+        return self._read("problem.txt") or ""
+
     def keep_progress(self, progress: Progress) -> None:
         self._write("progress.json", json.dumps(progress._asdict()))
 
@@ -111,9 +130,15 @@ class Notes:
         found = self._document("progress.json")
         if found is None:
             return None
-        settled = tuple(Settled(*each) for each in found.pop("settled"))
-        lists = {key: tuple(found.pop(key)) for key in ("never_ran", "problems")}
-        return Progress(**found, **lists, settled=settled)
+        return Progress(
+            **{
+                **found,
+                "never_ran": tuple(found["never_ran"]),
+                "problems": tuple(found["problems"]),
+                "settled": tuple(Settled(*each) for each in found["settled"]),
+                "owners": {name: (task, retry) for name, (task, retry) in found["owners"].items()},
+            }
+        )
 
     def keep_envelope(self, name: str, content: bytes) -> None:
         """Keep what a launcher has sent; `name` is the hash of its content."""

@@ -33,9 +33,16 @@ def fetched(
     if treatment.returned_by == "output":
         yield from _stored(osmo, treatment.url.replace("{{workflow_id}}", workflow))
         return
-    for retry in _askable(attempts):
-        asked = ("--retry-id", str(retry)) if retry else ()
-        with osmo.lines("workflow", "logs", workflow, "--task", treatment.task, *asked) as lines:
+    retries = sorted(attempt.retry for attempt in attempts)
+    for retry in retries:
+        words = ["workflow", "logs", workflow]
+        # osmo takes `--retry-id 0` for no retry, which is the latest: where there are several, the
+        # log of the first is a part of the whole workflow's, if of any.
+        if retry or len(retries) == 1:
+            words += ["--task", treatment.task]
+        if retry:
+            words += ["--retry-id", str(retry)]
+        with osmo.lines(*words) as lines:
             yield from in_lines(lines)
 
 
@@ -55,16 +62,6 @@ def in_lines(lines: Iterable[str]) -> Iterator[Found]:
             content = _unpacked("".join(mine.pop(part, "") for part in range(1, count + 1)), name)
             if content is not None:
                 yield name, content
-
-
-def _askable(attempts: Iterable[Attempt]) -> list[int]:
-    """Which retries' logs can be asked for.
-
-    `--retry-id 0` is no retry for osmo's own program, which then gives the latest one's log: the
-    first attempt's log is to be had only while it is the only attempt.
-    """
-    retries = sorted(attempt.retry for attempt in attempts)
-    return retries if len(retries) < 2 else [retry for retry in retries if retry > 0]
 
 
 def _unpacked(text: str, name: str) -> bytes | None:

@@ -74,6 +74,17 @@ def treatments_in(workflow: Workflow) -> tuple[Treatment, ...]:
     return tuple(_treatment_in(task) for task in workflow.tasks)
 
 
+def command_of(task: Task) -> tuple[str, ...]:
+    """A task's own command, without the launcher."""
+    words = (*task.command, *task.arguments)
+    return words[words.index("--") + 1 :] if _is_wrapped(task) else words
+
+
+def is_way_back(output: Mapping[str, Any]) -> bool:
+    """Whether an entry of a task's outputs is the one by which what it did comes back."""
+    return output.get("regex") == _OUTPUT_REGEX
+
+
 def carried() -> Mapping[str, str]:
     """The launcher's files: path in the container -> contents."""
     folder = files("roar_osmo") / "carried"
@@ -136,13 +147,17 @@ def _wrap(task: Task, treatment: Treatment, settings: Settings) -> None:
 
 
 def _treatment_in(task: Task) -> Treatment:
+    if not _is_wrapped(task):
+        return Treatment(task.name, reason="it was submitted without roar's launcher")
+    by = task.arguments[task.arguments.index("--return") + 1]
+    urls = [str(each["url"]) for each in task.outputs if is_way_back(each) and "url" in each]
+    return Treatment(task.name, by, urls[0] if urls else "")
+
+
+def _is_wrapped(task: Task) -> bool:
     words = task.arguments
     is_ours = len(task.command) == 2 and task.command[1].startswith(f"{PLACE}/launch.")
-    if not is_ours or "--" not in words or "--return" not in words:
-        return Treatment(task.name, reason="it was submitted without roar's launcher")
-    by = words[words.index("--return") + 1]
-    urls = [str(o["url"]) for o in task.outputs if o.get("regex") == _OUTPUT_REGEX and "url" in o]
-    return Treatment(task.name, by, urls[0] if urls else "")
+    return is_ours and "--" in words and "--return" in words[: words.index("--")]
 
 
 def _take_in_local_files(task: Task, folder: Path) -> None:

@@ -49,6 +49,21 @@ class Attempt(NamedTuple):
         return has_failed and (self.status in _NEVER_RAN or self.started_at_ns is None)
 
     @property
+    def ran(self) -> bool:
+        """Whether it has ended, and its command had been started."""
+        return self.has_ended and not self.never_ran
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.task, self.retry
+
+    @property
+    def duration_s(self) -> float | None:
+        if self.started_at_ns is None or self.ended_at_ns is None:
+            return None
+        return max(0.0, (self.ended_at_ns - self.started_at_ns) / 1e9)
+
+    @property
     def state(self) -> TaskState:
         """How it ended, in roar's words."""
         if self.status == "COMPLETED":

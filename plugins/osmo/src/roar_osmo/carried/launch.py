@@ -14,6 +14,7 @@ PROBE = "import roar_core.fragments"
 
 
 def become(command):
+    # type: (list[str]) -> None
     """Execute a command as if this Python had never been."""
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
@@ -21,11 +22,12 @@ def become(command):
     try:
         os.execvp(command[0], command)
     except OSError as error:
-        sys.stderr.write("%s: %s\n" % (command[0], error.strerror))
+        sys.stderr.write(command[0] + ": " + str(error.strerror) + "\n")
         sys.exit(127 if error.errno == errno.ENOENT else 126)
 
 
 def is_there(python):
+    # type: (str) -> bool
     """Whether roar-core can be imported; a Python that is too old refuses -P."""
     with open(os.devnull, "r+") as null:
         try:
@@ -37,6 +39,7 @@ def is_there(python):
 
 
 def main(words):
+    # type: (list[str]) -> None
     """Observe the command, or become it."""
     observer = os.path.join(os.path.dirname(os.path.abspath(__file__)), "observe.py")
     for python in (words[0], sys.executable):

@@ -91,7 +91,7 @@ def become(command: tuple[str, ...]) -> NoReturn:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606 - the task, as it would have run without us
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
@@ -109,9 +109,7 @@ def send(fragment: TaskFragment, values: dict[str, str], inputs: list[str]) -> N
     if len(packed) > LOG_MAX:
         count = len(fragment.read) + len(fragment.written)
         lost = CoverageReason("lost", count, "files of a task: more than its log may carry")
-        less = attrs.evolve(
-            fragment, read=(), written=(), coverage=(*fragment.coverage, lost)
-        )
+        less = attrs.evolve(fragment, read=(), written=(), coverage=(*fragment.coverage, lost))
         packed = zlib.compress(enveloped(less, values, inputs), 9)
     sys.stderr.write("".join(lines_of(packed)))
     sys.stderr.flush()
