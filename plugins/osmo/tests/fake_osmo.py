@@ -151,6 +151,8 @@ def submit(args: argparse.Namespace) -> None:
     for task in tasks:
         state["attempts"].append(attempt_of(task["name"], 0, "WAITING"))
     keep(workflow, state)
+    if behaviour().get("lingers"):
+        time.sleep(600)
     overview = f"https://osmo.example/workflows/{workflow}"
     if args.format_type == "json":
         print(json.dumps({"name": workflow, "overview": overview, "spec": state["spec"]}, indent=2))

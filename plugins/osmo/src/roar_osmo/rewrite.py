@@ -136,8 +136,10 @@ def _wrap(task: Task, treatment: Treatment, settings: Settings) -> None:
     for at in range(len(task.inputs)):
         options += ["--input", f"{{{{input:{at}}}}}"]
     fields = task.fields
+    # As they were written: it is not for us to make a string of what OSMO refuses.
+    own = [*fields["command"], *(fields.get("args") or [])]
     fields["command"] = [program, f"{PLACE}/{launcher}"]
-    fields["args"] = [settings.python, *options, "--", *task.command, *task.arguments]
+    fields["args"] = [settings.python, *options, "--", *own]
     needed = {f"{PLACE}/{launcher}", f"{PLACE}/observe.py"}
     added = [{"path": p, "contents": text} for p, text in carried().items() if p in needed]
     fields["files"] = [*_files(task), *added]

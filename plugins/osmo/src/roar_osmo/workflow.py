@@ -52,7 +52,10 @@ class Workflow(NamedTuple):
 
     def text(self) -> str:
         """The specification as YAML, in the order in which it was written."""
-        return str(yaml.safe_dump(self.document, sort_keys=False, allow_unicode=True, width=1000))
+        text = yaml.dump(
+            self.document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000
+        )
+        return str(text)
 
 
 def specification_in(printed: str, source: str) -> Workflow:
@@ -79,6 +82,21 @@ def read_workflow(text: str, source: str) -> Workflow:
             raise SpecificationError(f"{source} has two tasks {task.name!r}; rename one")
         seen.add(task.name)
     return Workflow(name, document, tasks)
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """PyYAML's safe dumper, which writes texts of several lines as people do."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]

@@ -19,11 +19,23 @@ def become(command):
     for name in ("SIGPIPE", "SIGXFSZ"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
+    forget_own_locale()
     try:
         os.execvp(command[0], command)
     except OSError as error:
         sys.stderr.write(command[0] + ": " + str(error.strerror) + "\n")
         sys.exit(127 if error.errno == errno.ENOENT else 126)
+
+
+def forget_own_locale():
+    # type: () -> None
+    """Take out of the environment what this Python has put there (PEP 538)."""
+    try:
+        with open("/proc/self/environ", "rb") as given:
+            if b"\0LC_CTYPE=" not in b"\0" + given.read():
+                os.environ.pop("LC_CTYPE", None)
+    except EnvironmentError:
+        return
 
 
 def is_there(python):

@@ -1,5 +1,5 @@
 # Runs a task's command in the place of this shell, observed where roar-core is to be had.
-# sh launch.sh PYTHON [OPTION …] -- COMMAND [ARGUMENT …]; PYTHON may be empty.
+# sh launch.sh PYTHON [OPTION ...] -- COMMAND [ARGUMENT ...]; PYTHON may be empty.
 # The long name is no variable of the task's own, which an assignment would change for it.
 for roar_osmo_python in "$1" python3 python; do
     test -n "$roar_osmo_python" || continue

@@ -1,6 +1,6 @@
 """Runs a task's command under roar's observation, and sends what it did.
 
-python observe.py [OPTION VALUE …] -- COMMAND [ARGUMENT …]: a file of its own in the task's
+python observe.py [OPTION VALUE ...] -- COMMAND [ARGUMENT ...]: a file of its own in the task's
 container, with nothing but roar-core. Exit status and signal are the command's. Whatever goes
 wrong here is silent: the task's output is not ours to write to.
 """
@@ -46,11 +46,14 @@ def main(words: Sequence[str]) -> int:
     inputs = [value for name, value in told if name == "--input"]
     # The task's own folder stands for the project: there is no other one here.
     attempt = Attempt(values["--task"], command, str(Path.cwd()), name=values["--task"])
+    occupy_standard_descriptors()
+    forget_own_locale()
     fragment = observed(attempt)
     if fragment is None:
         become(command)
-    with contextlib.suppress(OSError):
-        send(fragment, values, inputs)
+    if sys.stderr is not None or values["--return"] == "output":
+        with contextlib.suppress(OSError):
+            send(fragment, values, inputs)
     if fragment.signal is not None:
         number = signal.Signals[fragment.signal]
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -60,9 +63,28 @@ def main(words: Sequence[str]) -> int:
     return fragment.exit_code or 0
 
 
+def occupy_standard_descriptors() -> None:
+    """Keep files of ours out of 0, 1 and 2 where the task has them closed.
+
+    The interpreter opens close-on-exec, so the command gets them as closed as they were.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+            continue
+        os.close(descriptor)
+
+
+def forget_own_locale() -> None:
+    """Take out of the environment what this Python has put there (PEP 538)."""
+    with contextlib.suppress(OSError):
+        given = Path("/proc/self/environ").read_bytes().split(b"\0")
+        if not any(variable.startswith(b"LC_CTYPE=") for variable in given):
+            os.environ.pop("LC_CTYPE", None)
+
+
 def observed(attempt: Attempt) -> TaskFragment | None:
     """What the command did, after it ended; None when it was not started."""
-    folder = ""
+    folder, before = "", resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         folder = tempfile.mkdtemp(prefix="roar-osmo-")
         return observe(attempt, Path(folder) / "journal", lambda fragment: None)
@@ -70,19 +92,19 @@ def observed(attempt: Attempt) -> TaskFragment | None:
         return None
     except Exception:
         # A defect of ours. Once the command runs, it may not run a second time.
-        if has_started():
+        if has_started(before):
             raise
         return None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def has_started() -> bool:
-    """Whether this process has had a child: then the command may have run, and may not again."""
+def has_started(before: resource.struct_rusage) -> bool:
+    """Whether there is or was a child since: then the command may have run."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
+        return resource.getrusage(resource.RUSAGE_CHILDREN) != before
     return True
 
 
