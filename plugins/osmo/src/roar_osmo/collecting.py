@@ -67,7 +67,7 @@ class Collecting:
     def _just_submitted(self) -> Progress:
         text = self._notes.specification
         count = 1 if text is None else len(read_workflow(text, "the specification").tasks)
-        return Progress(status="", is_final=False, known=0, running=count)
+        return Progress(status="", is_final=False, known=None, running=count)
 
     def _find_workflow(self) -> str | None:
         """The run's workflow; by its label when roar was killed before it knew the id."""

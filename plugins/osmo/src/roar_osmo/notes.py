@@ -35,7 +35,8 @@ class Settled(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far collecting has come. `known` counts tasks of which an attempt ran.
+    """How far collecting has come. `known` counts tasks of which an attempt ran, None
+    when osmo has not been asked yet.
 
     `never_ran` and `problems` are for people; `failures` counts, by task, how often what it sent
     could not be fetched after the workflow's end. `owners`: which attempt sent which envelope.
@@ -43,7 +44,7 @@ class Progress(NamedTuple):
 
     status: str
     is_final: bool
-    known: int
+    known: int | None
     running: int = 0
     never_ran: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
