@@ -213,14 +213,14 @@ def test_a_container_s_paths_are_told_apart_from_this_machine_s() -> None:
     [task] = read_workflow(f"workflow: {{name: w, tasks: [{text}]}}", "w.yaml").tasks
     found = placed(opened("n", enveloped()), Attempt("t", 1, "COMPLETED", node="node-3"), task)
     assert [file.path for file in found.read] == [
-        "/osmo/w-1/up/output/a",
-        "/osmo/w-1/t/input/1/b",
-        "/osmo/w-1/t/etc/passwd",
+        "/up/output/a",
+        "/t/input/1/b",
+        "/t/container/etc/passwd",
     ]
-    assert [file.path for file in found.written] == ["/osmo/w-1/t/output/c"]
-    assert {file.node for file in (*found.read, *found.written)} == {"node-3"}
-    assert (found.task, found.attempt, found.part, found.cwd) == ("t", 2, "n", "/osmo/w-1/t/work")
-    assert (found.needs, [each.url for each in found.objects]) == (("up",), ["s3://data/"])
+    assert [file.path for file in found.written] == ["/t/output/c"]
+    assert {file.node for file in (*found.read, *found.written)} == {"w-1"}
+    assert (found.task, found.attempt, found.part, found.cwd) == ("t", 2, "n", "/t/container/work")
+    assert (found.where, [each.url for each in found.objects]) == ("node-3", ["s3://data/"])
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_workflow_s_tasks_come_back_with_what_they_did(
     job = project.json("show", "@1")
     assert job["coverage"]["reasons"] == []
     make, add = tasks_of(job)
-    numbers, total = "/osmo/serial-1/make/output/numbers", "/osmo/serial-1/sum/output/sum"
+    numbers, total = "file://serial-1/make/output/numbers", "file://serial-1/sum/output/sum"
     assert shown(project, make["uid"]) == (set(), {numbers})
     read, written = shown(project, add["uid"])
     assert numbers in read
@@ -111,8 +111,8 @@ def test_a_rescheduled_task_is_two_attempts(project: ProjectUnderTest, cluster: 
         ("failed", 7),
         ("succeeded", 0),
     ]
-    assert shown(project, first["uid"])[1] == {"/osmo/retried-1/flaky/output/first"}
-    assert shown(project, second["uid"])[1] == {"/osmo/retried-1/flaky/output/second"}
+    assert shown(project, first["uid"])[1] == {"file://retried-1/flaky/output/first"}
+    assert shown(project, second["uid"])[1] == {"file://retried-1/flaky/output/second"}
 
 
 NEVER = ("UPSTREAM", "QUEUE_TIMEOUT", "IMAGE_PULL", "START_ERROR", "START_TIMEOUT")
@@ -148,12 +148,16 @@ def test_what_nobody_observed_is_declared(project: ProjectUnderTest, cluster: Cl
     make, add = tasks_of(project.json("show", "@1"))
     for task in (make, add):
         document = project.json("show", task["uid"])
-        [reason] = document["coverage"]["reasons"]
-        assert reason["code"] == "declared"
+        [_, reason] = sorted(document["coverage"]["reasons"], key=lambda each: each["code"])
+        assert reason["code"] == "untraced"
         assert "its launcher sent nothing" in reason["detail"]
         assert document["tracer"] is None
+        assert document["task"]["declared"] is True
     assert shown(project, add["uid"]) == ({"s3://data/serial-1/in/"}, {"s3://results/serial/"})
-    assert project.json("show", add["uid"])["command"] == ["bash", "/tmp/run.sh"]
+    # No file ties them together, but the specification does.
+    document = project.json("show", add["uid"])
+    assert document["command"] == ["bash", "/tmp/run.sh"]
+    assert [(need["task"], need["job"]) for need in document["needs"]] == [("make", make["uid"])]
 
 
 def test_a_killed_task_hides_no_other(project: ProjectUnderTest, cluster: Cluster) -> None:
@@ -166,7 +170,7 @@ def test_a_killed_task_hides_no_other(project: ProjectUnderTest, cluster: Cluste
     killed, left = tasks_of(project.json("show", "@1"))
     assert (killed["state"], left["state"]) == ("interrupted", "failed")
     codes = {r["code"] for r in project.json("show", killed["uid"])["coverage"]["reasons"]}
-    assert codes == {"declared"}
+    assert codes == {"declared", "untraced"}
     assert project.json("show", left["uid"])["tracer"] == "preload"
 
 
@@ -189,7 +193,7 @@ def test_storage_is_used_where_nobody_else_looks(
     assert "ROAR1" not in cluster.file("serial-1", "alone.0", "stderr").read_text()
     assert collected(project)["merged"] == 3
     alone_task = tasks_of(project.json("show", "@1"))[2]
-    assert shown(project, alone_task["uid"])[1] == {"/osmo/serial-1/alone/output/one"}
+    assert shown(project, alone_task["uid"])[1] == {"file://serial-1/alone/output/one"}
 
 
 def test_a_bucket_that_osmo_may_not_write_to_fails_no_task(
@@ -276,8 +280,7 @@ def test_an_osmo_that_gives_no_answer_is_asked_again(
     states = [collected(project)["open"] for _ in range(3)]
     assert states == [True, True, False]
     tasks = tasks_of(project.json("show", "@1"))
-    details = [project.json("show", t["uid"])["coverage"]["reasons"][0]["detail"] for t in tasks]
-    assert all("cannot be fetched" in detail for detail in details)
+    assert all("cannot be fetched" in str(project.json("show", t["uid"])) for t in tasks)
 
 
 def test_a_template_is_rendered_by_the_server_and_local_files_come_along(
@@ -320,8 +323,8 @@ default-values:
     tasks = tasks_of(job)
     assert [task["name"] for task in tasks] == ["worker_0", "worker_1"]
     assert {shown(project, task["uid"])[1].pop() for task in tasks} == {
-        "/osmo/many-1/worker_0/output/n",
-        "/osmo/many-1/worker_1/output/n",
+        "file://many-1/worker_0/output/n",
+        "file://many-1/worker_1/output/n",
     }
 
 

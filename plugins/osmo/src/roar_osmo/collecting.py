@@ -8,7 +8,7 @@ from roar_core.errors import RoarError
 from roar_core.hookspecs import RunContext
 from roar_core.model.fragment import TaskFragment
 from roar_osmo.client import Osmo, OsmoError
-from roar_osmo.declared import declared
+from roar_osmo.declared import declared, needs_of
 from roar_osmo.envelope import Envelope, belongs_to, opened, placed
 from roar_osmo.notes import Notes, Progress, Settled
 from roar_osmo.returned import fetched
@@ -58,10 +58,12 @@ class Collecting:
         self._read_specification()
         for name, content in self._notes.envelopes():
             self._take(name, content)
-        for name in dict.fromkeys(attempt.task for attempt in state.attempts):
+        # In the specification's order, in which a task comes after those that it waits for.
+        for name in dict.fromkeys([*self._tasks, *(each.task for each in state.attempts)]):
             mine = [attempt for attempt in state.attempts if attempt.task == name]
-            self._bring(state, mine)
-            yield from self._told(mine)
+            if mine:
+                self._bring(state, mine)
+                yield from self._told(mine)
         self._keep(state)
 
     def _just_submitted(self) -> Progress:
@@ -155,6 +157,7 @@ class Collecting:
         """The fragments of a task's attempts; an attempt that was given up stays that."""
         self._own(mine)
         task = self._tasks.get(mine[0].task)
+        needs = self._unseen(task)
         for attempt in mine:
             settled = self._settled.get(attempt.key)
             if settled is not None:
@@ -162,7 +165,13 @@ class Collecting:
                 continue
             for name in sorted(self._sent):
                 if self._owners.get(name) == attempt.key and attempt.has_ended:
-                    yield placed(self._sent[name], attempt, task)
+                    yield placed(self._sent[name], attempt, task, needs)
+
+    def _unseen(self, task: Task | None) -> tuple[str, ...]:
+        """The tasks whose output a task got, and of which no file is known that could tie them."""
+        seen = {name for name, _ in self._owners.values()}
+        needs = () if task is None else needs_of(task, self._workflow)
+        return tuple(name for name in needs if name not in seen)
 
     def _keep(self, state: State) -> None:
         ran = {attempt.task for attempt in state.attempts if attempt.ran}

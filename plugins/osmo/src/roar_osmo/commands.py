@@ -110,11 +110,10 @@ def _collected(patience: float) -> int:
 def _settings() -> Any:
     from roar_osmo.settings import SECTION, Settings
 
-    values = {}
-    for key in SECTION.keys:
-        told = json.loads(_roar("config", "get", f"{SECTION.name}.{key.name}", "--json"))
-        values[key.name] = told["value"]
-    return Settings.of(values).checked()
+    listed = json.loads(_roar("config", "list", "--json"))["settings"]
+    told = {each["name"]: each["value"] for each in listed}
+    names = {key.name: f"{SECTION.name}.{key.name}" for key in SECTION.keys}
+    return Settings.of({key: told[name] for key, name in names.items()}).checked()
 
 
 def _write(path: Path, text: str) -> None:

@@ -16,7 +16,6 @@ PART = "declared"
 
 def declared(attempt: Attempt, task: Task | None, workflow: str, reason: str) -> TaskFragment:
     """A fragment of an attempt of which nothing came back, for `reason`."""
-    words = f"task {attempt.task}: only what its specification declares is known: {reason}"
     return TaskFragment(
         task=attempt.task,
         name=attempt.task,
@@ -29,7 +28,7 @@ def declared(attempt: Attempt, task: Task | None, workflow: str, reason: str) ->
         duration_s=attempt.duration_s,
         exit_code=attempt.exit_code,
         objects=() if task is None else tuple(objects_of(task, workflow)),
-        coverage=(CoverageReason("declared", 1, words),),
+        coverage=(CoverageReason("untraced", 1, reason),),
         needs=() if task is None else needs_of(task, workflow),
         group="" if task is None else task.group,
         declared=True,

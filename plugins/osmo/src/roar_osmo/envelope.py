@@ -1,26 +1,29 @@
 """What a launcher has sent: a fragment, and what is needed to place it.
 
-Paths are a container's. They are told as `/osmo/<workflow>/<task>/…`, with the task's output and
-input folders directly below; what OSMO brought from an upstream task's output has the name that it
-has there. So no file of a container is taken for one of this machine.
+Paths are a container's, and no file of it may be taken for one of this machine. The workflow stands
+for the node, and paths begin with the task:
+
+    /<task>/output/…      below {{output}}
+    /<task>/input/<n>/…   below {{input:n}}; what came from a task of the workflow has the name that
+                          it had in the output of that one
+    /<task>/container/…   everywhere else
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import attrs
 
 from roar_core.fragments import from_json
 from roar_core.model.fragment import TaskFile, TaskFragment
-from roar_osmo.declared import needs_of, objects_of
+from roar_osmo.declared import objects_of
 from roar_osmo.rewrite import FRAGMENTS, PLACE
 from roar_osmo.state import Attempt
 from roar_osmo.workflow import Task
 
-ROOT = "/osmo"
 # OSMO's own programs, credentials and sockets, and the launcher.
 _PLATFORM = (
     *("/osmo/bin/", "/osmo/usr/", "/osmo/login/", "/osmo/run/", "/osmo/data/socket/"),
@@ -72,11 +75,15 @@ def belongs_to(envelope: Envelope, attempts: Sequence[Attempt]) -> Attempt | Non
     return max(before, key=lambda a: (a.started_at_ns or 0, a.retry)) if before else mine[0]
 
 
-def placed(envelope: Envelope, attempt: Attempt, task: Task | None) -> TaskFragment:
-    """The fragment as roar merges it. `task` is what the specification says of it."""
+def placed(
+    envelope: Envelope, attempt: Attempt, task: Task | None, needs: tuple[str, ...] = ()
+) -> TaskFragment:
+    """The fragment as roar merges it. `task` is what the specification says of it.
+
+    `needs` are the tasks whose output it got, and of which no file is known.
+    """
     places = _places(envelope, task)
     fragment = envelope.fragment
-    node = attempt.node or envelope.host
     return attrs.evolve(
         fragment,
         task=attempt.task,
@@ -84,35 +91,36 @@ def placed(envelope: Envelope, attempt: Attempt, task: Task | None) -> TaskFragm
         attempt=attempt.retry + 1,
         part=envelope.name,
         cwd=_translated(fragment.cwd, places, envelope) if fragment.cwd else None,
-        where=node,
-        read=_files(fragment.read, places, envelope, node),
-        written=_files(fragment.written, places, envelope, node),
+        where=attempt.node or envelope.host,
+        read=_files(fragment.read, places, envelope),
+        written=_files(fragment.written, places, envelope),
         objects=() if task is None else tuple(objects_of(task, envelope.workflow)),
-        needs=() if task is None else needs_of(task, envelope.workflow),
+        needs=needs,
         group="" if task is None else task.group,
     )
 
 
 def _places(envelope: Envelope, task: Task | None) -> Mapping[str, str]:
     """Folder in the container -> folder as it is told."""
-    own = f"{ROOT}/{envelope.workflow}/{envelope.task}"
+    own = f"/{envelope.task}"
     places = {envelope.output: f"{own}/output"}
-    inputs: tuple[dict[str, Any], ...] = () if task is None else task.inputs
     for at, folder in enumerate(envelope.inputs):
-        source = inputs[at].get("task") if at < len(inputs) else None
-        places[folder] = f"{own}/input/{at}"
-        if isinstance(source, str):
-            workflow, _, name = source.rpartition(":")
-            places[folder] = f"{ROOT}/{workflow or envelope.workflow}/{name}/output"
+        source = task.inputs[at].get("task") if task and at < len(task.inputs) else None
+        name = str(source).removeprefix(f"{envelope.workflow}:")
+        is_known = source is not None and ":" not in name
+        places[folder] = f"/{name}/output" if is_known else f"{own}/input/{at}"
     return {folder.rstrip("/"): told for folder, told in places.items() if folder.strip("/")}
 
 
 def _files(
-    files: Sequence[TaskFile], places: Mapping[str, str], envelope: Envelope, node: str
+    files: Sequence[TaskFile], places: Mapping[str, str], envelope: Envelope
 ) -> tuple[TaskFile, ...]:
     return tuple(
         attrs.evolve(
-            file, path=_translated(file.path, places, envelope), fingerprint=None, node=node
+            file,
+            path=_translated(file.path, places, envelope),
+            fingerprint=None,
+            node=envelope.workflow,
         )
         for file in files
         if not file.path.startswith(_PLATFORM) and f"/{FRAGMENTS}/" not in file.path
@@ -123,4 +131,4 @@ def _translated(path: str, places: Mapping[str, str], envelope: Envelope) -> str
     for folder, told in places.items():
         if path == folder or path.startswith(folder + "/"):
             return told + path[len(folder) :]
-    return f"{ROOT}/{envelope.workflow}/{envelope.task}{path}"
+    return f"/{envelope.task}/container{path}"

@@ -72,7 +72,7 @@ class Attempt(NamedTuple):
 
 
 class State(NamedTuple):
-    """A workflow: its own status and all attempts, by task and retry."""
+    """A workflow: its own status and all attempts, earlier ones first."""
 
     status: str
     attempts: tuple[Attempt, ...]
@@ -94,8 +94,8 @@ def state_of(document: Mapping[str, Any]) -> State:
         if isinstance(group, dict) and isinstance(group.get("tasks"), list)
         for task in group["tasks"]
     ]
-    attempts = {(found.task, found.retry): found for found in map(_attempt, tasks)}
-    return State(status, tuple(attempts[key] for key in sorted(attempts)))
+    attempts = {found.key: found for found in map(_attempt, tasks)}
+    return State(status, tuple(sorted(attempts.values(), key=lambda each: each.retry)))
 
 
 def _attempt(fields: Any) -> Attempt:
