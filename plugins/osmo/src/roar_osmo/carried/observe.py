@@ -84,28 +84,35 @@ def forget_own_locale() -> None:
 
 def observed(attempt: Attempt) -> TaskFragment | None:
     """What the command did, after it ended; None when it was not started."""
-    folder, before = "", resource.getrusage(resource.RUSAGE_CHILDREN)
+    folder = ""
     try:
-        folder = tempfile.mkdtemp(prefix="roar-osmo-")
-        return observe(attempt, Path(folder) / "journal", lambda fragment: None)
+        with Unstarted():
+            folder = tempfile.mkdtemp(prefix="roar-osmo-")
+            return observe(attempt, Path(folder) / "journal", lambda fragment: None)
     except RoarError:
-        return None
-    except Exception:
-        # A defect of ours. Once the command runs, it may not run a second time.
-        if has_started(before):
-            raise
         return None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return None
 
 
-def has_started(before: resource.struct_rusage) -> bool:
-    """Whether there is or was a child since: then the command may have run."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return resource.getrusage(resource.RUSAGE_CHILDREN) != before
-    return True
+class Unstarted:
+    """Passes over a defect of ours, unless the command may have started: it may not run twice."""
+
+    def __enter__(self) -> None:
+        self.before = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    def __exit__(self, kind: type | None, error: object, trace: object) -> bool:
+        is_defect = kind is not None and issubclass(kind, Exception)
+        return is_defect and not issubclass(kind or object, RoarError) and not self.has_had_a_child
+
+    @property
+    def has_had_a_child(self) -> bool:
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return resource.getrusage(resource.RUSAGE_CHILDREN) != self.before
+        return True
 
 
 def become(command: tuple[str, ...]) -> NoReturn:
