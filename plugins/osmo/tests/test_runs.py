@@ -328,6 +328,16 @@ default-values:
     }
 
 
+def test_variables_of_python_s_lead_roar_nowhere_else(
+    project: ProjectUnderTest, cluster: Cluster
+) -> None:
+    project.write("lib/roar_osmo/__init__.py", "raise SystemExit(9)\n")
+    lib = project.root / "lib"
+    project.roar("config", "set", "environment.set", f'{{PYTHONPATH="{lib}"}}')
+    submitted(project, SERIAL)
+    assert "roar-osmo" in cluster.state("serial-1")["spec"]
+
+
 def test_a_dry_run_and_a_wrong_file_are_osmo_s_own(
     project: ProjectUnderTest, cluster: Cluster
 ) -> None:

@@ -39,9 +39,9 @@ class OsmoBackend:
         workflow = queried(run.command)
         if is_submission(run.command):
             notes.plan(self._settings.checked(), run.uid)
-            # -P: the project may have modules of our names.
-            submit = (sys.executable, "-P", "-m", "roar_osmo.submit", str(run.folder), "--")
-            return BackendPlan((*submit, *run.command), environ)
+            # -I: variables of the command's may lead Python elsewhere.
+            stand_in = (sys.executable, "-I", str(Path(__file__).with_name("stand_in.py")))
+            return BackendPlan((*stand_in, str(run.folder), "--", *run.command), environ)
         if workflow is not None:
             notes.submitted(workflow)
         return BackendPlan(run.command, environ)

@@ -1,6 +1,6 @@
 """What a later roar needs to know of a run, in the folder that the run has for this backend.
 
-plan.json        the settings, and by which label the workflow can be found
+plan.json        the settings, the run, and where Python finds roar
 begun            the workflow is being submitted
 submitted.json   the workflow's id, null when it was refused
 spec.yaml        the specification that was submitted
@@ -13,6 +13,7 @@ envelopes/       what launchers have sent, by the hash of its content
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,7 +62,8 @@ class Notes:
 
     def plan(self, settings: Settings, uid: str) -> None:
         """Keep what was chosen when the run began."""
-        self._write("plan.json", json.dumps({"settings": settings._asdict(), "uid": uid}))
+        told = {"settings": settings._asdict(), "uid": uid, "path": sys.path}
+        self._write("plan.json", json.dumps(told))
 
     @property
     def settings(self) -> Settings | None:

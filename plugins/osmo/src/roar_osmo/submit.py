@@ -1,4 +1,4 @@
-"""`python -m roar_osmo.submit FOLDER -- osmo workflow submit …`: runs in the command's place.
+"""Carry out `osmo workflow submit` in the command's place.
 
 The server renders the file, the result is rewritten and submitted, and the workflow's id is kept.
 What cannot be done for any reason leaves the command as it was typed; it ends as `osmo` ended.
@@ -41,9 +41,9 @@ class _Ended(NamedTuple):
         return workflow_in(self.heard)
 
 
-def main(arguments: Sequence[str]) -> int:
+def submit(folder: Path, command: tuple[str, ...]) -> int:
     """Submit; returns osmo's exit status, or dies of the signal that it died of."""
-    notes, command = Notes(Path(arguments[0])), tuple(arguments[2:])
+    notes = Notes(folder)
     ended = _carry_out(notes, command, notes.settings or Settings())
     # An id is printed when the workflow is there, whatever goes wrong afterwards.
     notes.submitted(ended.workflow)
@@ -137,7 +137,3 @@ def _pass_on(source: IO[bytes], target: IO[bytes], heard: list[bytes]) -> thread
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
