@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -107,7 +108,7 @@ def test_a_result_leads_from_what_one_read_to_what_another_wrote(
 def test_what_the_driver_got_may_be_in_what_it_started_later_only(
     store: Store, jobs: Any, driver: Job
 ) -> None:
-    """b = ray.get(a.remote()); train.remote(b): nothing but time tells what the driver passed on."""
+    """b = ray.get(a.remote()); train.remote(b): only time tells what the driver passed on."""
     early = part(jobs, driver, "early", at=0, reads="data")
     before = part(jobs, driver, "before", at=1)
     train = part(jobs, driver, "train", at=10, writes="model")
@@ -158,8 +159,8 @@ def test_tasks_are_told_by_name(store: Store, jobs: Any, driver: Job) -> None:
         part(jobs, driver, "work1", attempt=1, state="interrupted", group="rank 1"),
         part(jobs, driver, "work1", attempt=2, group="rank 1"),
         part(jobs, driver, "work2", "work1", state="failed", group="rank 2"),
-        part(jobs, driver, "stats", role="infrastructure"),
-        part(jobs, driver, "sum", "work1", "work2"),
+        part(jobs, driver, "stats", at=1, role="infrastructure"),
+        part(jobs, driver, "sum", "work1", "work2", at=2),
     ]
     merge_parts(store, driver.uid, parts)
     add_driver_needs(store, driver.uid, "ray", ["sum"])
@@ -184,8 +185,8 @@ def test_a_pruned_task_leaves_its_name(store: Store, jobs: Any, driver: Job) -> 
     load, train = part(jobs, driver, "load"), part(jobs, driver, "train", "load")
     merge_parts(store, driver.uid, [load, train])
     store.complete(attrs.evolve(driver, state="succeeded"))
-    prune(store, ids(store, load), jobs.root / ".roar" / "objects")
+    prune(store, ids(store, load), Path(jobs.root, ".roar", "objects"))
     assert given_by(store, train) == [None]
-    prune(store, ids(store, driver), jobs.root / ".roar" / "objects")
+    prune(store, ids(store, driver), Path(jobs.root, ".roar", "objects"))
     with store.reading() as db:
         assert db.execute("SELECT count(*) FROM need").fetchone() == (0,)

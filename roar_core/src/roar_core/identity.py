@@ -77,6 +77,14 @@ def is_on_a_node(url: str) -> bool:
     return url.startswith("file://") and not url.startswith("file:///")
 
 
+def without_node(url: str) -> str:
+    """The path of a file on a node's own disk; any other name as it is."""
+    if not is_on_a_node(url):
+        return url
+    path = url.removeprefix("file://")
+    return path[path.find("/") :]
+
+
 def relative_to_project(path: str, project: str) -> str | None:
     """Return `path` relative to `project` (`.` for itself), or None when it is outside."""
     if path == project:

@@ -11,7 +11,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from roar_core.identity import is_on_a_node, relative_to_project
+from roar_core.identity import is_on_a_node, relative_to_project, without_node
 
 ELSEWHERE = "/…"
 _EVERYWHERE = ("/dev/", "/bin/", "/usr/bin/")
@@ -53,8 +53,7 @@ class Portable:
         """An object's URL; of a file on a node's own disk without the node and its folders."""
         if self._absolute or not is_on_a_node(url):
             return url
-        path = url.removeprefix("file://")
-        return f"file://NODE{self.place(path[path.find('/') :])}"
+        return f"file://NODE{self.place(without_node(url))}"
 
     def words(self, words: str) -> str:
         """An argument, a variable's value or another sentence that may hold paths."""

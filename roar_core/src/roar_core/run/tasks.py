@@ -14,6 +14,7 @@ import attrs
 from roar_core.errors import PluginError
 from roar_core.hashing.digests import Digested
 from roar_core.hashing.pool import hash_files
+from roar_core.identity import without_node
 from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.fragment import TaskFile, TaskFragment
 from roar_core.model.job import Edge, EdgeKind, HashState, Job
@@ -159,7 +160,9 @@ def _recorded(filters: Filters, files: Sequence[TaskFile], role: Role) -> list[T
 def _child(driver: Job, fragment: TaskFragment, read: list[Edge], written: list[Edge]) -> Job:
     got, put = object_edges(fragment.objects)
     reasons = list(fragment.coverage)
-    unknown = [edge.path for edge in (*read, *written) if edge.hash_state == "unknown"]
+    edges = (*read, *written)
+    # Sentences are told elsewhere too, and nodes are not.
+    unknown = [without_node(edge.path) for edge in edges if edge.hash_state == "unknown"]
     if fragment.declared:
         words = "known from its specification alone: nothing was observed"
         reasons.append(CoverageReason("declared", 1, words))

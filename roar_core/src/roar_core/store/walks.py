@@ -47,8 +47,8 @@ WITH RECURSIVE walk (job, moment) AS (
         JOIN job driver ON driver.uid = task.parent
         WHERE walk.moment = {WHOLE} AND known IS NOT NULL
     UNION
-    SELECT need.producer, {WHOLE} FROM walk CROSS JOIN need ON need.job = walk.job
-        AND need.given_at_ns = walk.moment
+    SELECT need.producer, {WHOLE} FROM walk CROSS JOIN need INDEXED BY need_by_time
+        ON need.job = walk.job AND need.given_at_ns = walk.moment
         WHERE walk.moment > 0 AND need.producer IS NOT NULL
     UNION
     SELECT walk.job, (
@@ -100,22 +100,23 @@ WITH RECURSIVE walk (job, moment) AS (
 )
 """  # noqa: S608 (constants)
 # What passed between the jobs of a walk: consumer, producer, artifact, whether a result did; no
-# artifact where that is so, or where a job merely started the other.
+# artifact where that is so, or where a job merely started the other. `+` keeps SQLite from looking
+# up each job of the walk for each of them.
 LINKS = """
 , walked (job) AS (SELECT DISTINCT job FROM walk)
 SELECT edge.job, edge.producer, edge.artifact, 0 FROM walked CROSS JOIN edge
     ON edge.job = walked.job AND edge.direction = 0 AND edge.producer IS NOT NULL
-    WHERE edge.producer IN (SELECT job FROM walked)
+    WHERE +edge.producer IN (SELECT job FROM walked)
 UNION ALL
 SELECT edge.job, source.job, edge.artifact, 0 FROM walked CROSS JOIN edge
     ON edge.job = walked.job AND edge.direction = 0 AND edge.kind = 'composite'
     JOIN composite_source source ON source.edge = edge.id
-    WHERE source.job IN (SELECT job FROM walked)
+    WHERE +source.job IN (SELECT job FROM walked)
 UNION ALL
 SELECT need.job, need.producer, NULL, 1 FROM walked CROSS JOIN need ON need.job = walked.job
-    WHERE need.producer IN (SELECT job FROM walked)
+    WHERE +need.producer IN (SELECT job FROM walked)
 UNION ALL
 SELECT task.id, driver.id, NULL, 0 FROM walked CROSS JOIN job task ON task.id = walked.job
     JOIN job driver ON driver.uid = task.parent
-    WHERE driver.id IN (SELECT job FROM walked)
+    WHERE +driver.id IN (SELECT job FROM walked)
 """
