@@ -128,6 +128,7 @@ def test_a_workflow_that_is_not_there_is_told_by_osmo(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 def test_prepare_needs_no_project_and_changes_nothing(
     project: ProjectUnderTest, cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_what_a_command_did_is_sent(run: Run) -> None:
     assert all("blake3" in file.digests for file in fragment.written)
 
 
+@pytest.mark.thorough
 def test_too_much_for_a_log_is_said_and_not_sent(run: Run) -> None:
     script = "i=0; while test $i -lt 6000; do echo $i > f$i; i=$((i+1)); done"
     done = run(under("launch.sh", "sh", "-c", script))

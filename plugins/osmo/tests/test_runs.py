@@ -174,6 +174,7 @@ def test_a_killed_task_hides_no_other(project: ProjectUnderTest, cluster: Cluste
     assert project.json("show", left["uid"])["tracer"] == "preload"
 
 
+@pytest.mark.thorough
 def test_storage_is_used_where_nobody_else_looks(
     project: ProjectUnderTest, cluster: Cluster
 ) -> None:
@@ -196,6 +197,7 @@ def test_storage_is_used_where_nobody_else_looks(
     assert shown(project, alone_task["uid"])[1] == {"file://serial-1/alone/output/one"}
 
 
+@pytest.mark.thorough
 def test_a_bucket_that_osmo_may_not_write_to_fails_no_task(
     project: ProjectUnderTest, cluster: Cluster
 ) -> None:
@@ -210,7 +212,9 @@ def test_a_bucket_that_osmo_may_not_write_to_fails_no_task(
     assert "OSMO may not write to s3://lineage: 403" in reason["detail"]
 
 
-@pytest.mark.parametrize("refused", ["label", "label-option", "launcher"])
+@pytest.mark.parametrize(
+    "refused", ["label", pytest.param("label-option", marks=pytest.mark.thorough), "launcher"]
+)
 def test_what_the_server_refuses_is_left_out(
     project: ProjectUnderTest, cluster: Cluster, refused: str
 ) -> None:
@@ -328,6 +332,7 @@ default-values:
     }
 
 
+@pytest.mark.thorough
 def test_variables_of_python_s_lead_roar_nowhere_else(
     project: ProjectUnderTest, cluster: Cluster
 ) -> None:
