@@ -15,7 +15,6 @@ from osmo_cluster import FAKE, Cluster
 
 from roar_core.testing.projects import ProjectUnderTest
 
-
 _LEFT_OUT = pytest.StashKey[int]()
 
 
