@@ -204,8 +204,8 @@ _COUNTS = """
     SELECT job.name, CASE WHEN job.undone_at_ns IS NULL THEN job.state ELSE 'undone' END,
         job.tracer, task.role, task.is_declared, {}, count(*)
     FROM task JOIN job ON job.id = task.job WHERE task.driver = (SELECT id FROM job WHERE uid = ?)
-    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY min(min(job.started_at_ns)) OVER (PARTITION BY job.name),
-        min(job.started_at_ns)
+    GROUP BY 1, 2, 3, 4, 5, 6 WINDOW same AS (PARTITION BY job.name)
+    ORDER BY min(min(job.started_at_ns)) OVER same, min(min(job.id)) OVER same
 """
 _NEWEST = """NOT EXISTS (SELECT 1 FROM task later WHERE later.driver = task.driver
     AND later.backend = task.backend AND later.task = task.task AND later.attempt > task.attempt)"""
