@@ -232,7 +232,7 @@ def test_in_the_c_locale_a_command_gets_no_locale_of_the_interpreter_s(
         done = subprocess.run(
             [sys.executable, "-m", "roar_core", "run", "-q", "env"],
             env=c_locale | given,
-            cwd=project.path,
+            cwd=project.root,
             capture_output=True,
             text=True,
             check=True,
