@@ -10,6 +10,7 @@ import socket
 
 from aiohttp import web
 
+from roar_proxy_s3.proxy.contents import Contents
 from roar_proxy_s3.proxy.facts import Facts
 from roar_proxy_s3.proxy.relay import Relay
 from roar_proxy_s3.proxy.settings import Settings
@@ -28,7 +29,7 @@ async def serve(settings: Settings) -> None:
     """Listen until SIGTERM, or until the run's folder is gone; then end what is under way."""
     facts = Facts(settings.folder / OBJECTS)
     store = Store(settings)
-    relay = Relay(settings, store, Teller(facts))
+    relay = Relay(settings, store, Teller(facts, Contents(settings.folder)))
     listening = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
     relay.port = listening.getsockname()[1]
     server = web.Server(
