@@ -15,6 +15,7 @@ from roar_proxy_s3.proxy.facts import Fact, Facts
 from roar_proxy_s3.proxy.operations import RECORDED, Operation
 from roar_proxy_s3.proxy.tree import Part
 from roar_proxy_s3.proxy.uploads import SentPart
+from roar_proxy_s3.proxy.wire.fields import Fields
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 _CHECKSUM = "x-amz-checksum-"
@@ -41,7 +42,7 @@ class Passage:
         self._asked = bytearray()
         self._answer = bytearray()
         self._status = 0
-        self._headers: Mapping[str, str] = {}
+        self._headers = Fields()
         self._bytes = 0
         self._whole = blake3() if what.name in ("GetObject", "PutObject") else None
         self._part: Part | None = None
@@ -58,7 +59,7 @@ class Passage:
         elif self._is_told:
             self._see(piece)
 
-    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+    def answered(self, status: int, headers: Fields) -> None:
         """Learn what the store says before the bytes."""
         self._status, self._headers = status, headers
         self._is_told = self._is_told and 200 <= status < 300
@@ -174,8 +175,8 @@ class Passage:
         return self._contents.read(at, self._part, self._size), contents.PARTIAL
 
 
-def _checksums(headers: Mapping[str, str]) -> dict[str, str]:
-    named = ((name.lower(), value) for name, value in headers.items())
+def _checksums(headers: Fields) -> dict[str, str]:
+    named = ((name.lower(), value) for name, value in headers)
     return {n.removeprefix(_CHECKSUM): v for n, v in named if n.startswith(_CHECKSUM)}
 
 
