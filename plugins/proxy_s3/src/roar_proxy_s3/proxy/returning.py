@@ -25,6 +25,7 @@ class Returning:
         self._request = request
         self._answer: Answer | None = None
         self._held: bytes | None = None
+        self._is_passing = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -36,28 +37,39 @@ class Returning:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            if self._request.is_answered:
+            if self._is_passing:
                 self.passage.ended(False)
             return
+        body = self._held
+        if body is not None:
+            self._see_head()
+            if body:
+                self.passage.came(body)
+        if not self.passage.is_reading:
+            # What the store has done is done, whether its client learns of it or not.
+            self.passage.ended(True)
         is_all = False
         try:
-            if self._held is not None:
-                self._send(self._held)
+            if body is not None:
+                self._send(body)
             self._request.end()
             await self._request.flushed()
             is_all = True
         finally:
-            self.passage.ended(is_all)
+            if self.passage.is_reading:
+                self.passage.ended(is_all)
 
     def fed_by(self, source: Pausable | None) -> None:
         self._request.fed_by(source)
 
     def head(self, answer: Answer) -> None:
         self._answer = answer
-        is_bodiless = self._request.method == "HEAD" or answer.length == 0
-        if not is_bodiless and answer.length is not None and answer.length <= _SMALL:
+        is_bodiless = self._request.method == "HEAD" or answer.status in (204, 304)
+        if is_bodiless or (answer.length is not None and answer.length <= _SMALL):
             self._held = b""
             return
+        self._is_passing = True
+        self._see_head()
         self._send(None)
 
     def data(self, piece: bytes) -> None:
@@ -67,16 +79,16 @@ class Returning:
         self.passage.came(piece)
         self._request.write(piece)
 
+    def _see_head(self) -> None:
+        assert self._answer is not None
+        self.passage.answered(self._answer.status, self._answer.fields)
+
     def _send(self, body: bytes | None) -> None:
-        """Send the head, with all of a small body."""
+        """Send the head, with all of a small body; None: the body follows."""
         answer = self._answer
         assert answer is not None
-        self.passage.answered(answer.status, answer.fields)
-        if body:
-            self.passage.came(body)
         fields = end_to_end(answer.fields)
-        may_have_body = self._request.method != "HEAD" and answer.status not in (204, 304)
-        if answer.length is None and may_have_body:
+        if body is None and answer.length is None:
             self._request.answer_chunked(answer.status, answer.reason, fields)
         else:
             self._request.answer(answer.status, answer.reason, fields, body)

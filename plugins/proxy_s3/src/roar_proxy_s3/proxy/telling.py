@@ -52,6 +52,11 @@ class Passage:
         if what.name == "UploadPart" and what.upload and what.part and length is not None:
             self._sent_part = self._contents.upload(what.upload).begin(what.part, length)
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether what counts is what the client is given, and not what the store does."""
+        return self._what.name in ("GetObject", "SelectObjectContent")
+
     def sent(self, piece: bytes) -> None:
         """See bytes of an object, or of a list, on their way to the store."""
         if self._what.name in answers.ASKED_IN_BODY:
@@ -82,11 +87,11 @@ class Passage:
             return
         if self._what.name in answers.TOLD_IN_BODY:
             _keep(self._answer, piece)
-        elif self._what.name in ("GetObject", "SelectObjectContent"):
+        elif self.is_reading:
             self._see(piece)
 
     def ended(self, is_all: bool) -> None:
-        """Tell it, if it succeeded; `is_all`: the client was given every byte."""
+        """Tell it, if it succeeded; `is_all`: its last byte was where it was to go."""
         if not self._is_told:
             return
         what = self._what
