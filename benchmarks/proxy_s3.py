@@ -163,7 +163,7 @@ def put(way: Way, megabytes: int) -> tuple[float, float]:
             size = min(PART, megabytes * MB - (number - 1) * PART)
             target = f"/bench/made?partNumber={number}&uploadId={upload}"
             etag = re.search(
-                rb'(?i)\netag: ([^\r]+)',
+                rb"(?i)\netag: ([^\r]+)",
                 own.ask(way.request("PUT", target, size), content[:size]),
             )
             own.close()
@@ -262,15 +262,17 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--stock")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="roar-bench-") as folder:
-        with ways(Path(folder), asked.megabytes, asked.stock) as found:
-            table: dict[str, list[list[float]]] = {way.name: [] for way in found}
-            for number in range(asked.rounds):
-                # By turns, and not always the same one first.
-                for way in found[number % len(found) :] + found[: number % len(found)]:
-                    row = [*small(way, asked.small), *get(way, asked.megabytes)]
-                    table[way.name].append(row + [*put(way, asked.megabytes)])
-            peaks = {way.name: (way.memory("VmHWM"), streams(way)) for way in found if way.pid}
+    with (
+        tempfile.TemporaryDirectory(prefix="roar-bench-") as folder,
+        ways(Path(folder), asked.megabytes, asked.stock) as found,
+    ):
+        table: dict[str, list[list[float]]] = {way.name: [] for way in found}
+        for number in range(asked.rounds):
+            # By turns, and not always the same one first.
+            for way in found[number % len(found) :] + found[: number % len(found)]:
+                row = [*small(way, asked.small), *get(way, asked.megabytes)]
+                table[way.name].append([*row, *put(way, asked.megabytes)])
+        peaks = {way.name: (way.memory("VmHWM"), streams(way)) for way in found if way.pid}
     _print(table, peaks)
 
 
@@ -285,7 +287,9 @@ def _print(table: dict[str, list[list[float]]], peaks: dict[str, tuple[float, fl
         get_share = middle(row[2] / direct[2] for row, direct in pairs)
         put_share = middle(row[4] / direct[4] for row, direct in pairs)
         added = middle(row[0] - direct[0] for row, direct in pairs)
-        ms, us, get_rate, get_cpu, put_rate, put_cpu = (middle(each) for each in zip(*rows, strict=True))
+        ms, us, get_rate, get_cpu, put_rate, put_cpu = (
+            middle(each) for each in zip(*rows, strict=True)
+        )
         told = [f"{ms:.2f}+{added:.2f}" if added else f"{ms:.2f} ms", f"{us:.0f} us"]
         told += [f"{get_rate:.0f} {get_share:.2f}x", f"{get_cpu:.2f}"]
         told += [f"{put_rate:.0f} {put_share:.2f}x", f"{put_cpu:.2f}"]

@@ -47,9 +47,7 @@ class Operation:
     source: Source | None = None
 
 
-def operation(
-    method: str, bucket: str | None, path: str, query: str, headers: Fields
-) -> Operation:
+def operation(method: str, bucket: str | None, path: str, query: str, headers: Fields) -> Operation:
     """The operation of a request whose host names the bucket, or, if None, whose path does.
 
     `path` is percent-encoded.

@@ -28,7 +28,7 @@ async def serve(settings: Settings) -> None:
     facts = Facts(settings.folder / OBJECTS)
     store = Store(settings)
     relay = Relay(settings, store, Teller(facts, Contents(settings.folder)))
-    listening = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+    listening = _listening(settings)
     relay.port = listening.getsockname()[1]
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12):
@@ -37,7 +37,8 @@ async def serve(settings: Settings) -> None:
     server = await loop.create_server(lambda: Inbound(relay), sock=listening, backlog=_BACKLOG)
     over = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, over.set)
-    _say_ready(settings, relay.port)
+    if settings.listening is None:
+        _say_ready(settings, relay.port)
     while not over.is_set() and settings.folder.is_dir():
         try:
             await asyncio.wait_for(over.wait(), _LOOK_S)
@@ -49,6 +50,12 @@ async def serve(settings: Settings) -> None:
         await asyncio.sleep(_DRAIN_LOOK_S)
     store.close()
     facts.close()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    if settings.listening is not None:
+        return socket.socket(fileno=settings.listening)
+    return socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
 
 
 def _say_ready(settings: Settings, port: int) -> None:

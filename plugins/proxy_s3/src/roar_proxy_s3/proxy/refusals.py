@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
+from html import escape
 
 from roar_proxy_s3.proxy.wire.fields import Pair
 

@@ -8,7 +8,7 @@ a file without a name, to be digested anew should that turn out to be wrong.
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -107,8 +107,10 @@ class Upload:
         return part
 
     def _guess(self, number: int) -> SentPart:
+        import tempfile  # seldom needed, and slow to import
+
         left = _MOST_KEPT - sum(each.kept_bytes for each in self._guessed)
-        kept: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=self.folder)
+        kept: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=os.fspath(self.folder))
         part = SentPart((number - 1) * self._lengths[min(self._lengths)], kept, left)
         self._uncertain[number] = part
         self._guessed.append(part)

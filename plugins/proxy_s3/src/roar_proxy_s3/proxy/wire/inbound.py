@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-import httptools  # type: ignore[import-not-found]
+import httptools
 
 from roar_proxy_s3.proxy.wire.fields import Fields, Pair, answer_head, content_length, text
 from roar_proxy_s3.proxy.wire.outbound import Pausable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -55,7 +55,7 @@ class Connections:
     def __init__(self, ca_bundle: str | None) -> None:
         self._ca_bundle = ca_bundle
         self._idle: dict[Origin, list[Outbound]] = {}
-        self._proxies = urllib.request.getproxies_environment()
+        self._proxies = _proxies()
         self._trust: ssl.SSLContext | None = None
 
     async def exchange(
@@ -135,7 +135,7 @@ class Connections:
         at = urlsplit(proxy)
         if at.scheme != "http":
             raise OSError(f"roar's proxy uses HTTP proxies by http:// only, not {at.scheme}://")
-        _, connection = await loop.create_connection(Outbound, at.hostname, at.port or 80)
+        _, connection = await loop.create_connection(Outbound, at.hostname or "", at.port or 80)
         if trust is not None:
             await _tunnelled(connection, f"{host}:{port}", proxy)
             plain = connection.transport
@@ -146,14 +146,26 @@ class Connections:
 
     def _proxy(self, origin: Origin) -> str | None:
         found = self._proxies.get(origin.scheme)
-        if not found or urllib.request.proxy_bypass(origin.address[0]):
+        if not found:
             return None
-        return found
+        from urllib.request import proxy_bypass
+
+        return None if proxy_bypass(origin.address[0]) else found
 
     def _trusted(self) -> ssl.SSLContext:
         if self._trust is None:
             self._trust = ssl.create_default_context(cafile=self._ca_bundle)
         return self._trust
+
+
+def _proxies() -> dict[str, str]:
+    """The HTTP proxies that the environment names, by scheme."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    # Slow to import.
+    from urllib.request import getproxies_environment
+
+    return getproxies_environment()
 
 
 async def _exchanged(
