@@ -110,7 +110,9 @@ class Upload:
         import tempfile  # seldom needed, and slow to import
 
         left = _MOST_KEPT - sum(each.kept_bytes for each in self._guessed)
-        kept: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=os.fspath(self.folder))
+        kept: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - until it is certain
+            _IN_MEMORY, dir=os.fspath(self.folder)
+        )
         part = SentPart((number - 1) * self._lengths[min(self._lengths)], kept, left)
         self._uncertain[number] = part
         self._guessed.append(part)
