@@ -66,6 +66,29 @@ def test_objects_are_inputs_and_outputs_by_their_content(
     assert not list((enabled.root / ".roar" / "runs").glob("*"))
 
 
+PART = """
+import sys
+from botocore.session import get_session
+
+s3, (bucket, key) = get_session().create_client("s3"), sys.argv[1:]
+for part in ("bytes=10-19", "bytes=20-29", "bytes=-5"):
+    s3.get_object(Bucket=bucket, Key=key, Range=part)["Body"].read()
+"""
+
+
+def test_of_what_was_read_in_part_is_told_which_part(
+    enabled: ProjectUnderTest, bucket_on_moto: str
+) -> None:
+    enabled.write("script.py", PART)
+    result = enabled.run("python", "script.py", bucket_on_moto, KEY)
+    assert result.job is not None
+    [read] = objects(result.job, "inputs").values()
+    size = len(CONTENT)
+    assert (read["size"], read["hash"], read["hash_state"]) == (size, None, "unknown")
+    assert read["ranges"] == [[10, 30], [size - 5, size]]
+    assert "25 B of it was read" in enabled.roar("show").stdout
+
+
 OWN_KEYS = """
 import json, os, sys
 from botocore.session import get_session

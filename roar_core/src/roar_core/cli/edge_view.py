@@ -38,7 +38,7 @@ def edge_lines(
     lines = [
         f"{wording.pad(name, width)}  {wording.size(edge.size):>7}"
         f"  {output.style(wording.short_hash(edge.hash), 'dim')}{_origin(edge, steps)}"
-        f"{_members(edge)}{_REMARKS.get(edge.hash_state, '')}"
+        f"{_members(edge)}{_remark(edge)}"
         for name, edge in zip(names, shown, strict=True)
     ]
     if len(shown) < len(edges):
@@ -63,6 +63,19 @@ def _name(edge: Edge, project: Project) -> str:
 
 def _members(edge: Edge) -> str:
     return f"  {composite_words(edge.composite)}" if edge.composite else ""
+
+
+def _remark(edge: Edge) -> str:
+    words = read_words(edge)
+    if edge.kind == "object" and edge.hash_state == "unknown":
+        return f"  {words or 'not all of its bytes were seen'}"
+    return _REMARKS.get(edge.hash_state, "")
+
+
+def read_words(edge: Edge) -> str:
+    """`4.2 kB of it was read`, of an object that was not read whole; else nothing."""
+    read = sum(end - first for first, end in edge.ranges)
+    return f"{wording.size(read).strip()} of it was read" if edge.ranges else ""
 
 
 def _origin(edge: Edge, steps: Mapping[str, str]) -> str:

@@ -143,6 +143,11 @@ def versions_of_objects(db: sqlite3.Connection) -> None:
     )
 
 
+def ranges_of_objects(db: sqlite3.Connection) -> None:
+    """Of an object that was read in part it is kept which part."""
+    db.execute("ALTER TABLE object_version ADD COLUMN ranges TEXT")
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -154,6 +159,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     registrations,
     logs_and_labels_of_registries,
     versions_of_objects,
+    ranges_of_objects,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 
