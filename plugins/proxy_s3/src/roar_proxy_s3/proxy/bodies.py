@@ -27,6 +27,8 @@ class Body:
         self.length = request.length
         self.payload = ""
         self.keeps_frames = True
+        # Without frames it goes on as it comes.
+        self.is_handed_on = request.fields.get("x-amz-content-sha256") not in framing.MODES
         self._pieces = self._verbatim()
 
     def resign(self, admitted: Admitted) -> None:
@@ -36,6 +38,7 @@ class Body:
             return
         if payload not in framing.MODES:
             raise invalid(f"roar's proxy does not know bodies that are {payload[:64]!r}")
+        self.is_handed_on = False
         headers = self._request.fields
         said = headers.get("x-amz-decoded-content-length", "")
         if not (said.isascii() and said.isdigit()):
@@ -57,10 +60,27 @@ class Body:
             self._pieces = framing.encoded(plain, trailer)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        self._begin()
+        return self._pieces
+
+    async def hand_to(self, take: Callable[[bytes], bool]) -> None:
+        """Have `take` called with its pieces as they come; True: not before `go_on`."""
+        self._begin()
+
+        def seen(piece: bytes) -> bool:
+            self._see(piece)
+            return take(piece)
+
+        await self._request.hand_to(seen)
+
+    def go_on(self) -> None:
+        """There is room for more."""
+        self._request.go_on()
+
+    def _begin(self) -> None:
         if self.is_begun:
             raise unavailable("the store closed the connection; send the request again")
         self.is_begun = True
-        return self._pieces
 
     def stop(self) -> None:
         """Nobody wants the rest."""

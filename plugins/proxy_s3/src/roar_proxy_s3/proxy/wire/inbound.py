@@ -22,6 +22,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
+Take = Callable[[bytes], bool]
 Handler = Callable[["Request"], Awaitable[None]]
 
 
@@ -44,6 +45,7 @@ class Request:
         self._ahead, self._bytes_ahead = deque[bytes](), 0
         self._is_whole, self._is_cut = not self.has_body, False
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
         self._is_chunked = False
 
     @property
@@ -53,8 +55,7 @@ class Request:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body. It ends early once `stop` is called."""
-        if self.fields.get("expect").lower() == "100-continue" and not self._ahead:
-            self._connection.write(_CONTINUE)
+        self._ask_for_body()
         while True:
             while self._ahead:
                 piece = self._ahead.popleft()
@@ -64,11 +65,40 @@ class Request:
                 yield piece
             if self._is_whole or self._is_cut:
                 return
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            await self._more()
+
+    async def hand_to(self, take: Take) -> None:
+        """Have `take` called with the body's pieces, in the very moment in which they come.
+
+        It says whether it has enough for now: then none come before `go_on`. It ends as `pieces`.
+        """
+        self._ask_for_body()
+        is_enough = False
+        while self._ahead:
+            is_enough = take(self._ahead.popleft())
+        self._bytes_ahead, self._take = 0, take
+        if not is_enough:
+            self.go_on()
+        try:
+            while not (self._is_whole or self._is_cut):
+                await self._more()
+        finally:
+            self._take = None
+
+    def go_on(self) -> None:
+        """Have more of the body come."""
+        self._connection.read_on(self)
+
+    def _ask_for_body(self) -> None:
+        if self.fields.get("expect").lower() == "100-continue" and not self._ahead:
+            self._connection.write(_CONTINUE)
+
+    async def _more(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
 
     def stop(self) -> None:
-        """Have `pieces` end: nobody wants the rest."""
+        """Have the body end: nobody wants the rest."""
         self._is_cut = True
         self._wake()
 
@@ -124,6 +154,8 @@ class Request:
         """Take more of the body; whether there is enough of it for now."""
         if self._is_cut:
             return False
+        if self._take is not None:
+            return self._take(piece)
         self._ahead.append(piece)
         self._bytes_ahead += len(piece)
         self._wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import httptools
@@ -40,7 +41,10 @@ class Sink(Protocol):
 
 
 class Outbound(asyncio.Protocol):
-    """A connection. `is_reusable` once an answer was whole; `is_open` until either end closes."""
+    """A connection. `is_reusable` once an answer was whole; `is_open` until either end closes.
+
+    `room` is called when the store has taken most of what was written.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -48,6 +52,7 @@ class Outbound(asyncio.Protocol):
         self._sink: Sink | None = None
         self._over: asyncio.Future[None] | None = None
         self._drain: asyncio.Future[None] | None = None
+        self.room: Callable[[], None] | None = None
         self._is_full = self._is_bodiless = self._has_come = self._ends_with_connection = False
         self._is_paused = False
         self._left = 0
@@ -71,12 +76,9 @@ class Outbound(asyncio.Protocol):
             self._fail()
         return self._over
 
-    def write(self, piece: bytes) -> None:
-        """Send more of the request's body."""
+    def write(self, piece: bytes) -> bool:
+        """Send more of the request's body; whether that is enough until there is `room`."""
         self.transport.write(piece)
-
-    @property
-    def is_full(self) -> bool:
         return self._is_full
 
     async def drained(self) -> None:
@@ -150,6 +152,8 @@ class Outbound(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_full = False
+        if self.room is not None:
+            self.room()
         self._wake()
 
     # What the parser calls.

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -37,14 +37,24 @@ class Origin(NamedTuple):
 
 
 class Sent(Protocol):
-    """A request's body. `length` None: in chunks. `is_begun`: it cannot be sent again."""
+    """A request's body. `length` None: in chunks. `is_begun`: it cannot be sent again.
+
+    `is_handed_on`: it is sent as it comes, so that `hand_to` will do, which is faster.
+    """
 
     length: int | None
 
     @property
     def is_begun(self) -> bool: ...
 
+    @property
+    def is_handed_on(self) -> bool: ...
+
     def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def hand_to(self, take: Callable[[bytes], bool]) -> None: ...
+
+    def go_on(self) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -192,11 +202,15 @@ async def _exchanged(
 async def _sent(connection: Outbound, body: Sent, over: asyncio.Future[None]) -> bool:
     """Send a body; whether all of it was, before there was an answer."""
     is_chunked = body.length is None
+    if body.is_handed_on and not is_chunked:
+        connection.room = body.go_on
+        await body.hand_to(connection.write)
+        connection.room = None
+        return not over.done()
     async for piece in body:
         if over.done():
             return False
-        connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
-        if connection.is_full:
+        if connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece):
             await connection.drained()
     if over.done():
         return False
