@@ -346,19 +346,22 @@ class Inbound(asyncio.Protocol):
         elif request.is_read or self._is_lingering:
             self._transport.close()
         else:
-            self._is_lingering = True
             self._resume()
-            self._transport.write_eof()
-            self._loop.call_later(_LINGER_S, self._transport.close)
+            self._linger()
+
+    def _linger(self) -> None:
+        """Close once the client has: to close on what it still sends would take the answer away."""
+        self._is_lingering = True
+        self._transport.write_eof()
+        self._loop.call_later(_LINGER_S, self._transport.close)
 
     def _refuse(self, answer: bytes) -> None:
         """What is no HTTP is told so, and is not listened to any more."""
         if self._current is not None:
             self._transport.abort()
             return
-        self._is_lingering = True
         self._transport.write(answer)
-        self._transport.close()
+        self._linger()
 
     def _pause(self) -> None:
         if not self._is_paused:
