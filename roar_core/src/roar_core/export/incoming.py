@@ -176,6 +176,9 @@ class IncomingTask:
     task: str
     attempt: int
     where: str | None
+    role: Literal["task", "infrastructure"] = "task"
+    group: str = ""
+    declared: bool = False
 
 
 @attrs.frozen
@@ -208,6 +211,7 @@ class IncomingJob:
     trackers: tuple[IncomingTracker, ...]
     labels: dict[str, Any]
     task: IncomingTask | None = None
+    needs: tuple[str, ...] = ()
     raw: IncomingRaw | None = None
 
     def to_job(self, project: str, digests: Mapping[str, Mapping[str, str]]) -> Job:
