@@ -43,13 +43,8 @@ class SentPart:
         if self._kept is None:
             return
         self.kept_bytes += len(piece)
-        try:
-            if self.kept_bytes <= self._most:
-                self._kept.write(piece)
-                return
-        except OSError:  # a full disk is the user's to fill: this part does without
-            pass
-        self.forget()
+        if self.kept_bytes > self._most or not _is_written(self._kept, piece):
+            self.forget()
 
     def end(self) -> None:
         """There are no more."""
@@ -146,6 +141,15 @@ class Upload:
         """Keep nothing any longer."""
         for part in self._guessed:
             part.forget()
+
+
+def _is_written(kept: IO[bytes], piece: bytes) -> bool:
+    """Whether there was room: on a full disk, which is the user's to fill, there is none."""
+    try:
+        kept.write(piece)
+    except OSError:
+        return False
+    return True
 
 
 def _read(kept: IO[bytes]) -> Iterator[bytes]:
