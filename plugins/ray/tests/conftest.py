@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _runs_all():
-        terminalreporter.line("not run: Ray Data, Train and Tune, submitted jobs, nodes that die; `make test-all` runs them")
+        what = "Ray Data, Train and Tune, submitted jobs, nodes that die"
+        terminalreporter.line(f"not run: {what}; `make test-all` runs them")
 
 
 def _runs_all() -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import attrs
 
+from roar_core import locale_coercion
 from roar_core.config.layers import load
 from roar_core.fragment_format import from_json as from_json
 from roar_core.fragment_format import to_json as to_json
@@ -82,6 +83,7 @@ def observe(
     that cannot be executed has failed with exit code 126 or 127. Raises RefusedError before
     anything was started when there is no way to observe it: then run it without.
     """
+    locale_coercion.undo()
     project = Project(Path(attempt.project))
     config = load(project.root, project.roar_dir, os.environ, {**_SETTINGS, "run.tracer": tracer})
     chosen = choose_tracer(config.get("run.tracer"), config.get("run.fallback"), warn)

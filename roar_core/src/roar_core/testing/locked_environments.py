@@ -60,7 +60,7 @@ def _cache() -> Path:
 
 def _install(lock: Path, folder: Path) -> None:
     venv.create(folder, with_pip=True, symlinks=True)  # as `python -m venv` does
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q"]
+    pip = (str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q")
     done = subprocess.run(
         [*pip, "install", "--no-deps", "-r", str(lock)], capture_output=True, text=True, check=False
     )
