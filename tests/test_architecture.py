@@ -23,7 +23,7 @@ PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
 PUBLIC = (
     *("hookspecs", "model", "journal", "fragments", "identity", "redaction", "spelling"),
-    "transparency",
+    *("task_journal", "transparency", "python_startup"),
     *("errors", "testing"),
 )
 
@@ -32,13 +32,13 @@ PUBLIC = (
 LAYERS = (
     ("model", "errors", "version"),
     ("hookspecs", "http_client", "identity", "futex", "garbage", "locale_coercion", "spelling"),
-    ("progress",),
+    ("progress", "python_startup"),
     ("redaction", "transparency"),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
     ("run", "lineage", "registry", "transfer", "reproduce", "export", "scaffold", "promises"),
-    ("fragments",),
+    ("fragments", "task_journal"),
     ("cli",),
     ("__main__", "testing"),
 )
@@ -70,6 +70,8 @@ DOORS = {
 MAY_CATCH_ALL = {
     # bcc raises bare Exceptions and nothing else.
     ROOT / "plugins/tracer_ebpf/src/roar_tracer_ebpf/roard/programs.py",
+    # In the user's driver: what goes wrong on our side ends there.
+    ROOT / "plugins/ray/src/roar_ray/driver/faults.py",
     CORE / "plugins.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",
