@@ -70,12 +70,18 @@ DOORS = {
 MAY_CATCH_ALL = {
     # bcc raises bare Exceptions and nothing else.
     ROOT / "plugins/tracer_ebpf/src/roar_tracer_ebpf/roard/programs.py",
-    # In the user's driver: what goes wrong on our side ends there.
+    # In the user's driver and workers: what goes wrong on our side ends there.
     ROOT / "plugins/ray/src/roar_ray/driver/faults.py",
+    ROOT / "plugins/ray/src/roar_ray/hook/environment.py",
+    *(ROOT / "plugins/ray/src/roar_ray/agent").glob("*.py"),
     CORE / "plugins.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",
 }
+
+
+# In a worker these are a package of another name, so that they find each other by none.
+RENAMED = {ROOT / "plugins/ray/src/roar_ray" / name for name in ("agent", "hook")}
 
 
 class Import(NamedTuple):
@@ -107,6 +113,8 @@ def imports_of(source: Path) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
+            if node.level == 1 and source.parent in RENAMED:
+                continue
             assert node.level == 0, f"{source}:{node.lineno}: imports are absolute here"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:

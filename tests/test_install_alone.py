@@ -243,11 +243,18 @@ def prepares_a_workflow(environment: Environment) -> None:
 
 
 # Folder below plugins/ -> its own small, real proof.
+def knows_its_settings(environment: Environment) -> None:
+    """Ray itself is the user's program's, so alone it has nothing to do."""
+    shown = environment.roar("config", "get", "ray.capture")
+    assert (shown.returncode, shown.stdout) == (0, "auto\n"), shown.stderr
+
+
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
     "glaas": serves_a_registry,
     "osmo": prepares_a_workflow,
     "proxy_s3": moves_a_file_to_s3,
+    "ray": knows_its_settings,
     "tracer_preload": records_a_copy,
     "tracer_ptrace": records_a_copy,
     "tracer_ebpf": records_a_copy_where_bpf_is_to_be_had,

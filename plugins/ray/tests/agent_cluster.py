@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,9 +25,7 @@ HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 SOURCES = HERE.parent / "src"
 AGENT = SOURCES / "roar_ray" / "agent"
-LIBRARY = (
-    HERE.parents[1] / "tracer_preload/src/roar_tracer_preload/_native/libroar_preload.so"
-)
+LIBRARY = HERE.parents[1] / "tracer_preload/src/roar_tracer_preload/_native/libroar_preload.so"
 RUN = "0123456789abcdef0123456789abcdef"
 
 
@@ -67,7 +66,7 @@ class Cluster:
         journals.mkdir()
         added = {"RAY_ADDRESS": self.address, **(environ or {})}
         if capture is not None:
-            added |= _with_agent(journals, capture)
+            added |= _with_agent(folder, journals, capture)
         done = subprocess.run(
             [self.python, PROGRAMS / program, *arguments],
             env=self.environ | added,
@@ -81,7 +80,10 @@ class Cluster:
         return told_by(journals, printed, done.stderr)
 
 
-def _with_agent(journals: Path, capture: str) -> dict[str, str]:
+def _with_agent(folder: Path, journals: Path, capture: str) -> dict[str, str]:
+    # A driver's Python need have nothing of roar's: the same two packages, without roar_ray itself.
+    for package in ("agent", "hook"):
+        shutil.copytree(SOURCES / "roar_ray" / package, folder / "lead" / "roar_ray" / package)
     (journals / "nonce").write_text("here")
     settings = {
         "run": RUN,
@@ -96,7 +98,7 @@ def _with_agent(journals: Path, capture: str) -> dict[str, str]:
     return {
         "RAY_RUNTIME_ENV_HOOK": "agent_hook.add_agent",
         "AGENT_SETTINGS": json.dumps(settings),
-        "PYTHONPATH": f"{PROGRAMS}{os.pathsep}{SOURCES}",
+        "PYTHONPATH": f"{PROGRAMS}{os.pathsep}{folder / 'lead'}",
     }
 
 
@@ -120,7 +122,9 @@ def told_by(journals: Path, printed: Any = None, stderr: str = "") -> Told:
 def cluster(python: str) -> Iterator[Cluster]:
     """A cluster that is this caller's alone; it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))
+        }
         environ = kept | {
             "HOME": folder,  # where Ray keeps its token
             "RAY_AUTH_MODE": "token",
@@ -161,5 +165,3 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-

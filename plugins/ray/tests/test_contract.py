@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from roar_ray import roar_config_sections
-from roar_ray.backend import RayBackend
 
 from roar_core.hookspecs import ExecutionBackend, RunContext
 from roar_core.testing.backend import BackendContract
+from roar_ray import roar_config_sections
+from roar_ray.backend import RayBackend
 
 SCRIPT = """
 import ray
@@ -47,21 +48,28 @@ class TestRay(BackendContract):
         return lambda: RayBackend(settings())
 
     @pytest.fixture
-    def reported(self, run: RunContext, ray_python: str, tmp_path: Path) -> int:
-        """Two tasks, one of them in two attempts; and the worker or two in which they ran."""
-        (run.cwd / "script.py").write_text(SCRIPT)
-        environ = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_"))},
-            "HOME": str(tmp_path),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_raylet_start_wait_time_s": "180",
-        }
-        environ |= RayBackend(settings()).adopt(run, environ)
-        done = subprocess.run(
-            [ray_python, "script.py"], cwd=run.cwd, env=environ, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+    def reported(self, run: RunContext, reports: Path) -> int:
+        """Two tasks, one of them in two attempts; and the workers in which they ran."""
+        shutil.copytree(reports, run.folder, dirs_exist_ok=True)
         return 2 + len(list((run.folder / "journals").glob("*.jnl")))
+
+
+@pytest.fixture(scope="module")
+def reports(ray_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that a real Ray has reported to; it takes seconds, so once for all."""
+    folder, project = tmp_path_factory.mktemp("folder"), tmp_path_factory.mktemp("project")
+    (project / "script.py").write_text(SCRIPT)
+    run = RunContext("ab" * 16, (ray_python, "script.py"), project, project, folder)
+    environ = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_"))},
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": "180",
+    }
+    environ |= RayBackend(settings()).adopt(run, environ)
+    done = subprocess.run(run.command, cwd=project, env=environ, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.mark.parametrize(

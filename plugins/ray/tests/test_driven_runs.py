@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,7 +61,8 @@ def shown(project: ProjectUnderTest, task: Any) -> tuple[list[str], list[str]]:
     """What a task read and wrote, each with the first digits of its hash."""
     job = project.json("show", task["uid"])
     return tuple(  # type: ignore[return-value]
-        sorted(edge["relative"] for edge in job[side] if edge["hash"]) for side in ("inputs", "outputs")
+        sorted(edge["relative"] for edge in job[side] if edge["hash"])
+        for side in ("inputs", "outputs")
     )
 
 
@@ -73,7 +72,8 @@ def expect_plain(project: ProjectUnderTest, result: Result) -> None:
     assert json.loads(result.stdout.splitlines()[-1]) == [[13, "1"], {}, []]
     job = result.job
     assert job is not None
-    assert job["coverage"] == {"state": "complete", "reasons": []}, result.stderr
+    # Ray's own servers may take a while to go.
+    assert {each["code"] for each in job["coverage"]["reasons"]} <= {"outlived"}, result.stderr
     assert result.reads == {"script.py"}
     assert result.writes == {"total.txt"}
     tasks = tasks_of(job)
@@ -89,10 +89,9 @@ def expect_plain(project: ProjectUnderTest, result: Result) -> None:
     assert shown(project, tasks["Counter.add"][0]) == ([], ["counted.txt"])
     squares = {each["uid"] for each in tasks["square"]}
     total = project.json("show", tasks["total"][0]["uid"])
-    assert {each["producer"] for each in total["results"]} == squares
-    assert {each["producer"] for each in job["results"]} == {
-        tasks["total"][0]["uid"], tasks["Counter.add"][0]["uid"],
-    }  # fmt: skip
+    assert {each["job"] for each in total["needs"]} == squares
+    fetched = {tasks["total"][0]["uid"], tasks["Counter.add"][0]["uid"]}
+    assert {each["job"] for each in job["needs"]} == fetched
     assert not list((project.root / ".roar" / "runs").glob("*"))
 
 
@@ -105,7 +104,9 @@ def test_a_driver_that_starts_a_cluster(
 
 
 def test_a_driver_without_ray_is_left_alone(project: ProjectUnderTest) -> None:
-    project.write("script.py", "import importlib.util, sys\nprint(importlib.util.find_spec('ray'))\n")
+    project.write(
+        "script.py", "import importlib.util, sys\nprint(importlib.util.find_spec('ray'))\n"
+    )
     result = project.run("python", "-S", "script.py")
     assert (result.exit_code, result.stdout) == (0, "None\n"), result.stderr
     assert result.job is not None

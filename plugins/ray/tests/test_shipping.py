@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from roar_core.journal import Record, open_existing
 from roar_ray.agent import records
 from roar_ray.agent.journal import Journal
 from roar_ray.agent.reading import Reading, gapless
 from roar_ray.agent.shipping import Shipping
 from roar_ray.driver import fetching
-
-from roar_core.journal import Record, open_existing
 
 RUN = "ab" * 16
 
@@ -90,9 +90,10 @@ def test_the_same_pieces_twice_and_backwards_are_the_same_journal(
     for offset, data in [*reversed(pieces), *pieces]:
         fetching.lay_down(str(tmp_path), "node", "worker.1", offset, data)
     assert fetched(tmp_path) == open_existing(path).records
-    assert open_existing(
-        fetching.journal_path(str(tmp_path), "node", "worker.1")
-    ).unreadable_bytes == 0
+    assert (
+        open_existing(fetching.journal_path(str(tmp_path), "node", "worker.1")).unreadable_bytes
+        == 0
+    )
 
 
 def test_room_that_is_not_filled_yet_is_looked_at_again(

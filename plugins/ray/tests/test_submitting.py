@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from roar_ray.driver import carrying, submitting
 from roar_ray.driver.faults import Faults
 from roar_ray.driver.told import Told

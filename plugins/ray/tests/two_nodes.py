@@ -40,19 +40,27 @@ class TwoNodes:
 
 
 @contextmanager
-def two_nodes(python: str, hidden: Path, *, dashboard: bool = False) -> Iterator[TwoNodes]:
-    """The cluster; it is gone afterwards. Needs root, for the mount namespace."""
+def two_nodes(python: str, project: Path, *, dashboard: bool = False) -> Iterator[TwoNodes]:
+    """The cluster, whose workers work in `project`; it is gone afterwards.
+
+    The second node does not see `.roar` there. Needs root, for the mount namespace.
+    """
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))
+        }
         environ = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
         (folder / "token").write_text(secrets.token_hex(32))
         local, temporary = folder / "local", folder / "tmp"
         local.mkdir()
         temporary.mkdir()
         port, web = free_port(), free_port()
-        whole = {**kept, **environ, **_PATIENT, "RAY_USAGE_STATS_ENABLED": "0"}
-        ray = str(Path(python).parent / "ray")
+        programs = Path(python).parent
+        # What an entrypoint calls `python` is the nodes' own.
+        path = {"PATH": f"{programs}:{kept.get('PATH', os.defpath)}"}
+        whole = {**kept, **environ, **_PATIENT, **path, "RAY_USAGE_STATS_ENABLED": "0"}
+        ray = str(programs / "ray")
         first = (
             *(ray, "start", "--head", "--block", "--num-cpus=1", f"--port={port}"),
             *(f"--temp-dir={folder}/t", f"--include-dashboard={str(dashboard).lower()}"),
@@ -62,13 +70,14 @@ def two_nodes(python: str, hidden: Path, *, dashboard: bool = False) -> Iterator
             *("unshare", "--mount", "sh", "-c"),
             'mount -t tmpfs none "$1" && mount -t tmpfs none "$2" && echo 2 > "$2/in" && shift 2 '
             '&& exec "$@"',
-            *("sh", str(hidden), str(local), ray, "start", "--block", "--num-cpus=1"),
+            *("sh", str(project / ".roar"), str(local), ray, "start", "--block", "--num-cpus=1"),
             *(f"--address=127.0.0.1:{port}", '--resources={"second": 8}'),
         )
         started: list[subprocess.Popen[bytes]] = []
         try:
-            _start(started, first, whole, folder / "first.log")
-            _start(started, second, {**whole, "TMPDIR": str(temporary)}, folder / "second.log")
+            _start(started, first, project, whole, folder / "first.log")
+            there = {**whole, "TMPDIR": str(temporary)}
+            _start(started, second, project, there, folder / "second.log")
             yield TwoNodes(
                 f"127.0.0.1:{port}", environ, local, f"http://127.0.0.1:{web}", started[1]
             )
@@ -80,12 +89,13 @@ def two_nodes(python: str, hidden: Path, *, dashboard: bool = False) -> Iterator
 def _start(
     started: list[subprocess.Popen[bytes]],
     argv: tuple[str, ...],
+    project: Path,
     environ: dict[str, str],
     log: Path,
 ) -> None:
     with log.open("w") as out:
         process = subprocess.Popen(
-            argv, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            argv, cwd=project, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             start_new_session=True,
         )  # fmt: skip
     started.append(process)

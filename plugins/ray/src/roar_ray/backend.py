@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from roar_core.hookspecs import BackendPlan, Match, RunContext
-from roar_core.python_startup import lead
+from roar_core.python_startup import copied, lead
 
 if TYPE_CHECKING:
     from roar_core.model.fragment import TaskCoverage, TaskFragment
@@ -60,7 +59,7 @@ class RayBackend:
         carried.mkdir()
         (carried / "__init__.py").touch()
         for name in _CARRIED:
-            shutil.copytree(_PACKAGE / name, carried / name, ignore=_NO_BYTECODE)
+            copied(_PACKAGE / name, carried / name)
         nonce = secrets.token_hex(16)
         journals = run.folder / report.JOURNALS
         journals.mkdir(mode=0o700)
@@ -107,9 +106,6 @@ class RayBackend:
 
     def finalise(self, run: RunContext) -> None:
         """All there is lies in the run's folder, which roar deletes; the drivers let go of more."""
-
-
-_NO_BYTECODE = shutil.ignore_patterns("__pycache__")
 
 
 def _is_ray_s_own(path: PurePath) -> bool:

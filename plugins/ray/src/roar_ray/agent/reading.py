@@ -162,4 +162,4 @@ def _is_record(data: bytes, position: int, base: int) -> bool:
     if position + _HEAD.size > len(data):
         return False
     _, size, check, kind, prints, texts, pid, *_ = _HEAD.unpack_from(data, position)
-    return check == records.check(base + position, size, kind, prints, texts, pid)
+    return bool(check == records.check(base + position, size, kind, prints, texts, pid))

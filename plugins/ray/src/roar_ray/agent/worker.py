@@ -7,7 +7,6 @@ import os
 import platform
 import socket
 import sys
-import time
 
 from . import capture, forks, frames, loops, records, seams, shipping, threads, trouble
 from .attempts import Attempts
@@ -101,5 +100,5 @@ def _about(
         "missing": missing,
         "python": platform.python_version(),
         "executable": sys.executable,
-        "clock_ns": time.time_ns() - time.monotonic_ns(),
+        "prefixes": [sys.prefix, sys.base_prefix],
     }

@@ -43,7 +43,7 @@ class Unsaid(logging.Filter):
 def _uri_of(package: str) -> str:
     """What Ray will call it; empty where this Ray does not tell before it has."""
     try:
-        from ray._private.runtime_env.packaging import (  # type: ignore[import-not-found]
+        from ray._private.runtime_env.packaging import (
             get_uri_for_directory,
         )
 

@@ -83,17 +83,22 @@ class Connection:
 
     def _sweep(self) -> None:
         """Ask the nodes that had work, or may have had: those of whose tasks nothing is known."""
-        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
         worked = {*self._document.get("nodes", ()), *_senders(self._told.folder)}
         if "nodes" not in self._document:
-            worked |= alive
+            worked |= self._alive()
+        # What shares this machine has left its journals in the run's folder, and sends nothing.
         elsewhere = worked - {self._node} | (_senders(self._told.folder) & {self._node})
-        self._document["lost_nodes"] = sorted(elsewhere - alive)
-        if elsewhere & alive:
+        asked = sorted(elsewhere & self._alive())
+        silent: list[str] = []
+        if asked:
             where = (self._told.run, self._told.folder, self._told.sweep_s)
-            outcome = sweeping.sweep(self._ray, sorted(elsewhere & alive), *where)
-            self._document["silent_nodes"] = outcome.silent
-            self._document["sweeps"] = outcome.tasks
+            silent, self._document["sweeps"] = sweeping.sweep(self._ray, asked, *where)
+        alive = self._alive()
+        self._document["lost_nodes"] = sorted(elsewhere - alive)
+        self._document["silent_nodes"] = sorted(alive.intersection(silent))
+
+    def _alive(self) -> set[str]:
+        return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
 
     def _write(self) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)

@@ -23,7 +23,7 @@ def tasks(ray: Any, job: str) -> dict[str, str] | None:
     ask = getattr(ray._private.state.state, "_get_all_task_events", None)
     if ask is None:
         return None
-    from ray.core.generated import common_pb2  # type: ignore[import-not-found]
+    from ray.core.generated import common_pb2
 
     running = common_pb2.TaskStatus.Value("RUNNING")
     driver = common_pb2.TaskType.Value("DRIVER_TASK")

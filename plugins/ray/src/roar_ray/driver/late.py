@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _status(document: dict[str, Any]) -> str:
-    from ray.job_submission import JobSubmissionClient  # type: ignore[import-not-found]
+    from ray.job_submission import JobSubmissionClient
 
     client = JobSubmissionClient(document["address"])
     return str(client.get_job_status(document["submission"]).value)
@@ -59,7 +59,7 @@ def _authenticate(document: dict[str, Any]) -> None:
         os.environ["RAY_AUTH_MODE"] = document["auth_mode"]
         return
     try:
-        from ray._private.authentication.authentication_token_setup import (  # type: ignore[import-not-found]
+        from ray._private.authentication.authentication_token_setup import (
             maybe_enable_token_auth_if_token_available,
         )
     except ImportError:  # a Ray that knows no tokens

@@ -28,9 +28,7 @@ class Outcome(NamedTuple):
     tasks: list[str]
 
 
-def sweep(
-    ray: Any, nodes: Iterable[str], run: str, folder: str, within_s: float
-) -> Outcome:
+def sweep(ray: Any, nodes: Iterable[str], run: str, folder: str, within_s: float) -> Outcome:
     """Bring in what these nodes hold back.
 
     `nodes` are ids in hex, `folder` is the run's. Waits at most `within_s` for all of them.

@@ -1,9 +1,6 @@
-"""What runs in the driver's Python: the runtime environment that brings the agent into workers.
+"""The runtime environment that brings the agent into workers, made in the driver's Python.
 
-    RAY_RUNTIME_ENV_HOOK=<this package>.add_agent
-
-Ray calls the hook with what `ray.init` and `ray job submit` were given together, so that nothing is
-merged with it any more. Standard library only: the driver's interpreter need not have roar.
+Standard library only: the driver's interpreter need not have roar. It is given what the user's own
+hook (RAY_RUNTIME_ENV_HOOK) has made of what they gave to `ray.init` and `ray job submit`, so that
+nothing is merged with it any more.
 """
-
-from .environment import add_agent as add_agent

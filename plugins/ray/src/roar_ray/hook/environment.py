@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import json
-import os
-
-from .setup import Setup, sources_of
+from .setup import Setup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
-SETTINGS = "ROAR_RAY"
 _HOOK_OF_RAY = "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR"
 WAITING = "4:wait"
-
-
-def add_agent(runtime_env: Any) -> Any:
-    """The user's runtime environment, after the user's own hook, and ours in addition.
-
-    What goes wrong with ours leaves theirs as it is. The user's hook may raise, as without us.
-    """
-    settings = _settings(os.environ)
-    theirs = settings.get("hook") if settings else None
-    if theirs:
-        runtime_env = _named(theirs)(runtime_env)
-    if not settings:
-        return runtime_env
-    try:
-        return with_agent(runtime_env, settings, sources_of(settings["agent"]))
-    except Exception:  # noqa: BLE001 - then workers say nothing, which the record shows
-        return runtime_env
 
 
 def with_agent(
@@ -43,6 +21,8 @@ def with_agent(
     variables = dict(added.get("env_vars") or {})
     inherited = variables.pop(_HOOK_OF_RAY, None)
     hook = added.get("worker_process_setup_hook")
+    if not (hook is None or callable(hook) or isinstance(hook, str)):
+        return added  # Ray says so in words of its own
     # A hook of the whole submission comes as its key, with its name, if any, beside it.
     setup = Setup(settings, sources, hook if inherited is None else None, inherited, _name_of(hook))
     added["worker_process_setup_hook"] = setup
@@ -58,19 +38,6 @@ def _variables(theirs: Mapping[str, str], settings: Mapping[str, Any]) -> dict[s
         ours["LD_PRELOAD"] = f"{library}:{theirs.get('LD_PRELOAD', '${LD_PRELOAD}')}"
     ours["ROAR_TRACE"] = WAITING
     return ours
-
-
-def _settings(environ: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        found = json.loads(environ.get(SETTINGS, "{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _named(name: str) -> Callable[..., Any]:
-    module, _, attribute = name.rpartition(".")
-    return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
 
 
 def _name_of(hook: Any) -> str:

@@ -17,7 +17,7 @@ _WAITING = "4:wait"
 def start(folder: str) -> None:
     """`folder` holds this module, and the package `roar_ray` beside it."""
     # Since Python 3.10, and what it was started with: sys.argv is not there yet.
-    words = getattr(sys, "orig_argv", ())
+    words: list[str] = getattr(sys, "orig_argv", [])
     if any(word.endswith(_WORKER) for word in words):
         _enter_library(folder, words)
         return
