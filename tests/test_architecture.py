@@ -22,7 +22,7 @@ PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
 PUBLIC = (
-    *("hookspecs", "model", "journal", "fragments", "identity", "redaction", "spelling"),
+    *("hookspecs", "model", "journal", "fragments", "reports", "identity", "redaction", "spelling"),
     "transparency",
     *("errors", "testing"),
 )
@@ -38,6 +38,7 @@ LAYERS = (
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
     ("run", "lineage", "registry", "transfer", "reproduce", "export", "scaffold", "promises"),
     ("fragments",),
+    ("reports",),
     ("cli",),
     ("__main__", "testing"),
 )
@@ -70,6 +71,7 @@ MAY_CATCH_ALL = {
     # bcc raises bare Exceptions and nothing else.
     ROOT / "plugins/tracer_ebpf/src/roar_tracer_ebpf/roard/programs.py",
     CORE / "plugins.py",
+    CORE / "reports.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",
 }
