@@ -23,32 +23,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
-import attrs
-
 from roar_core.errors import RoarError
-from roar_core.fragments import (
-    Attempt,
-    Tell,
-    from_json,
-    is_running,
-    observing,
-    recover,
-    to_json,
-)
-from roar_core.model.coverage import CoverageReason
-from roar_core.model.fragment import TaskCoverage, TaskFragment
-from roar_core.run.relay import Ended, SignalRelay, die_like
-from roar_core.run.spawn import CannotStartError, find_program, start
 
-IsOver = Callable[[Attempt], bool]
+if TYPE_CHECKING:
+    # A platform's client imports this module to say what it has submitted, inside of a run.
+    from roar_core.fragments import Attempt
+    from roar_core.model.fragment import TaskCoverage, TaskFragment
+    from roar_core.run.relay import Ended
 
-
-def _never(_: Attempt) -> bool:
-    """What a platform says that cannot be asked."""
-    return False
+Tell = Callable[[str], None]
+IsOver = Callable[[str], bool]
 
 
 def _on_stderr(sentence: str) -> None:
@@ -59,17 +46,22 @@ def _on_stderr(sentence: str) -> None:
 class Reports:
     """The attempts that report into `folder`, which is made when it is missing.
 
-    `is_over` says whether the platform knows an attempt's processes to be gone. It is asked about
-    attempts that have not told how they ended; on this machine, locks and /proc say it too.
+    `is_over(task)` says whether the platform knows that nothing of a task waits or runs any more.
+    It decides about attempts that have not told how they ended, and about what was expected; on
+    this machine, locks and /proc tell of attempts too. What it raises, all of these raise.
     """
 
-    def __init__(self, folder: Path, is_over: IsOver = _never) -> None:
+    def __init__(self, folder: Path, is_over: IsOver | None = None) -> None:
         self._expected = folder / "expected"
         self._attempts = folder / "attempts"
         self._is_over = is_over
 
     def expect(self, task: str) -> None:
-        """Let roar know that there is such a task, whatever becomes of it."""
+        """Let roar know that there is such a task, whatever becomes of it.
+
+        A platform may know no more of it than how its name begins: `7` is met by `7.batch.0` and by
+        all elements of an array, `7_1.batch.0` …; `is_over` then says when these are all.
+        """
         self._expected.mkdir(parents=True, exist_ok=True)
         (self._expected / quote(task, safe="")).touch()
 
@@ -80,6 +72,10 @@ class Reports:
         command's exit code, or dies of the signal that it died of: whatever goes wrong in observing
         it. A command that cannot be observed runs all the same, and its fragment says why.
         """
+        import attrs
+
+        from roar_core.run.relay import die_like
+
         attempt = attrs.evolve(attempt, where=attempt.where or platform.node())
         try:
             begun = self._begin(attempt)
@@ -90,6 +86,8 @@ class Reports:
 
     def fragments(self) -> Iterator[TaskFragment]:
         """What came of every attempt; those whose observer was killed are recovered first."""
+        from roar_core.fragments import from_json
+
         for begun in self._begun():
             if not begun.fragment.exists():
                 self._recover(begun)
@@ -97,18 +95,27 @@ class Reports:
                 yield from_json(begun.fragment.read_bytes())
 
     def coverage(self) -> TaskCoverage:
-        """How many tasks there are; final when all that are known have told how they ended."""
+        """How many tasks there are; final when nothing more can come of any."""
+        from roar_core.model.coverage import CoverageReason
+        from roar_core.model.fragment import TaskCoverage
+
         begun = list(self._begun())
         left = [each for each in begun if not each.fragment.exists()]
-        expected = {unquote(name) for name in _names(self._expected)}
         tasks = {each.task for each in begun}
+        expected = {unquote(name) for name in _names(self._expected)}
+        unmet = {each for each in expected if not any(_is_met(each, task) for task in tasks)}
+        ask = self._is_over
+        waiting = unmet if ask is None else {each for each in expected if not ask(each)}
         words = "attempts still running, or out of reach"
         reasons = (CoverageReason("tasks", len(left), words),) if left else ()
-        is_final = not left and expected <= tasks
-        return TaskCoverage(len(tasks | expected), is_final=is_final, reasons=reasons)
+        return TaskCoverage(
+            len(tasks) + len(unmet), is_final=not left and not waiting, reasons=reasons
+        )
 
     def _begin(self, attempt: Attempt) -> _Begun:
         """Make an attempt's folder, which is seen once this process holds it."""
+        import attrs
+
         name = f"{attempt.number}.{quote(attempt.task, safe='')}"
         hidden, begun = _Begun(self._attempts / f".{name}"), _Begun(self._attempts / name)
         hidden.folder.mkdir(parents=True)
@@ -124,10 +131,12 @@ class Reports:
 
     def _recover(self, begun: _Begun) -> None:
         """Write the fragment of an attempt whose observer was killed and whose command is gone."""
+        from roar_core.fragments import Attempt, is_running, recover
+
         told = json.loads(begun.attempt.read_bytes())
         cwd = Path(told.pop("cwd"))
         attempt = Attempt(**told | {"command": tuple(told["command"])})
-        if not self._is_over(attempt):
+        if self._is_over is None or not self._is_over(attempt.task):
             if attempt.where != platform.node() or is_running(begun.journal):
                 return
             descriptor = _lock(begun.attempt)
@@ -161,10 +170,14 @@ class _Begun(NamedTuple):
 
     def deliver(self, fragment: TaskFragment) -> None:
         """Put a fragment where no crash can take it."""
+        from roar_core.fragments import to_json
+
         _write_whole(self.fragment, to_json(fragment))
 
 
 def _observed(attempt: Attempt, begun: _Begun, tracer: str, warn: Tell) -> Ended:
+    from roar_core.fragments import observing
+
     try:
         with observing(attempt, begun.journal, begun.deliver, tracer=tracer, warn=warn) as observed:
             _tell(observed.record, warn)
@@ -189,6 +202,9 @@ def _tell(tell: Callable[[], object], warn: Tell) -> None:
 
 def _unobserved(attempt: Attempt, warn: Tell) -> Ended:
     """Run a command and do no more."""
+    from roar_core.run.relay import Ended, SignalRelay
+    from roar_core.run.spawn import CannotStartError, find_program, start
+
     argv = [os.fsencode(word) for word in attempt.command]
     try:
         program = find_program(attempt.command[0], os.environ.get("PATH"))
@@ -200,6 +216,9 @@ def _unobserved(attempt: Attempt, warn: Tell) -> Ended:
 
 
 def _unseen(attempt: Attempt, started_at_ns: int, ended: Ended, reason: str) -> TaskFragment:
+    from roar_core.model.coverage import CoverageReason
+    from roar_core.model.fragment import TaskFragment
+
     return TaskFragment(
         task=attempt.task,
         name=attempt.name or Path(attempt.command[0]).name,
@@ -214,6 +233,12 @@ def _unseen(attempt: Attempt, started_at_ns: int, ended: Ended, reason: str) -> 
         signal=ended.signal,
         coverage=(CoverageReason("untraced", 1, reason),),
     )
+
+
+def _is_met(expected: str, task: str) -> bool:
+    """Whether `task` is what was expected, or a part of it."""
+    rest = task.removeprefix(expected)
+    return not rest or (rest != task and not rest[0].isalnum())
 
 
 def _lock(path: Path) -> int | None:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
-from roar_core.hookspecs import BackendPlan, ExecutionBackend, Match, PluginConfig, RunContext
-from roar_core.hookspecs import hookimpl
-from roar_core.model.coverage import CoverageReason
+from roar_backend_slurm.client import US
+from roar_core.hookspecs import BackendPlan, ExecutionBackend, Match, RunContext, hookimpl
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 
-if TYPE_CHECKING:
-    from roar_core.reports import Reports
-
 CLIENTS = ("srun", "sbatch")
-REPORT = "ROAR_SLURM_REPORT"
-PROJECT = "ROAR_SLURM_PROJECT"
-US = (sys.executable, "-m", "roar_backend_slurm")
 
 
 class SlurmBackend:
@@ -37,60 +30,51 @@ class SlurmBackend:
         return Match(100, client) if client in CLIENTS else None
 
     def plan(self, run: RunContext, environ: Mapping[str, str]) -> BackendPlan:
-        return BackendPlan((*US, *run.command), {**environ, **self.adopt(run, environ)})
+        ours = (*US, str(run.folder), str(run.project))
+        return BackendPlan((*ours, *run.command), {**environ, **self.adopt(run, environ)})
 
     def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
         search = environ.get("PATH", os.defpath)
         if shutil.which("srun", path=search) is None:
-            return {}  # no Slurm here
-        ours = run.folder / "bin"
-        ours.mkdir(exist_ok=True)
+            return {}  # nothing inside can find a client either
+        (front := run.folder / "bin").mkdir(exist_ok=True)
         for client in CLIENTS:
-            (ours / client).write_text(f'#!/bin/sh\nexec {shlex.join((*US, client))} "$@"\n')
-            (ours / client).chmod(0o755)
-        path = f"{ours}{os.pathsep}{search}"
-        return {"PATH": path, REPORT: str(run.folder), PROJECT: str(run.project)}
+            ours = shlex.join((*US, str(run.folder), str(run.project), client))
+            (front / client).write_text(f'#!/bin/sh\nexec {ours} "$@"\n')
+            (front / client).chmod(0o755)
+        return {"PATH": f"{front}{os.pathsep}{search}"}
 
     def claims(self, run: RunContext, path: PurePath) -> bool:
-        return path.name == "slurm_script"  # a node's copy of a batch script
+        ours = Path(__file__).parent
+        return path.name == "slurm_script" or path.parent == ours  # a node's copy of a batch script
 
-    def collect(self, run: RunContext) -> Iterator[TaskFragment]:
-        return _reports(run).fragments()
+    def collect(self, run: RunContext) -> Iterable[TaskFragment]:
+        from roar_core.reports import Reports
+
+        return Reports(run.folder, is_over()).fragments()
 
     def coverage(self, run: RunContext) -> TaskCoverage:
-        found = _reports(run)
-        told, begun = found.coverage(), {_job(task) for task in found.tasks()}
-        submitted = {path.name for path in run.folder.glob("submitted/*")}
-        waiting = len(submitted & _queued()) if submitted else 0
-        words = "jobs that Slurm has not done with"
-        return TaskCoverage(
-            (told.known or 0) + len(submitted - begun),
-            is_final=told.is_final and not waiting,
-            reasons=(*told.reasons, *([CoverageReason("tasks", waiting, words)] if waiting else [])),
-        )
+        from roar_core.reports import Reports
+
+        return Reports(run.folder, is_over()).coverage()
 
     def finalise(self, run: RunContext) -> None:
         """All there is lies in the run's folder, which roar deletes."""
 
 
 @hookimpl
-def roar_backends(config: PluginConfig) -> list[ExecutionBackend]:
+def roar_backends() -> list[ExecutionBackend]:
     """Offer the backend."""
     return [SlurmBackend()]
 
 
-def _reports(run: RunContext) -> Reports:
-    from roar_core.reports import Reports
+def is_over() -> Callable[[str], bool]:
+    """Whether Slurm has done with a task's job; it raises when Slurm does not answer."""
 
-    return Reports(run.folder, lambda attempt: _job(attempt.task) not in _queued())
+    @cache
+    def queued() -> set[str]:
+        squeue = ("squeue", "--me", "--noheader", "--format=%F")  # an array by its first id
+        done = subprocess.run(squeue, capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
 
-
-def _queued() -> set[str]:
-    """The jobs that wait or run, each array once; raises when Slurm does not answer."""
-    squeue = ["squeue", "--me", "--noheader", "--format=%F"]
-    return set(subprocess.run(squeue, capture_output=True, text=True, check=True).stdout.split())
-
-
-def _job(task: str) -> str:
-    """The job that a task belongs to, without its place in an array: `7` of `7_1.batch.0`."""
-    return task.partition(".")[0].partition("_")[0]
+    return lambda task: re.split("[._]", task)[0] not in queued()
