@@ -224,10 +224,24 @@ def says_which_extra_a_scheme_needs(environment: Environment) -> None:
 
 
 # Folder below plugins/ -> its own small, real proof.
+def tells_ranks_apart(environment: Environment) -> None:
+    environment.install("roar-tracer-preload")
+    told = "RANK=0 LOCAL_WORLD_SIZE=1 TORCHELASTIC_RESTART_COUNT=0"
+    wait = "until grep -q . .roar/runs/*/backend-torchrun/processes; do sleep 0.01; done"
+    launcher = environment.project / "torchrun"
+    launcher.write_text(f"#!/bin/sh\n{told} sh -c '{wait}; echo > out'\n")
+    launcher.chmod(0o755)
+    done = environment.roar("run", "./torchrun")
+    assert done.returncode == 0, done.stderr
+    [group] = environment.json("show")["tasks"]
+    assert [task["task"]["task"] for task in group["jobs"]] == ["rank 0"]
+
+
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
     "glaas": serves_a_registry,
     "proxy_s3": moves_a_file_to_s3,
+    "torchrun": tells_ranks_apart,
     "tracer_preload": records_a_copy,
     "tracer_ptrace": records_a_copy,
     "tracer_ebpf": records_a_copy_where_bpf_is_to_be_had,

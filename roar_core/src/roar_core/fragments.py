@@ -89,7 +89,7 @@ def observe(
         return observed.record()
 
 
-class Observed(NamedTuple):
+class _Observed(NamedTuple):
     """An attempt whose command has ended, so that nothing of ours may change how."""
 
     ended: Ended
@@ -99,7 +99,7 @@ class Observed(NamedTuple):
 @contextmanager
 def observing(
     attempt: Attempt, journal: Path, deliver: Deliver, *, tracer: str, warn: Tell
-) -> Iterator[Observed]:
+) -> Iterator[_Observed]:
     """`observe` for who must know how the command ended whatever becomes of its record."""
     project = Project(Path(attempt.project))
     config = load(project.root, project.roar_dir, os.environ, {**_SETTINGS, "run.tracer": tracer})
@@ -112,7 +112,7 @@ def observing(
     except CannotStartError as error:
         warn(str(error))
         begun.complete_unstarted(error.exit_code)
-        yield Observed(Ended(error.exit_code << 8), lambda: kept.fragment)
+        yield _Observed(Ended(error.exit_code << 8), lambda: kept.fragment)
         return
     planned = Planned(program, attempt.command, for_commands(os.environ))
     with make_journal(journal, job, chosen, config) as opened:
@@ -123,14 +123,14 @@ def observing(
                 started, ended, ended_at = execution.carry_out(relay)
             except CannotStartError as error:
                 warn(str(error))
-                yield Observed(Ended(error.exit_code << 8), lambda: kept.fragment)
+                yield _Observed(Ended(error.exit_code << 8), lambda: kept.fragment)
                 return
 
         def record() -> TaskFragment:
             execution.record(ended, ended_at - started, Beside())
             return kept.fragment
 
-        yield Observed(ended, record)
+        yield _Observed(ended, record)
 
 
 def is_running(journal: Path) -> bool:

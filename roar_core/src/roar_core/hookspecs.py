@@ -69,7 +69,8 @@ class TracerAbilities:
 
     `holds_writers`: can make a process wait before it changes a file the run has read, until roar
     has its digest. The `sees_*` flags say whether such programs are observed rather than reported
-    as a gap.
+    as a gap. `tells_again`: to a journal without a table it tells of a file whenever it is opened,
+    not once a run.
     """
 
     holds_writers: bool = True
@@ -79,6 +80,7 @@ class TracerAbilities:
     sees_io_uring: bool = True
     sees_foreign_abi: bool = True
     needs_privileges: bool = False
+    tells_again: bool = True
     cost: str = ""
 
 

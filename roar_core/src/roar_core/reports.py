@@ -65,17 +65,19 @@ class Reports:
         self._expected.mkdir(parents=True, exist_ok=True)
         (self._expected / quote(task, safe="")).touch()
 
-    def run(self, attempt: Attempt, *, tracer: str = "auto", warn: Tell = _on_stderr) -> int:
+    def run(self, attempt: Attempt, *, tracer: str = "auto", warn: Tell | None = None) -> int:
         """Run an attempt's command in this process's place, and leave its fragment here.
 
         Call it in the main thread of a process of its own, as `fragments.observe`. Returns the
         command's exit code, or dies of the signal that it died of: whatever goes wrong in observing
-        it. A command that cannot be observed runs all the same, and its fragment says why.
+        it. A command that cannot be observed runs all the same, and its fragment says why. `warn`
+        gets sentences, which go to stderr without it.
         """
         import attrs
 
         from roar_core.run.relay import die_like
 
+        warn = warn or _on_stderr
         attempt = attrs.evolve(attempt, where=attempt.where or platform.node())
         try:
             begun = self._begin(attempt)

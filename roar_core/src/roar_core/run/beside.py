@@ -11,6 +11,7 @@ from roar_core.run.begun import BegunJob
 from roar_core.run.planned import Planned
 
 if TYPE_CHECKING:
+    from roar_core.hookspecs import Tracer
     from roar_core.model.fragment import TaskFragment
     from roar_core.run.follow import Watch
     from roar_core.run.subtrees import Subtrees
@@ -45,8 +46,7 @@ class Company(Protocol):
     def prepare(self, command: Planned) -> Planned:
         """Make ready; return the command as it shall be started. Raises RefusedError."""
 
-    @property
-    def watch(self) -> Watch | None:
+    def watch(self, tracer: Tracer) -> Watch | None:
         """Who wants the records of the run as they come; None: nobody does."""
 
     def begin(self, begun: BegunJob, store: Store) -> None:
@@ -68,7 +68,8 @@ class Alone:
     def prepare(self, command: Planned) -> Planned:
         return command
 
-    watch: Watch | None = None
+    def watch(self, tracer: Tracer) -> Watch | None:
+        return None
 
     def begin(self, begun: BegunJob, store: Store) -> None:
         """Nobody wants to know."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from roar_core.config.layers import Config, load
 from roar_core.contracts import Offer
-from roar_core.hookspecs import RunContext
+from roar_core.hookspecs import RunContext, Tracer
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.job import Job
 from roar_core.plugins import config_sections, offered
@@ -60,11 +60,15 @@ class Companions:
         for partner in self._backends.partners:
             self._backends.finalise(partner)
 
-    @property
-    def watch(self) -> Watch | None:
+    def watch(self, tracer: Tracer) -> Watch | None:
         """Who wants the records of the run as they come; None: nobody does."""
         subtrees = self._backends.subtrees
-        return None if subtrees is None else subtrees.watch
+        if subtrees is None or tracer.abilities.tells_again:
+            return None if subtrees is None else subtrees.watch
+        # Nobody could say which of the run's processes used a file.
+        words = f"{tracer.name} tells of a file once a run: {subtrees.name}'s are not told apart"
+        self._shortfall.reasons.append(CoverageReason("tasks", 1, words))
+        return None
 
     def begin(self, begun: BegunJob, store: Store) -> None:
         """Collect while the command runs, from the backends that want it so."""

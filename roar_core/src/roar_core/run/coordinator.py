@@ -92,7 +92,7 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
             planned = companions.prepare(Planned(program, job.command, environ))
             # Whatever a backend made of it: no worker counts as a use of roar.
             planned = planned._replace(environ=for_commands(planned.environ))
-            watch = companions.watch
+            watch = companions.watch(chosen.tracer)
             place = project.journals / f"{job.uid}.jnl"
             journal = make_journal(place, job, chosen, config, tells_again=watch is not None)
         except BaseException:
