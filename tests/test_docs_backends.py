@@ -12,8 +12,8 @@ PAGE = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
 
 
 def left_aligned(code: str) -> str:
-    """Code without its indentation: a page shows a method as a function."""
-    return re.sub(r"^ +", "", code, flags=re.M)
+    """Code without indentation and empty lines: a page shows methods as functions."""
+    return re.sub(r"^\s+", "", code, flags=re.M)
 
 
 SHOWN = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
