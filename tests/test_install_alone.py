@@ -223,6 +223,25 @@ def says_which_extra_a_scheme_needs(environment: Environment) -> None:
         assert said.endswith(f"pip install './plugins/transfers[{extra}]'")
 
 
+def prepares_a_workflow(environment: Environment) -> None:
+    """A command: what `osmo` rendered comes out with each task under the launcher."""
+    text = "workflow:\n  name: w\n  tasks:\n  - {name: t, image: i, command: [sh, -c, ls]}\n"
+    (environment.project / "w.yaml").write_text(text)
+    osmo = environment.project / "osmo"  # it renders what needs no rendering
+    osmo.write_text('#!/bin/sh\ncat "$3"\n')
+    osmo.chmod(0o755)
+    done = subprocess.run(
+        (environment.python, "-m", "roar_core", "osmo", "prepare", "w.yaml"),
+        cwd=environment.project,
+        env={**os.environ, "PATH": f"{environment.project}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "t: comes back by logs\n")
+    assert "- /roar-osmo/launch.sh" in done.stdout
+
+
 # Folder below plugins/ -> its own small, real proof.
 def tells_ranks_apart(environment: Environment) -> None:
     environment.install("roar-tracer-preload")
@@ -240,6 +259,7 @@ def tells_ranks_apart(environment: Environment) -> None:
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
     "glaas": serves_a_registry,
+    "osmo": prepares_a_workflow,
     "proxy_s3": moves_a_file_to_s3,
     "torchrun": tells_ranks_apart,
     "tracer_preload": records_a_copy,

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import attrs
 
+from roar_core import locale_coercion
 from roar_core.config.layers import load
 from roar_core.fragment_format import from_json as from_json
 from roar_core.fragment_format import to_json as to_json
@@ -101,6 +102,7 @@ def observing(
     attempt: Attempt, journal: Path, deliver: Deliver, *, tracer: str, warn: Tell
 ) -> Iterator[_Observed]:
     """`observe` for who must know how the command ended whatever becomes of its record."""
+    locale_coercion.undo()
     project = Project(Path(attempt.project))
     config = load(project.root, project.roar_dir, os.environ, {**_SETTINGS, "run.tracer": tracer})
     chosen = choose_tracer(config.get("run.tracer"), config.get("run.fallback"), warn)

@@ -75,8 +75,10 @@ class Reports:
         """
         import attrs
 
+        from roar_core import locale_coercion
         from roar_core.run.relay import die_like
 
+        locale_coercion.undo()
         warn = warn or _on_stderr
         attempt = attrs.evolve(attempt, where=attempt.where or platform.node())
         try:

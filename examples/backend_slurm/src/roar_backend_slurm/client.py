@@ -37,14 +37,26 @@ def main(folder: str, project: str, client: str, *words: str) -> int:
     """Be the client, or the observer of what it starts; the exit status is the command's."""
     if client in ("step", "batch"):
         return observe(folder, project, client, words)
+    if b"\0LC_CTYPE=" not in b"\0" + Path("/proc/self/environ").read_bytes():
+        os.environ.pop("LC_CTYPE", None)  # set by Python itself, for itself: PEP 538
     search = os.environ.get("PATH", os.defpath).replace(f"{folder}/bin{os.pathsep}", "")
     program, name = shutil.which(client, path=search) or client, Path(client).name
     at = place_of_command(name, words)
     if name == "sbatch":
         return submit(program, words, at, (*US, folder, project, "batch"))
     if "--multi-prog" not in words[:at] and shutil.which(words[at] if words[at:] else ""):
-        step = ("/bin/sh", "-c", STEP, "sh", *US, folder, project, "step")
-        words = (*words[:at], *step, *words[at:])
+        words = (
+            *words[:at],
+            "/bin/sh",
+            "-c",
+            STEP,
+            "sh",
+            *US,
+            folder,
+            project,
+            "step",
+            *words[at:],
+        )
     return os.execv(program, [client, *words])  # noqa: S606
 
 
@@ -79,8 +91,7 @@ def submit(program: str, words: tuple[str, ...], at: int, batch: tuple[str, ...]
                     from roar_core.reports import Reports
 
                     Reports(Path(batch[len(US)])).expect(job[1])
-                sys.stdout.write(line)
-                sys.stdout.flush()
+                print(line, end="", flush=True)
     return process.returncode
 
 
