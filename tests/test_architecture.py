@@ -22,7 +22,7 @@ PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
 PUBLIC = (
-    *("hookspecs", "model", "journal", "fragments", "identity", "redaction", "spelling"),
+    *("hookspecs", "model", "journal", "fragments", "reports", "identity", "redaction", "spelling"),
     *("task_journal", "transparency", "python_startup"),
     *("errors", "testing"),
 )
@@ -31,14 +31,15 @@ PUBLIC = (
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.
 LAYERS = (
     ("model", "errors", "version"),
-    ("hookspecs", "http_client", "identity", "futex", "garbage", "spelling", "progress"),
-    ("python_startup",),
+    ("hookspecs", "http_client", "identity", "futex", "garbage", "locale_coercion", "spelling"),
+    ("progress", "python_startup"),
     ("redaction", "transparency"),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
     ("run", "lineage", "registry", "transfer", "reproduce", "export", "scaffold", "promises"),
     ("fragments", "task_journal"),
+    ("reports",),
     ("cli",),
     ("__main__", "testing"),
 )
@@ -75,6 +76,7 @@ MAY_CATCH_ALL = {
     ROOT / "plugins/ray/src/roar_ray/hook/environment.py",
     *(ROOT / "plugins/ray/src/roar_ray/agent").glob("*.py"),
     CORE / "plugins.py",
+    CORE / "reports.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",
 }
