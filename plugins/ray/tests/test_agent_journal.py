@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from roar_core.journal import open_existing
-from roar_core.journal_format import CHUNK, HEADER_SIZE, MAX_CHUNKS, Intent, Kind, TaskEvent
+from roar_core.journal import CHUNK, MAX_CHUNKS, Intent, Kind, open_existing
+from roar_core.task_journal import TaskEvent
 from roar_ray.agent import records
 from roar_ray.agent.frames import without_ours
 from roar_ray.agent.journal import ROOM, Journal
@@ -31,7 +31,6 @@ def test_the_agents_numbers_are_those_of_the_format() -> None:
         assert getattr(records, name) == Intent[name]
     assert records.EMPTIED == Intent.TRUNCATE
     assert (records.CHUNK, records.MAX_CHUNKS) == (CHUNK, MAX_CHUNKS)
-    assert records.HEADER_SIZE == HEADER_SIZE
 
 
 def test_what_is_written_is_read_as_it_was(journal: Journal, tmp_path: Path) -> None:
