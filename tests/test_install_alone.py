@@ -242,7 +242,6 @@ def prepares_a_workflow(environment: Environment) -> None:
     assert "- /roar-osmo/launch.sh" in done.stdout
 
 
-# Folder below plugins/ -> its own small, real proof.
 def tells_ranks_apart(environment: Environment) -> None:
     environment.install("roar-tracer-preload")
     told = "RANK=0 LOCAL_WORLD_SIZE=1 TORCHELASTIC_RESTART_COUNT=0"
@@ -256,11 +255,19 @@ def tells_ranks_apart(environment: Environment) -> None:
     assert [task["task"]["task"] for task in group["jobs"]] == ["rank 0"]
 
 
+def knows_its_settings(environment: Environment) -> None:
+    """Ray itself is the user's program's, so alone it has nothing to do."""
+    shown = environment.roar("config", "get", "ray.capture")
+    assert (shown.returncode, shown.stdout) == (0, "auto\n"), shown.stderr
+
+
+# Folder below plugins/ -> its own small, real proof.
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
     "glaas": serves_a_registry,
     "osmo": prepares_a_workflow,
     "proxy_s3": moves_a_file_to_s3,
+    "ray": knows_its_settings,
     "torchrun": tells_ranks_apart,
     "tracer_preload": records_a_copy,
     "tracer_ptrace": records_a_copy,
