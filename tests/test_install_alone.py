@@ -242,6 +242,12 @@ def prepares_a_workflow(environment: Environment) -> None:
     assert "- /roar-osmo/launch.sh" in done.stdout
 
 
+def knows_its_settings(environment: Environment) -> None:
+    """Ray itself is the user's program's, so alone it has nothing to do."""
+    shown = environment.roar("config", "get", "ray.capture")
+    assert (shown.returncode, shown.stdout) == (0, "auto\n"), shown.stderr
+
+
 def tells_ranks_apart(environment: Environment) -> None:
     environment.install("roar-tracer-preload")
     told = "RANK=0 LOCAL_WORLD_SIZE=1 TORCHELASTIC_RESTART_COUNT=0"
@@ -253,12 +259,6 @@ def tells_ranks_apart(environment: Environment) -> None:
     assert done.returncode == 0, done.stderr
     [group] = environment.json("show")["tasks"]
     assert [task["task"]["task"] for task in group["jobs"]] == ["rank 0"]
-
-
-def knows_its_settings(environment: Environment) -> None:
-    """Ray itself is the user's program's, so alone it has nothing to do."""
-    shown = environment.roar("config", "get", "ray.capture")
-    assert (shown.returncode, shown.stdout) == (0, "auto\n"), shown.stderr
 
 
 # Folder below plugins/ -> its own small, real proof.
