@@ -34,7 +34,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 test-all: $(VENV)/.dev
-	ROAR_TEST_ALL_TRACKERS=1 ROAR_TEST_ALL_CLIENTS=1 ROAR_TEST_ALL_RAY=1 $(BIN)/python -m pytest $(ARGS)
+	ROAR_TEST_ALL_TRACKERS=1 ROAR_TEST_ALL_CLIENTS=1 ROAR_TEST_ALL_RAY=1 ROAR_TEST_ALL_TORCH=1 $(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
