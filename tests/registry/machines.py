@@ -22,7 +22,7 @@ from roar_core.store.composites import Datasets
 from roar_core.store.labels import write_labels
 from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
-from roar_core.testing.forking import Forking
+from roar_core.testing.forking import Forking, new_forking_roar
 
 # Recognisable, and nobody's.
 CANARY = "hunter2-not-a-real-password"
@@ -93,11 +93,7 @@ class Machine:
 @functools.cache
 def roar_commands() -> Forking:
     """What commands of `roar` are forked from; the fixture `forking_roar` ends it."""
-    asking = ("register", "log", "label_sync", "resolving")
-    modules = ["httpx", "roar_core.cli.main", "roar_core.store.writer"]
-    modules += [f"roar_core.cli.registry.{name}" for name in asking]
-    modules += [f"roar_core.registry.{n}" for n in ("publishing.registering", "log.proving")]
-    return Forking("roar_core.__main__:main", modules)
+    return new_forking_roar()
 
 
 def kill_newest() -> None:
