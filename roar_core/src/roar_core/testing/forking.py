@@ -35,10 +35,11 @@ _FROM_OTHERS = ("httpx", "sqlite3", "tomllib", "blake3")
 _FORKING = """
 import gc, importlib, json, os, signal, socket, sys
 ORDER_BYTES, FILES = 1 << 20, 4
-modules, entry, door = json.loads(sys.argv[1]), sys.argv[2], socket.socket(fileno=int(sys.argv[3]))
-for name in modules:
+door = socket.socket(fileno=int(sys.argv[1]))
+program = json.loads(door.recv(ORDER_BYTES))
+for name in program["modules"]:
     importlib.import_module(name)
-module, _, function = entry.partition(":")
+module, _, function = program["entry"].partition(":")
 call = getattr(importlib.import_module(module), function)
 gc.freeze()
 
@@ -123,13 +124,11 @@ class Forking:
         self._door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _ORDER_BYTES)
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-c", _FORKING),
-                    *(json.dumps(list(modules)), entry, str(theirs.fileno())),
-                ],
+                (sys.executable, "-c", _FORKING, str(theirs.fileno())),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )
+        self._door.send(json.dumps({"modules": list(modules), "entry": entry}).encode())
 
     def start(
         self,

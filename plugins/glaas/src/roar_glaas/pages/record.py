@@ -45,7 +45,7 @@ def _holds(told: dict[str, Any]) -> bool:
 
 
 def _spaced(record: str) -> str:
-    """The same values over many lines: canonical JSON is one line. What is no JSON stays as it is."""
+    """The same values over many lines, where it is JSON: canonical JSON is one line."""
     try:
         return json.dumps(json.loads(record), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
