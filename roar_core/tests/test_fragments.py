@@ -25,6 +25,7 @@ FILES = st.builds(
     fingerprint=st.none() | st.builds(Fingerprint, *[st.integers(0, 2**64)] * 7),
     is_changed=st.booleans(),
     is_code=st.booleans(),
+    node=st.text(),
 )
 FRAGMENTS = st.builds(
     TaskFragment,
@@ -41,6 +42,10 @@ FRAGMENTS = st.builds(
     coverage=st.just((CoverageReason("lost", 2, "here"),)),
     packages=st.just(Packages({"numpy": "2"}, {})),
     environment=st.none() | st.just(Environment("linux", "x86_64", gpus=(Gpu("a", 1),))),
+    needs=st.lists(st.text()).map(tuple),
+    role=st.sampled_from(["task", "infrastructure"]),
+    group=NAMES,
+    declared=st.booleans(),
 )
 
 
@@ -70,6 +75,11 @@ def test_unknown_fields_are_passed_over_and_missing_ones_have_defaults() -> None
         b'{"roar_fragment": 1, "task": "", "name": "", "state": "failed", "started_at_ns": 1}',
         b'{"roar_fragment": 1, "task": "t", "name": "", "state": "fine", "started_at_ns": 1}',
         b'{"roar_fragment": 1, "task": "t", "name": "", "state": "failed", "started_at_ns": "1"}',
+        *(
+            b'{"roar_fragment": 1, "task": "t", "name": "", "state": "failed", "started_at_ns": 1, '
+            + field
+            for field in (b'"needs": [1]}', b'"needs": null}', b'"role": "x"}', b'"declared": 1}')
+        ),
     ],
 )
 def test_what_is_no_fragment_is_refused(data: bytes) -> None:

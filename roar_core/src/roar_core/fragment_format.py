@@ -47,6 +47,7 @@ def from_json(data: bytes) -> TaskFragment:
             coverage=_each(lambda reason: _made(CoverageReason, reason)),
             packages=lambda packages: _made(Packages, packages),
             environment=_environment,
+            needs=tuple,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no fragment of a task: {error!r}") from error

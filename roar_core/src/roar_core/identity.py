@@ -72,6 +72,19 @@ def portable_name(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
+def is_on_a_node(url: str) -> bool:
+    """Whether this is a file on the own disk of a node: `file://NODE/path` (RFC 8089)."""
+    return url.startswith("file://") and not url.startswith("file:///")
+
+
+def without_node(url: str) -> str:
+    """The path of a file on a node's own disk; any other name as it is."""
+    if not is_on_a_node(url):
+        return url
+    path = url.removeprefix("file://")
+    return path[path.find("/") :]
+
+
 def relative_to_project(path: str, project: str) -> str | None:
     """Return `path` relative to `project` (`.` for itself), or None when it is outside."""
     if path == project:
@@ -123,7 +136,9 @@ def _place(path: str, project: str) -> str:
 def _edge_pairs(edges: Iterable[Edge], project: str) -> list[list[str | None]]:
     pairs = [
         (
-            portable_name(edge.path) if edge.kind == "object" else _place(edge.path, project),
+            portable_name(edge.path)
+            if edge.kind == "object" and not is_on_a_node(edge.path)
+            else _place(edge.path, project),
             edge.hash,
         )
         for edge in edges

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from roar_core.lineage.dag import Node
 
 DRAWN = ("html", "mermaid", "dot")
+# Attempts that are listed of tasks of one name.
+ATTEMPTS_LIMIT = 20
 
 
 @click.command()
 @click.option("--show-artifacts", is_flag=True, help="List what each step read and wrote.")
-@click.option("--expanded", is_flag=True, help="Every attempt at a step by itself.")
+@click.option("--expanded", is_flag=True, help="Every attempt at a step or task by itself.")
 @click.option(
     "--all", "everything", is_flag=True, help=f"Every step, not the newest {DEFAULT_LIMIT}."
 )
@@ -64,7 +66,7 @@ def dag(
     wanted = Wanted(
         whole=everything or form != "text" or stale_only,
         in_full=show_artifacts or form == "html",
-        with_tasks=expanded or form in DRAWN,
+        with_ties=form in DRAWN,
         expanded=expanded,
         stale_only=stale_only,
     )
@@ -79,7 +81,7 @@ def dag(
             where = f"session {view.session.number}" if view.session else "this project"
             output.note(f"nothing is recorded in {where} yet; start with: roar run <your command>")
         elif form == "text":
-            _draw(view, with_reasons=stale_only)
+            _draw(view, with_reasons=stale_only, everything=everything)
         elif html is not None:
             _write_page(view, html, with_artifacts=show_artifacts)
         else:
@@ -118,7 +120,7 @@ def _document(view: View) -> Document:
         if job is not None:
             fields["inputs"] = [edge_document(edge, view.project) for edge in job.inputs]
             fields["outputs"] = [edge_document(edge, view.project) for edge in job.outputs]
-        if node.shown.uid in view.groups:
+        if view.is_expanded and node.shown.uid in view.groups:
             fields["tasks"] = [task_group_document(g) for g in view.groups[node.shown.uid]]
         return fields
 
@@ -134,25 +136,31 @@ def _document(view: View) -> Document:
     )
 
 
-def _draw(view: View, *, with_reasons: bool) -> None:
+def _draw(view: View, *, with_reasons: bool, everything: bool) -> None:
     from roar_core.cli.dag_view import step_lines
     from roar_core.cli.edge_view import edge_lines
     from roar_core.cli.staleness import reason_words, stale_remark
-    from roar_core.cli.task_view import group_line
+    from roar_core.cli.task_view import NAMES_LIMIT, group_lines
 
     if view.hidden > 0:
         output.line(f"{output.symbol('…', '...')} {view.hidden:,} earlier: --all")
     uids = {job: row.uid for job, row in view.others.items()}
     names = {uid: row.reference for uid, row in view.producers.items()}
-    lines = step_lines(view.nodes, uids, view.task_counts, exact=view.is_expanded)
+    counts = {
+        uid: sum(group.number for group in groups if not group.is_hidden)
+        for uid, groups in view.groups.items()
+    }
+    lines = step_lines(view.nodes, uids, counts, exact=view.is_expanded)
     for node, text in zip(view.nodes, lines, strict=True):
         verdict = view.stale.verdicts.get(node.shown.id)
         reasons = verdict.reasons if verdict else ()
         output.line(text if with_reasons else text + stale_remark(reasons, view.project))
         for reason in reasons if with_reasons else ():
             output.line(f"    {output.style(reason_words(reason, view.project), 'yellow')}")
-        for group in view.groups.get(node.shown.uid, ()):
-            output.line(f"    {group_line(group)}")
+        limits = (None, None) if everything else (NAMES_LIMIT, ATTEMPTS_LIMIT)
+        groups = view.groups.get(node.shown.uid, ())
+        for line in group_lines(groups, limits[0], expanded=view.is_expanded, most=limits[1]):
+            output.line(f"    {line}")
         job = view.jobs.get(node.shown.uid)
         if job is not None:
             for mark, edges in (("<", job.inputs), (">", job.outputs)):

@@ -9,7 +9,7 @@ import attrs
 
 from roar_core.cli import output, wording
 from roar_core.cli.edge_view import composite_words
-from roar_core.cli.task_view import group_states, worst_state
+from roar_core.cli.task_view import group_words, worst_state
 from roar_core.lineage.graph import Graph, GraphEdge, GraphNode
 
 if TYPE_CHECKING:
@@ -79,12 +79,13 @@ def gather(jobs: Iterable[Job]) -> Artifacts:
 
 
 def drawn_jobs(view: View) -> dict[str, str]:
-    """The node that a job stands in, by its uid; tasks stand in that of their group."""
+    """The node that a job stands in, by its uid: of a task its group, or its driver's own."""
     rows = [*view.others.values(), *(node.shown for node in view.nodes)]
     ids = {row.uid: job_id(row) for row in rows}
     tasks = {
-        row.job.uid: group_id(ids[driver], number)
+        row.job.uid: group_id(ids[driver], number) if number in shown else ids[driver]
         for driver, groups in view.groups.items()
+        for shown in [dict(shown_groups(view, driver))]
         for number, group in enumerate(groups)
         for row in group.rows
     }
@@ -174,20 +175,34 @@ def _job_nodes(view: View) -> Iterator[GraphNode]:
             _fit(ended if row.is_complete else f"{ended}, partial"),
         )
         yield GraphNode(job_id(row), "job", lines, row.state)
-        for index, group in enumerate(view.groups.get(row.uid, ())):
+        for index, group in shown_groups(view, row.uid):
             yield _group_node(group_id(job_id(row), index), group)
 
 
 def _group_node(name: str, group: TaskGroup) -> GraphNode:
-    lines = (_fit(f"{group.name} ×{group.number:,}"), _fit(group_states(group)))
+    lines = (_fit(f"{group.name} ×{group.number:,}"), _fit(group_words(group)))
     return GraphNode(name, "tasks", lines, worst_state(group))
 
 
 def _task_ties(view: View) -> Iterator[GraphEdge]:
     for node in view.nodes:
-        for index, _ in enumerate(view.groups.get(node.shown.uid, ())):
-            driver = job_id(node.shown)
-            yield GraphEdge(driver, group_id(driver, index), "tasks")
+        driver = job_id(node.shown)
+        groups = dict(shown_groups(view, node.shown.uid))
+        ids = {group.name: group_id(driver, index) for index, group in groups.items()}
+        for name in ids.values():
+            yield GraphEdge(driver, name, "tasks")
+        for tie in view.ties.get(node.shown.uid, ()):
+            # What the driver itself got lies on the way of what it started.
+            if tie.taker in ids and tie.giver in ids and tie.taker != tie.giver:
+                words = wording.count(tie.number, "result")
+                yield GraphEdge(ids[tie.giver], ids[tie.taker], words)
+
+
+def shown_groups(view: View, driver: str) -> Iterator[tuple[int, TaskGroup]]:
+    """The groups below a job that are drawn, by their numbers: the platform's own on demand."""
+    for index, group in enumerate(view.groups.get(driver, ())):
+        if view.is_expanded or not group.is_hidden:
+            yield index, group
 
 
 def _heading(row: JobRow, name: str) -> str:

@@ -19,11 +19,12 @@ from roar_core.cli.dag_graph import (
     gather,
     group_id,
     job_id,
+    shown_groups,
     steps_graph,
 )
 from roar_core.cli.edge_view import composite_words
 from roar_core.cli.job_view import facts, how_it_ended
-from roar_core.cli.task_view import group_states
+from roar_core.cli.task_view import group_words
 from roar_core.errors import RefusedError
 from roar_core.lineage.page.document import page
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 # Facts of `roar show` that the page tells otherwise, or does not tell.
 _LEFT_OUT = ("job", "tracker", "variable")
+_ATTEMPTS_LIMIT = 200  # of tasks of one name
 _REMARKS = {"before_change": "as it was before the job changed it", "unknown": "hash unknown"}
 
 
@@ -120,7 +122,7 @@ def _jobs(view: View, artifacts: Artifacts, words: _Words) -> Iterator[tuple[str
     for node in view.nodes:
         driver = job_id(node.shown)
         yield driver, _job(view.jobs[node.shown.uid], view.project, artifacts, words)
-        for index, group in enumerate(view.groups.get(node.shown.uid, ())):
+        for index, group in shown_groups(view, node.shown.uid):
             tasks = [view.task_jobs[row.job.uid] for row in group.rows]
             yield group_id(driver, index), _group(group, tasks, view.project, artifacts, words)
 
@@ -143,15 +145,17 @@ def _job(job: Job, project: Project, artifacts: Artifacts, words: _Words) -> dic
 def _group(
     group: TaskGroup, tasks: Sequence[Job], project: Project, artifacts: Artifacts, words: _Words
 ) -> dict[str, Any]:
-    told = [("tasks", f"{group.number:,}"), ("states", group_states(group))]
+    told = [("tasks", f"{group.number:,}"), ("states", group_words(group))]
     told += [
         (
             wording.short_uid(row.job.uid),
             f"{row.task}, attempt {row.attempt}: {how_it_ended(job)}"
             + (f" on {row.where}" if row.where else ""),
         )
-        for row, job in zip(group.rows, tasks, strict=True)
+        for row, job in list(zip(group.rows, tasks, strict=True))[:_ATTEMPTS_LIMIT]
     ]
+    if len(tasks) > _ATTEMPTS_LIMIT:
+        told.append(("more", f"{len(tasks) - _ATTEMPTS_LIMIT:,} attempts: roar show --expanded"))
 
     def rows(side: str) -> list[list[Any]]:
         """What any of them touched, each artifact once."""

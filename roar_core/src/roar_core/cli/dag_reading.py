@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from roar_core.cli.staleness import QUICK, WHOLE, Stale, look_for_stale
 from roar_core.lineage.session import count_steps, find_session, jobs_by_id, jobs_by_uid
 from roar_core.lineage.stale import stale_nodes
-from roar_core.lineage.tasks import drivers_of, family_of, task_counts, task_groups
+from roar_core.lineage.tasks import drivers, drivers_of, task_groups, ties_below
 from roar_core.store.stat_cache import StatCache
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from roar_core.lineage.dag import Node
     from roar_core.lineage.session import JobRow, Session
-    from roar_core.lineage.tasks import TaskGroup
+    from roar_core.lineage.tasks import TaskGroup, Tie
     from roar_core.model.job import Job
     from roar_core.project import Project
 
@@ -24,14 +24,14 @@ DEFAULT_LIMIT = 50
 
 
 class Wanted(NamedTuple):
-    """How much is to be read: every step, their edges, the tasks below them, every attempt.
+    """How much is to be read: every step, their edges, every attempt, what tasks got of each other.
 
     `stale_only`: only steps that are stale, and every file is looked at to tell.
     """
 
     whole: bool
     in_full: bool
-    with_tasks: bool
+    with_ties: bool
     expanded: bool
     stale_only: bool = False
 
@@ -40,7 +40,8 @@ class View(NamedTuple):
     """What is shown of a session: its steps, or attempts, in order.
 
     `others` are the jobs that were read from and are no node, by id; `hidden` earlier steps are
-    left out. `task_counts` and `groups` tell of the tasks below a job, by its uid. Where jobs are
+    left out. `groups` tell of the tasks below a job, and `ties` of the results that passed between
+    them, by the job's uid. Where jobs are
     wanted in full, `jobs` has the nodes and `task_jobs` the tasks below them, by uid, and
     `producers` the jobs that wrote their inputs; in the place of a task stands its driver.
     `judged` are the steps that were looked at, with the verdicts in `stale`.
@@ -51,8 +52,8 @@ class View(NamedTuple):
     nodes: list[Node]
     others: dict[int, JobRow]
     hidden: int
-    task_counts: dict[str, int]
     groups: dict[str, list[TaskGroup]]
+    ties: dict[str, list[Tie]]
     jobs: dict[str, Job]
     task_jobs: dict[str, Job]
     producers: dict[str, JobRow]
@@ -87,8 +88,7 @@ def read_view(store: StatCache, project: Project, number: int | None, wanted: Wa
         nodes = stale_nodes(judged, stale.verdicts) if wanted.stale_only else judged
         shown = {node.shown.id for node in nodes}
         sources = {source.job for node in nodes for source in node.sources}
-        counts = task_counts(db)
-        groups = _groups(db, nodes, counts) if wanted.with_tasks else {}
+        groups = _groups(db, nodes, with_rows=wanted.expanded or wanted.in_full)
         jobs, tasks = _full_jobs(store, session, nodes, groups, wanted)
         return View(
             project,
@@ -96,8 +96,8 @@ def read_view(store: StatCache, project: Project, number: int | None, wanted: Wa
             nodes,
             jobs_by_id(db, sorted(sources - shown)),
             hidden,
-            counts,
             groups,
+            {uid: ties_below(db, uid) for uid in groups} if wanted.with_ties else {},
             jobs,
             tasks,
             _producers(db, (*jobs.values(), *tasks.values())),
@@ -137,10 +137,11 @@ def _nodes(
 
 
 def _groups(
-    db: sqlite3.Connection, nodes: Sequence[Node], counts: dict[str, int]
+    db: sqlite3.Connection, nodes: Sequence[Node], *, with_rows: bool
 ) -> dict[str, list[TaskGroup]]:
-    drivers = [node.shown.uid for node in nodes if node.shown.uid in counts]
-    return {uid: task_groups(family_of(db, uid).tasks) for uid in drivers}
+    with_tasks = drivers(db)
+    found = [node.shown.uid for node in nodes if node.shown.uid in with_tasks]
+    return {uid: task_groups(db, uid, with_rows=with_rows) for uid in found}
 
 
 def _full_jobs(

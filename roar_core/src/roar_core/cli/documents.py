@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from roar_core.lineage.tasks import task_groups
 from roar_core.spelling import base64_of, is_text
 from roar_core.spelling import text as text
 from roar_core.spelling import timestamp as timestamp
@@ -18,7 +17,7 @@ from roar_core.spelling import timestamp as timestamp
 if TYPE_CHECKING:
     from roar_core.lineage.dag import Node, Source
     from roar_core.lineage.session import JobRow, Session
-    from roar_core.lineage.tasks import Family, TaskGroup, TaskRow
+    from roar_core.lineage.tasks import Family, Need, TaskGroup, TaskRow
     from roar_core.model.composite import CompositeUse
     from roar_core.model.coverage import Coverage
     from roar_core.model.environment import Environment, GitState
@@ -35,8 +34,14 @@ def document(type_: str, **fields: Any) -> Document:
     return {"schema": SCHEMA, "type": type_, **fields}
 
 
-def job_document(job: Job, project: Project, family: Family, origin: str | None = None) -> Document:
-    """Everything recorded about one job; `origin` as in its `JobRow`."""
+def job_document(
+    job: Job,
+    project: Project,
+    family: Family,
+    needs: Sequence[Need] = (),
+    origin: str | None = None,
+) -> Document:
+    """All about one job; `needs` are the results it got, `origin` as in a `JobRow`."""
     fields = document(
         "job",
         uid=job.uid,
@@ -56,7 +61,10 @@ def job_document(job: Job, project: Project, family: Family, origin: str | None 
         rerun_of=job.rerun_of,
         parent=job.parent,
         task=family.task and _task(family.task),
-        tasks=[task_group_document(group) for group in task_groups(family.tasks)],
+        tasks=[task_group_document(group) for group in family.groups],
+        needs=[
+            {"backend": need.backend, "task": text(need.task), "job": need.uid} for need in needs
+        ],
         tracer=job.tracer,
         coverage=coverage_document(job.coverage),
         inputs=[edge_document(edge, project) for edge in job.inputs],
@@ -126,12 +134,19 @@ def origin_document(origin: str | None) -> Document | None:
 
 def _task(row: TaskRow) -> Document:
     """Which attempt at which task a job is."""
-    return {
+    document: Document = {
         "backend": row.backend,
         "task": text(row.task),
         "attempt": row.attempt,
         "where": row.where or None,
     }
+    if row.role != "task":
+        document["role"] = row.role
+    if row.group:
+        document["group"] = text(row.group)
+    if row.is_declared:
+        document["declared"] = True
+    return document
 
 
 def task_group_document(group: TaskGroup) -> Document:
@@ -141,7 +156,15 @@ def task_group_document(group: TaskGroup) -> Document:
         "count": group.number,
         "attempts": group.attempts,
         "states": group.states,
-        "jobs": [summary_document(row.job) | {"task": _task(row)} for row in group.rows],
+        "ended": group.ended,
+        "tracers": group.tracers,
+        "groups": [text(name) for name in group.groups],
+        "declared": group.declared,
+        "infrastructure": group.is_hidden,
+        "jobs": [
+            summary_document(row.job) | {"task": _task(row), "tracer": row.tracer}
+            for row in group.rows
+        ],
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from roar_core.cli import output, wording
+from roar_core.identity import is_on_a_node
 
 if TYPE_CHECKING:
     from roar_core.model.composite import CompositeUse
@@ -22,11 +23,17 @@ _REMARKS = {
 
 
 def edge_lines(
-    edges: Sequence[Edge], project: Project, steps: Mapping[str, str], *, limit: int | None
+    edges: Sequence[Edge],
+    project: Project,
+    steps: Mapping[str, str],
+    *,
+    limit: int | None,
+    declared: bool = False,
 ) -> list[str]:
     """A line for each edge: path, size, hash, the step that made the bytes; the rest is counted.
 
     `steps` names jobs by uid; a job it does not know is called by its uid. `limit` None shows all.
+    `declared` ones were not observed.
     """
     # What belongs to the project comes first: the rest is mostly the machine's.
     edges = sorted(edges, key=lambda edge: (project.relative(edge.path) is None, edge.path))
@@ -38,7 +45,7 @@ def edge_lines(
     lines = [
         f"{wording.pad(name, width)}  {wording.size(edge.size):>7}"
         f"  {output.style(wording.short_hash(edge.hash), 'dim')}{_origin(edge, steps)}"
-        f"{_members(edge)}{_REMARKS.get(edge.hash_state, '')}"
+        f"{_members(edge)}{_remark(edge, declared=declared)}"
         for name, edge in zip(names, shown, strict=True)
     ]
     if len(shown) < len(edges):
@@ -55,6 +62,14 @@ def composite_words(use: CompositeUse) -> str:
         return f"{use.layout}, {members}"
     words = f"{use.layout}, {use.touched:,} of {members}"
     return words if use.is_whole else f"{words}; the hash is of those alone"
+
+
+def _remark(edge: Edge, *, declared: bool) -> str:
+    if declared:
+        return "  declared, not observed"
+    if edge.hash_state == "unknown" and is_on_a_node(edge.path):
+        return "  not hashed on its node"
+    return _REMARKS.get(edge.hash_state, "")
 
 
 def _name(edge: Edge, project: Project) -> str:

@@ -28,11 +28,12 @@ def print_job(
     origin: str | None,
     *,
     everything: bool,
+    expanded: bool = False,
 ) -> None:
     """Print a job. `steps` names its driver and the producers of its inputs: uid -> `@3`.
 
     `origin` is where it is known from, as in its `JobRow`. Long lists are cut, unless `everything`
-    is to be told.
+    is to be told; `expanded` lists each attempt at a task.
     """
     place = f"{job.step}  " if job.step else ""
     terminal = wording.columns()
@@ -46,10 +47,12 @@ def print_job(
         print_fact(label, value)
     for label, value in family_facts(family, steps):
         print_fact(label, value)
-    print_edges("inputs", job.inputs, edge_lines(job.inputs, project, steps, limit=limit))
-    print_edges("outputs", job.outputs, edge_lines(job.outputs, project, steps, limit=limit))
-    if family.tasks:
-        print_tasks(family.tasks, limit)
+    declared = family.task is not None and family.task.is_declared
+    for label, edges in (("inputs", job.inputs), ("outputs", job.outputs)):
+        lines = edge_lines(edges, project, steps, limit=limit, declared=declared)
+        print_edges(label, edges, lines)
+    if family.groups:
+        print_tasks(family.groups, limit, expanded=expanded or everything)
 
 
 def print_fact(label: str, value: str) -> None:

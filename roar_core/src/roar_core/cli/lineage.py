@@ -210,9 +210,10 @@ def why(first: str, last: str, remote: bool, as_json: bool) -> int:
                 one, other = other, one
                 found = tie(db, one, other)
             jobs = jobs_by_id(db, found.jobs if found else ())
-            ways = zip((found.began_with, *found.passed), found.jobs, strict=True) if found else ()
+            artifacts = [found.began_with, *(p.artifact for p in found.passed)] if found else ()
             passed = [
-                None if artifact is None else input_of(db, job, artifact) for artifact, job in ways
+                None if artifact is None else input_of(db, job, artifact)
+                for artifact, job in zip(artifacts, found.jobs if found else (), strict=True)
             ]
         return project, one, other, found, jobs, passed
 
@@ -225,20 +226,24 @@ def why(first: str, last: str, remote: bool, as_json: bool) -> int:
         else:
             output.line(f"nothing ties {output.printable(first)} and {output.printable(last)}")
         return 1
+    results = [False, *(passing.is_result for passing in found.passed)]
     if as_json:
         steps = [
             {
                 "job": summary_document(jobs[job]),
                 "read": None if used is None else used_document(used, project, jobs),
+                "result": is_result,
             }
-            for job, used in zip(found.jobs, passed, strict=True)
+            for job, used, is_result in zip(found.jobs, passed, results, strict=True)
         ]
         output.data(document("why", tied=True, steps=steps))
         return 0
     print_target(one)
-    for job, used in zip(found.jobs, passed, strict=True):
+    for job, used, is_result in zip(found.jobs, passed, results, strict=True):
         if used is not None:
             output.line(f"    {name(used, project)}  {wording.short_hash(used.hash)}")
+        elif is_result:
+            output.line("    its result, without a file")
         output.line(f"  {output.symbol('→', '->')} {job_line(jobs[job])}")
     print_target(other)
     return 0

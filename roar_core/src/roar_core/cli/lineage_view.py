@@ -30,7 +30,7 @@ def tree(
 ) -> list[str]:
     """A line for each job, below the job by which it was reached first."""
     below: dict[int, list[int]] = {}
-    for consumer, producer, _ in closure.passings:
+    for consumer, producer, *_ in closure.passings:
         here, there = (consumer, producer) if upstream else (producer, consumer)
         if closure.distances[there] == closure.distances[here] + 1:
             below.setdefault(here, []).append(there)
@@ -95,8 +95,11 @@ def walk_document(
 ) -> Document:
     """The document of a walk: jobs with their distance, and what passed between them."""
     counts: dict[tuple[int, int], int] = {}
-    for consumer, producer, artifact in closure.passings:
+    results: set[tuple[int, int]] = set()
+    for consumer, producer, artifact, is_result in closure.passings:
         counts[producer, consumer] = counts.get((producer, consumer), 0) + (artifact is not None)
+        if is_result:
+            results.add((producer, consumer))
     return document(
         type_,
         **target_fields(target),
@@ -105,7 +108,12 @@ def walk_document(
             for job, distance in closure.distances.items()
         ],
         links=[
-            {"from": jobs[producer].uid, "to": jobs[consumer].uid, "artifacts": number}
+            {
+                "from": jobs[producer].uid,
+                "to": jobs[consumer].uid,
+                "artifacts": number,
+                "result": (producer, consumer) in results,
+            }
             for (producer, consumer), number in counts.items()
         ],
         **fields,

@@ -19,7 +19,7 @@ from roar_core.cli.registry.registration_view import (
 from roar_core.cli.registry.resolving import Opened, answered, remote_option
 from roar_core.errors import NotFoundError, UsageError
 from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session_jobs
-from roar_core.lineage.tasks import Family, family_of
+from roar_core.lineage.tasks import Family, Need, family_of, needs_of
 
 if TYPE_CHECKING:
     from roar_core.cli.documents import Document
@@ -39,6 +39,7 @@ _SESSION = re.compile(r"session:-[0-9]+")
 @click.command()
 @click.argument("ref", required=False, metavar="[REF]")
 @click.option("--all", "everything", is_flag=True, help="Show long lists in full.")
+@click.option("--expanded", is_flag=True, help="List every attempt at the tasks below a job.")
 @click.option("--verify", is_flag=True, help="Compare a file with its record however large it is.")
 @click.option("--components", is_flag=True, help="List the members of a dataset.")
 @click.option(
@@ -51,6 +52,7 @@ _SESSION = re.compile(r"session:-[0-9]+")
 def show(
     ref: str | None,
     everything: bool,
+    expanded: bool,
     verify: bool,
     components: bool,
     contains: str | None,
@@ -75,7 +77,7 @@ def show(
         found = _find(opened.store, opened.project, opened.refs[0], verify=verify)
         if components or contains is not None:
             return _members(opened, found, contains, components=components, as_json=as_json)
-        return _told(opened, found, everything=everything, as_json=as_json)
+        return _told(opened, found, everything=everything, expanded=expanded, as_json=as_json)
 
     if ref is not None:
         return answered([ref], "near", ask, remote=remote)()
@@ -85,7 +87,9 @@ def show(
         return ask(Opened(project, store, ("",)))()
 
 
-def _told(opened: Opened, found: Found, *, everything: bool, as_json: bool) -> Callable[[], int]:
+def _told(
+    opened: Opened, found: Found, *, everything: bool, expanded: bool, as_json: bool
+) -> Callable[[], int]:
     """What prints something that was found."""
     from roar_core.model.job import Job
     from roar_core.store.found import ArtifactInfo, MemberInfo
@@ -94,7 +98,9 @@ def _told(opened: Opened, found: Found, *, everything: bool, as_json: bool) -> C
     uids = _uids_named_by(found)
     told = _job_told_by(found)
     with opened.store.reading() as db:
-        family = family_of(db, told.uid) if told else Family()
+        with_rows = everything or expanded or as_json
+        family = family_of(db, told.uid, with_rows=with_rows) if told else Family()
+        needs = needs_of(db, told.uid) if told and as_json else []
         parents = [family.parent] if family.parent else []
         jobs = jobs_by_uid(db, (*uids, *parents, *([told.uid] if told else [])))
         places = registrations_about(db, found)
@@ -102,16 +108,29 @@ def _told(opened: Opened, found: Found, *, everything: bool, as_json: bool) -> C
 
     def tell() -> int:
         if isinstance(found, Job):
-            _show_job(
-                found, project, jobs, family, told_too, everything=everything, as_json=as_json
-            )
+            if as_json:
+                from roar_core.cli.documents import job_document
+
+                origin = jobs[found.uid].origin
+                output.data(job_document(found, project, family, needs, origin) | told_too)
+            else:
+                from roar_core.cli.job_view import print_job
+
+                steps = {uid: row.reference for uid, row in jobs.items()}
+                print_job(
+                    *(found, project, steps, family, jobs[found.uid].origin),
+                    everything=everything,
+                    expanded=expanded,
+                )
         elif isinstance(found, ArtifactInfo):
             _show_artifact(found, project, jobs, told_too, everything=everything, as_json=as_json)
         elif isinstance(found, MemberInfo):
             _show_member(found, project, jobs, as_json=as_json)
         else:
             _show_recipe(
-                found, project, jobs, family, told_too, everything=everything, as_json=as_json
+                *(found, project, jobs, family, needs, told_too),
+                everything=everything,
+                as_json=as_json,
             )
         if not as_json:
             print_registrations(places)
@@ -237,27 +256,6 @@ def _job_told_by(found: Found) -> Job | None:
     return found.producer if isinstance(found, Recipe) else None
 
 
-def _show_job(
-    job: Job,
-    project: Project,
-    jobs: dict[str, JobRow],
-    family: Family,
-    told_too: Document,
-    *,
-    everything: bool,
-    as_json: bool,
-) -> None:
-    if as_json:
-        from roar_core.cli.documents import job_document
-
-        output.data(job_document(job, project, family, jobs[job.uid].origin) | told_too)
-        return
-    from roar_core.cli.job_view import print_job
-
-    steps = {uid: row.reference for uid, row in jobs.items()}
-    print_job(job, project, steps, family, jobs[job.uid].origin, everything=everything)
-
-
 def _show_artifact(
     artifact: ArtifactInfo,
     project: Project,
@@ -308,6 +306,7 @@ def _show_recipe(
     project: Project,
     jobs: dict[str, JobRow],
     family: Family,
+    needs: list[Need],
     told_too: Document,
     *,
     everything: bool,
@@ -328,7 +327,9 @@ def _show_recipe(
             recorded=recipe.recorded and edge_document(recipe.recorded, project),
             hash=recipe.hash,
             producer=recipe.producer
-            and job_document(recipe.producer, project, family, jobs[recipe.producer.uid].origin),
+            and job_document(
+                recipe.producer, project, family, needs, jobs[recipe.producer.uid].origin
+            ),
             producers=_places(recipe.producers, project, jobs),
             consumers=_places(recipe.consumers, project, jobs),
             **told_too,

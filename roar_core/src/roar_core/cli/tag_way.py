@@ -53,8 +53,8 @@ def print_ways(ways: Sequence[Way], name: str) -> None:
     """A line for each station, from where the tag was put to `name`."""
     for way in ways:
         output.line(output.style(output.printable(str(way.tag)), "bold"))
-        for station in way.stations:
-            output.line(f"  {output.printable(_words(station))}")
+        for place, station in enumerate(way.stations):
+            output.line(f"  {output.printable(_words(station, is_first=not place))}")
         output.line(f"  {output.symbol('→', '->')} {output.printable(name)}")
 
 
@@ -75,13 +75,13 @@ def way_document(way: Way) -> Document:
     }
 
 
-def _words(station: Station) -> str:
+def _words(station: Station, *, is_first: bool) -> str:
     what = station.path or wording.short_hash(station.hash)
     if station.job is None:
         return f"put on {what}"
     job = f"{station.job.reference} {wording.title(station.job.name, station.job.command)}"
     if station.hash is None:
-        return f"put by {job} (--add-tag)"
+        return f"put by {job} (--add-tag)" if is_first else f"its result got by {job}"
     return f"read from {what} by {job}"
 
 

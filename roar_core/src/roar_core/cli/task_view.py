@@ -6,51 +6,112 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from roar_core.cli import output, wording
-from roar_core.lineage.tasks import task_groups
 
 if TYPE_CHECKING:
     from roar_core.lineage.tasks import Family, TaskGroup, TaskRow
 
+# Names below a step of `roar dag`, and labels of what belongs together, that are told unasked.
+NAMES_LIMIT = 6
+_GROUPS_LIMIT = 3
+_RESULTS_LIMIT = 4
+
 
 def family_facts(family: Family, steps: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Which task a job is, and whose; `steps` names its driver. Nothing for other jobs."""
-    if family.task is None:
-        return
-    row = family.task
-    where = f" on {row.where}" if row.where else ""
-    yield "task", f"{row.task} of {row.backend}, attempt {row.attempt}{where}"
-    if family.parent:
-        yield "part of", steps.get(family.parent) or wording.short_uid(family.parent)
+    """Which task a job is, and whose; what it got of others. `steps` names its driver."""
+    if family.task is not None:
+        row = family.task
+        yield "task", f"{row.task} of {row.backend}, {', '.join(_traits(row))}"
+        if family.parent:
+            yield "part of", steps.get(family.parent) or wording.short_uid(family.parent)
+    if family.results:
+        yield "results", f"of {results_words(family.results)}, without a file"
 
 
-def print_tasks(tasks: Sequence[TaskRow], limit: int | None) -> None:
-    """A line for each name, with counts and states; `limit` None lists every attempt below it."""
-    groups = task_groups(tasks)
-    total = sum(group.number for group in groups)
+def results_words(results: Sequence[tuple[str | None, int]]) -> str:
+    """`load ×12, work ×3 and 2 tasks that have not reported`."""
+    times = output.symbol("×", "x")
+    known = [f"{name} {times}{number:,}" for name, number in results if name is not None]
+    words = ", ".join(known[:_RESULTS_LIMIT])
+    if len(known) > _RESULTS_LIMIT:
+        words += f" and {len(known) - _RESULTS_LIMIT:,} more names"
+    unknown = sum(number for name, number in results if name is None)
+    if not unknown:
+        return words
+    told = f"{wording.count(unknown, 'task')} that {'has' if unknown == 1 else 'have'} not reported"
+    return f"{words} and {told}" if words else told
+
+
+def print_tasks(groups: Sequence[TaskGroup], limit: int | None, *, expanded: bool) -> None:
+    """A line for each name, with counts and states; `expanded` lists every attempt below it.
+
+    Names beyond `limit` are counted, and so are, unless `expanded`, the platform's own.
+    """
+    total = sum(group.number for group in groups if not group.is_hidden)
     output.line(f"  {output.style('tasks', 'dim')}  {total:,}")
-    shown = groups if limit is None or len(groups) <= limit + 1 else groups[:limit]
+    for line in group_lines(groups, limit, expanded=expanded):
+        output.line(f"    {line}")
+
+
+def group_lines(
+    groups: Sequence[TaskGroup],
+    limit: int | None,
+    *,
+    expanded: bool = False,
+    most: int | None = None,
+) -> Iterator[str]:
+    """The lines of `print_tasks` without its heading; `most` attempts are listed of a name."""
+    visible = [group for group in groups if expanded or not group.is_hidden]
+    shown = visible if limit is None or len(visible) <= limit + 1 else visible[:limit]
     for group in shown:
-        output.line(f"    {group_line(group)}")
-        for row in group.rows if limit is None else ():
-            output.line(f"      {_attempt(row)}")
-    if len(shown) < len(groups):
-        left = len(groups) - len(shown)
-        output.line(f"    {output.symbol('…', '...')} and {left:,} more names: --all")
+        yield group_line(group)
+        if expanded:
+            yield from (f"  {line}" for line in _attempts(group, most))
+    dots = output.symbol("…", "...")
+    if len(shown) < len(visible):
+        yield f"{dots} and {len(visible) - len(shown):,} more names: --all"
+    hidden = sum(group.number for group in groups if group.is_hidden)
+    if hidden and not expanded:
+        yield output.style(
+            f"{dots} and {wording.count(hidden, 'task')} of the platform itself: --expanded", "dim"
+        )
 
 
 def group_line(group: TaskGroup) -> str:
-    """`✓ work ×12  10 succeeded, 2 failed  3 retries`."""
+    """`✓ work ×12  10 succeeded, 2 failed  15 attempts: 3 failed  rank 0, rank 1`."""
     times = output.symbol("×", "x")
     name = output.printable(group.name)
     mark = wording.mark(worst_state(group))
-    return f"{mark} {name} {times}{group.number:,}  {group_states(group)}"
+    return f"{mark} {name} {times}{group.number:,}  {group_words(group)}"
+
+
+def group_words(group: TaskGroup) -> str:
+    """All that a line says of a group but for its name and number."""
+    parts = [group_states(group)]
+    if group.groups:
+        parts.append(output.printable(_together(group.groups)))
+    python = group.tracers.get("python", 0)
+    if python:
+        parts.append("python only" if python == group.attempts else f"{python:,} python only")
+    if group.declared:
+        is_all = group.declared == group.attempts
+        parts.append("declared" if is_all else f"{group.declared:,} declared")
+    if group.is_hidden:
+        parts.append("of the platform itself")
+    return "  ".join(parts)
 
 
 def group_states(group: TaskGroup) -> str:
-    """`10 succeeded, 2 failed  3 retries`."""
+    """`10 succeeded, 2 failed  15 attempts: 5 failed`."""
     states = ", ".join(f"{number:,} {state}" for state, number in sorted(group.states.items()))
-    retries = group.attempts - group.number
-    return states + (f"  {wording.count(retries, 'retry', 'retries')}" if retries else "")
+    if group.attempts == group.number:
+        return states
+    bad = [
+        f"{number:,} {state}"
+        for state, number in sorted(group.ended.items())
+        if state not in ("succeeded", "running")
+    ]
+    tries = f"{group.attempts:,} attempts" + (f": {', '.join(bad)}" if bad else "")
+    return f"{states}  {tries}"
 
 
 def worst_state(group: TaskGroup) -> str:
@@ -58,12 +119,53 @@ def worst_state(group: TaskGroup) -> str:
     return next(s for s in ("failed", "interrupted", *group.states) if s in group.states)
 
 
+def _together(groups: Sequence[str]) -> str:
+    """`rank 0, rank 1`; of many the first, the last, and how many there are."""
+    names = sorted(groups, key=wording.natural)
+    if len(names) <= _GROUPS_LIMIT:
+        return ", ".join(names)
+    return f"{names[0]} {output.symbol('…', '...')} {names[-1]}, {len(names):,} in all"
+
+
+def _attempts(group: TaskGroup, most: int | None) -> Iterator[str]:
+    """The attempts of a group, those that belong together below a line of their own."""
+    parts: dict[str, list[TaskRow]] = {}
+    for row in group.rows:
+        parts.setdefault(row.group, []).append(row)
+    listed = 0
+    for name in sorted(parts, key=wording.natural):
+        if name:
+            yield f"{output.printable(name)}"
+        for row in parts[name]:
+            if listed == most:
+                dots = output.symbol("…", "...")
+                yield f"{dots} and {len(group.rows) - listed:,} more attempts: --all"
+                return
+            listed += 1
+            yield f"{'  ' if name else ''}{_attempt(row)}"
+
+
 def _attempt(row: TaskRow) -> str:
     job = row.job
-    place = f"  {row.where}" if row.where else ""
     lasted = "" if job.duration_s is None else f"  {wording.duration(job.duration_s)}"
-    again = f"  attempt {row.attempt}" if row.attempt > 1 else ""
     ended = wording.ending(job.state, job.exit_code, job.signal)
     uid = output.style(wording.short_uid(job.uid), "dim")
-    task = output.printable(f"{row.task}{again}{place}")
+    traits = "  ".join(_traits(row._replace(group="")))
+    task = output.printable(f"{row.task}  {traits}")
     return f"{wording.mark(job.state)} {uid}  {task}{lasted}  {ended}"
+
+
+def _traits(row: TaskRow) -> list[str]:
+    """What there is to say of an attempt besides how it ended."""
+    words = [f"attempt {row.attempt}"]
+    if row.where:
+        words[0] += f" on {row.where}"
+    if row.group:
+        words.append(row.group)
+    if row.tracer:
+        words.append("python only" if row.tracer == "python" else f"by {row.tracer}")
+    if row.role != "task":
+        words.append("of the platform itself")
+    if row.is_declared:
+        words.append("declared")
+    return words

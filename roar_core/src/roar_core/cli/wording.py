@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
@@ -32,6 +33,12 @@ _INTERPRETERS = ("bash", "sh", "dash", "zsh", "Rscript", "ruby", "perl", "node",
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 job`, `2 jobs`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def natural(text: str) -> list[tuple[bool, int, str]]:
+    """A key by which `rank 2` sorts before `rank 10`."""
+    parts = re.split(r"(\d{1,18})", text)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def duration(seconds: float) -> str:

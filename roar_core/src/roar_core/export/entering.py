@@ -11,6 +11,7 @@ from roar_core.store.importing import (
     ForeignArtifact,
     ForeignJob,
     ForeignSession,
+    ForeignTask,
     Imported,
     bits_from,
     import_jobs,
@@ -46,8 +47,15 @@ def import_graph(store: Store, graph: Graph, project: str, now_ns: int) -> Impor
         for incoming in graph.jobs():
             job = incoming.to_job(project, digests)
             task = incoming.task
-            place = (task.backend, task.task, task.attempt, task.where or "") if task else None
-            yield ForeignJob(job, incoming.session, _bits(incoming, project), place)
+            traits = None
+            if task is not None:
+                place = task.where or ""
+                traits = ForeignTask(
+                    *(task.backend, task.task, task.attempt, place),
+                    *(task.role, task.group, task.declared),
+                )
+            bits = _bits(incoming, project)
+            yield ForeignJob(job, incoming.session, bits, traits, incoming.needs)
 
     return import_jobs(
         store,

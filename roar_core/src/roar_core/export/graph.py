@@ -56,7 +56,8 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
 
     def jobs() -> Iterator[Document]:
         for job, uid, _ in rows:
-            yield tell_job(store.job(uid), telling, _bits(db, job), _task(db, job, options))
+            task = _task(db, job, options)
+            yield tell_job(store.job(uid), telling, _bits(db, job), task, _needs(db, job))
 
     return {
         "schema": 1,
@@ -149,13 +150,30 @@ def _session(db: sqlite3.Connection, number: int) -> Document:
 def _task(db: sqlite3.Connection, job: int, options: Options) -> Document | None:
     """Which attempt at which task a job is; where it ran is the name of a host."""
     row = db.execute(
-        "SELECT backend, task, attempt, place FROM task WHERE job = ?", (job,)
+        "SELECT backend, task, attempt, place, role, grouped, is_declared FROM task WHERE job = ?",
+        (job,),
     ).fetchone()
     if row is None:
         return None
-    backend, task, attempt, place = row
+    backend, task, attempt, place, role, group, is_declared = row
     where = place or None if options.absolute_paths else None
-    return {"backend": backend, "task": task, "attempt": attempt, "where": where}
+    document = {"backend": backend, "task": task, "attempt": attempt, "where": where}
+    traits = {
+        "role": role if role != "task" else None,
+        "group": group or None,
+        "declared": True if is_declared else None,
+    }
+    return document | {name: value for name, value in traits.items() if value is not None}
+
+
+def _needs(db: sqlite3.Connection, job: int) -> list[str]:
+    """The uids of the tasks whose results a job got."""
+    rows = db.execute(
+        "SELECT maker.uid FROM need JOIN job maker ON maker.id = need.producer "
+        "WHERE need.job = ? ORDER BY maker.id",
+        (job,),
+    )
+    return [uid for (uid,) in rows]
 
 
 def _bits(db: sqlite3.Connection, job: int) -> dict[tuple[bool, str], bytes]:

@@ -175,6 +175,9 @@ class IncomingTask:
     task: str
     attempt: int
     where: str | None
+    role: Literal["task", "infrastructure"] = "task"
+    group: str = ""
+    declared: bool = False
 
 
 @attrs.frozen
@@ -207,6 +210,7 @@ class IncomingJob:
     trackers: tuple[IncomingTracker, ...]
     labels: dict[str, Any]
     task: IncomingTask | None = None
+    needs: tuple[str, ...] = ()
     raw: IncomingRaw | None = None
 
     def to_job(self, project: str, digests: Mapping[str, Mapping[str, str]]) -> Job:

@@ -51,6 +51,7 @@ def arrows(graph: Graph) -> Iterator[tuple[str, str]]:
             pairs += [(f"j{uid}", file) for uid in makers if (uid, edge["hash"]) not in written]
         for place, edge in enumerate(job["outputs"]):
             pairs.append((node, node_of(edge, job, "outputs", place)))
+        pairs += [(f"j{uid}", node) for uid in job.get("needs", ()) if uid in jobs]
         if job["parent"] in jobs:
             pairs.append((f"j{job['parent']}", node))
         yield from dict.fromkeys(pairs)

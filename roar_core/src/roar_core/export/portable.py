@@ -11,7 +11,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from roar_core.identity import relative_to_project
+from roar_core.identity import is_on_a_node, relative_to_project, without_node
 
 ELSEWHERE = "/…"
 _EVERYWHERE = ("/dev/", "/bin/", "/usr/bin/")
@@ -48,6 +48,12 @@ class Portable:
             folders.append(folder)
         number = folders.index(folder) + 1
         return f"{ELSEWHERE}{number if number > 1 else ''}/{name}"
+
+    def url(self, url: str) -> str:
+        """An object's URL; of a file on a node's own disk without the node and its folders."""
+        if self._absolute or not is_on_a_node(url):
+            return url
+        return f"file://NODE{self.place(without_node(url))}"
 
     def words(self, words: str) -> str:
         """An argument, a variable's value or another sentence that may hold paths."""

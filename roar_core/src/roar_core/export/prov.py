@@ -108,7 +108,10 @@ def _generated(graph: Graph) -> Iterator[Pair]:
 
 def _informed(graph: Graph) -> Iterator[Pair]:
     for job in graph["jobs"]:
-        makers = {uid for edge in job["inputs"] for uid in producers(edge)} | {job["parent"]}
+        makers = {uid for edge in job["inputs"] for uid in producers(edge)} | {
+            *job.get("needs", ()),
+            job["parent"],
+        }
         for maker in sorted(filter(None, makers)):
             yield (
                 f"_:i{job['uid']}-{maker}",

@@ -7,7 +7,7 @@ done it is passed over as a whole, so that no field is left out because nobody t
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roar_core.export.portable import Portable
@@ -35,8 +35,12 @@ def tell_job(
     telling: Telling,
     bits: Mapping[tuple[bool, str], bytes],
     task: Document | None = None,
+    needs: Sequence[str] = (),
 ) -> Document:
-    """A job; `bits` are the members it touched of a dataset, by (is output, hash)."""
+    """A job; `bits` are the members it touched of a dataset, by (is output, hash).
+
+    `needs` are the uids of the tasks whose results it got.
+    """
     portable = Portable(job.project, job.cwd, telling.host, absolute=telling.absolute_paths)
     teller = _Teller(portable, telling.redactor)
     command = teller.command(job.command)
@@ -95,6 +99,8 @@ def tell_job(
         "labels": teller.labels(job.labels),
         "task": task,
     }
+    if needs:
+        document["needs"] = list(needs)
     raw: Document = {}
     if not all(map(is_text, command)):
         raw["command"] = [base64_of(argument) for argument in command]
@@ -181,7 +187,7 @@ def _edge(
 ) -> Document:
     is_object = edge.kind == "object"
     where = "/outputs" if is_output else "/inputs"
-    path = edge.path if is_object else teller.portable.place(edge.path)
+    path = teller.portable.url(edge.path) if is_object else teller.portable.place(edge.path)
     path = teller.masked(path, where)
     name = edge.hash or (name_of(edge.digests) if edge.digests else None)
     document: Document = {

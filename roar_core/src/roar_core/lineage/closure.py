@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 class Passing(NamedTuple):
-    """What one job read of another: the artifact's id, None when it merely started the other."""
+    """What one job read of another: the artifact's id, None when it merely started the other.
+
+    `is_result`: it got the other's result, without a file between them.
+    """
 
     consumer: int
     producer: int
     artifact: int | None
+    is_result: bool = False
 
 
 class Closure(NamedTuple):
@@ -53,7 +57,7 @@ def _closure(
     query = walk.format(starts="SELECT value FROM json_each(?)") + LINKS
     passings = list(map(Passing._make, db.execute(query, (json.dumps(starts),))))
     beside: dict[int, list[int]] = defaultdict(list)
-    for consumer, producer, _ in passings:
+    for consumer, producer, *_ in passings:
         here, there = (consumer, producer) if towards_producers else (producer, consumer)
         beside[here].append(there)
     distances = dict.fromkeys(starts, 0)

@@ -66,7 +66,7 @@ def _levels(jobs: Iterable[int], passings: Iterable[Passing]) -> dict[int, int]:
     """The longest way from a job that read from none; jobs of a cycle stand where it is entered."""
     makers: dict[int, set[int]] = defaultdict(set)
     readers: dict[int, set[int]] = defaultdict(set)
-    for consumer, producer, _ in passings:
+    for consumer, producer, *_ in passings:
         if consumer != producer:
             makers[consumer].add(producer)
             readers[producer].add(consumer)

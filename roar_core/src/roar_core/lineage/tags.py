@@ -2,6 +2,7 @@
 
 A tag passes from what a job read to all that it wrote: always when it was put there by a user
 (*bound*), and as far as the session reaches when it was inherited itself or comes of `--add-tag`.
+A result that a task got of another one, without a file between them, carries tags like bytes.
 Because it is asked of the graph and not written down, a tag put on old data is on all that was made
 of them at once, and one taken off is gone.
 """
@@ -20,6 +21,8 @@ from roar_core.store.tags import Tag, standing_events
 # BLAKE3 of nothing: empty files are all alike, and no part of each other.
 _EMPTY = bytes.fromhex("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")
 _NONE: frozenset[Tag] = frozenset()
+# Stands for an artifact where a result passed that was none.
+_RESULT = -1
 
 
 class Held(NamedTuple):
@@ -33,7 +36,8 @@ class Held(NamedTuple):
 class Hop(NamedTuple):
     """A step of the way a tag came. Either is None where the way begins or ends without it.
 
-    `job` passed the tag on to `artifact`, or got it from there; see `TagGraph.way`.
+    `job` passed the tag on to `artifact`, or got it from there; see `TagGraph.way`. After the first
+    hop no artifact means that the job got the result of the one before.
     """
 
     job: int | None
@@ -53,6 +57,7 @@ class TagGraph:
         self._tags: dict[int, frozenset[Tag]] = {}
         self._session: dict[int, int] = {}
         self._inputs: dict[int, set[int]] = defaultdict(set)
+        # Who passed something on, and the artifact; -1 for a result that was none.
         self._sources: dict[int, set[tuple[int, int]]] = defaultdict(set)
 
     def of_job(self, job: int) -> frozenset[Tag]:
@@ -99,7 +104,7 @@ class TagGraph:
                     return [origin, Hop(here, read), *self._back(before, here)]
             for source, read in sorted(self._sources[here]):
                 if source not in before and tag in self._passed(source, here, read):
-                    before[source] = Hop(here, read)
+                    before[source] = Hop(here, None if read == _RESULT else read)
                     waiting.append(source)
         return []
 
@@ -133,9 +138,9 @@ class TagGraph:
         new = [job for job in closure.distances if job not in self._tags]
         self._load(new)
         readers: dict[int, set[int]] = defaultdict(set)
-        for consumer, producer, artifact in closure.passings:
-            if artifact is not None:
-                self._sources[consumer].add((producer, artifact))
+        for consumer, producer, artifact, is_result in closure.passings:
+            if artifact is not None or is_result:
+                self._sources[consumer].add((producer, _RESULT if artifact is None else artifact))
                 readers[producer].add(consumer)
         # Producers are mostly older; a reader is looked at again when one of its makers gains tags.
         waiting = deque(sorted(new))

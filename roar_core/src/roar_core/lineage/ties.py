@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 class Tie(NamedTuple):
     """A way downstream: `jobs` in the order of time, and what each passed on to the next.
 
-    `passed` has one artifact id less than there are jobs. `began_with` is the artifact asked about,
-    when it is one, which the first job read.
+    `passed` has one less than there are jobs. `began_with` is the artifact asked about, when it is
+    one, which the first job read.
     """
 
     jobs: tuple[int, ...]
-    passed: tuple[int | None, ...]
+    passed: tuple[Passing, ...]
     began_with: int | None
 
 
@@ -50,16 +50,19 @@ def _readers(db: sqlite3.Connection, target: Target, closure: Closure) -> dict[i
     return readers
 
 
-def _way(closure: Closure, start: int) -> tuple[tuple[int, ...], tuple[int | None, ...]]:
+def _way(closure: Closure, start: int) -> tuple[tuple[int, ...], tuple[Passing, ...]]:
     """From `start` to a job of distance 0, one nearer at a time."""
     onward: dict[int, list[Passing]] = defaultdict(list)
     for passing in closure.passings:
         onward[passing.producer].append(passing)
-    jobs, passed, here = [start], [], start
+    jobs, here = [start], start
+    passed: list[Passing] = []
     while closure.distances[here]:
         nearer = closure.distances[here] - 1
-        step = next(p for p in onward[here] if closure.distances[p.consumer] == nearer)
-        passed.append(step.artifact)
+        near = [p for p in onward[here] if closure.distances[p.consumer] == nearer]
+        # Bytes tell more than a result, and that more than who started whom.
+        step = min(near, key=lambda p: (p.artifact is None, not p.is_result))
+        passed.append(step)
         here = step.consumer
         jobs.append(here)
     return tuple(jobs), tuple(passed)

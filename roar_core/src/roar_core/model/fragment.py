@@ -12,7 +12,9 @@ from roar_core.model.environment import Environment, Packages
 from roar_core.model.fingerprint import Fingerprint
 
 TASK_STATES = ("succeeded", "failed", "interrupted")
+TASK_ROLES = ("task", "infrastructure")
 _TEXT = attrs.validators.instance_of(str)
+_TEXTS = attrs.validators.deep_iterable(_TEXT, attrs.validators.instance_of(tuple))
 
 
 @attrs.frozen
@@ -40,7 +42,9 @@ class TaskFile:
     `path` is absolute and resolved, in the driver's terms: translate a container's paths. `digests`
     maps algorithm to lower-case hex. Without `blake3`, roar hashes the file itself if it still is
     the version of `fingerprint`, else its hash is unknown. `is_changed`: the task replaced these
-    bytes after reading them. `is_code`: it executed or imported the file.
+    bytes after reading them. `is_code`: it executed or imported the file. `node` names the node on
+    whose own disk the file lies: the same path on the driver's machine, or on another node, is
+    another file. It is empty for what the driver's machine finds at `path`.
     """
 
     path: str
@@ -49,6 +53,7 @@ class TaskFile:
     fingerprint: Fingerprint | None = None
     is_changed: bool = False
     is_code: bool = False
+    node: str = attrs.field(default="", validator=_TEXT)
 
 
 @attrs.frozen
@@ -63,6 +68,12 @@ class TaskFragment:
 
     `command` is empty for what is no command. `where` is the host or node. Times are nanoseconds
     since the epoch, `duration_s` None when nobody saw the end. `coverage` tells what is missing.
+
+    `needs` names the tasks whose results this attempt got without a file between them (an ObjectRef
+    of Ray); they may report later, or never. `role` is `infrastructure` for what the platform runs
+    for itself: it is kept, and shown only on demand. `group` tells tasks of one name apart that
+    belong together, such as `rank 3` or `trial 8f2a`. `declared`: what the attempt read, wrote and
+    needs is known from its specification alone, and nothing was observed.
     """
 
     task: str = attrs.field(validator=attrs.validators.and_(_TEXT, attrs.validators.min_len(1)))
@@ -86,6 +97,12 @@ class TaskFragment:
     coverage: tuple[CoverageReason, ...] = ()
     packages: Packages = Packages()
     environment: Environment | None = None
+    needs: tuple[str, ...] = attrs.field(default=(), validator=_TEXTS)
+    role: Literal["task", "infrastructure"] = attrs.field(
+        default="task", validator=attrs.validators.in_(TASK_ROLES)
+    )
+    group: str = attrs.field(default="", validator=_TEXT)
+    declared: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
 
 
 @attrs.frozen
@@ -93,8 +110,10 @@ class TaskCoverage:
     """How many tasks the platform knows of, None where it cannot tell, and what else is missing.
 
     `is_final` says that nothing more will come: roar then calls `finalise` and never asks again.
+    `needs` names the tasks whose results the run's own command got without a file between them.
     """
 
     known: int | None
     is_final: bool = True
     reasons: tuple[CoverageReason, ...] = ()
+    needs: tuple[str, ...] = attrs.field(default=(), validator=_TEXTS)

@@ -201,7 +201,7 @@ EXAMPLE: dict[str, Any] = EMPTY | {
             exit_code=None,
             signal="SIGTERM",
             environment=None,
-            task={"backend": "ray", "task": "t1", "attempt": 1, "where": None},
+            task={"backend": "ray", "task": "t1", "attempt": 1, "where": None, "group": "rank 0"},
             inputs=[_edge("model.bin", 3, 2)],
         ),
     ],

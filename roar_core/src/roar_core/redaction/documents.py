@@ -29,7 +29,7 @@ _IDENTITIES = frozenset(
         *("producer", "further_producers", "rerun_of", "commit", "git_commit", "snapshot", "root"),
         *("target_hash", "session_hash", "component_digest", "job_hash", "dataset", "artifact"),
         *("blake3", "sha256", "sha512", "md5", "composite-blake3", "composite-sha256"),
-        *("registration_session_id", "entity_hash", "entity_uid", "artifact_hash"),
+        *("registration_session_id", "entity_hash", "entity_uid", "artifact_hash", "needs"),
     }
 )
 _IDENTITY = re.compile(

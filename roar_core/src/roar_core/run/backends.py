@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from roar_core.errors import PluginError, RefusedError
 from roar_core.hookspecs import ExecutionBackend, Match
@@ -15,9 +15,25 @@ from roar_core.run.planned import Planned, checked_variables, checked_words
 from roar_core.run.spawn import find_program
 
 # The codes of all reasons that are found out afresh when tasks are collected again.
-CODES = frozenset({"backend", "tasks"})
+CODES = frozenset({"backend", "tasks", "results"})
 
-Merge = Callable[[str, Iterable[TaskFragment]], None]
+
+class Keep(Protocol):
+    """Where what a backend brings back goes to, by the backend's name."""
+
+    def merge(self, backend: str, fragments: Iterable[TaskFragment]) -> None:
+        """Keep what tasks have reported."""
+
+    def note_needs(self, backend: str, tasks: Sequence[str]) -> None:
+        """Keep which tasks' results the run's own command got."""
+
+    def count(self, backend: str) -> int:
+        """Say how many tasks are kept by now."""
+
+    def count_unmet(self, backend: str) -> int:
+        """Say how many tasks are not, although something got their results."""
+
+
 T = TypeVar("T")
 
 
@@ -53,27 +69,29 @@ class Backends:
 
         return is_claimed
 
-    def collect(
-        self, partner: Partner, merge: Merge, count: Callable[[str], int]
-    ) -> tuple[list[CoverageReason], bool]:
+    def collect(self, partner: Partner, keep: Keep) -> tuple[list[CoverageReason], bool]:
         """Bring back what tasks have reported; return what is missing, and whether that is all.
 
-        `merge` takes the fragments of the backend of that name; `count` tells how many of its tasks
-        are merged by now. What a backend gave before it failed is kept.
+        What a backend gave before it failed is kept.
         """
         backend: ExecutionBackend = partner.offer.value
         try:
             fragments = partner.each("collecting tasks", lambda: checked_fragments(partner))
-            merge(partner.name, fragments)
+            keep.merge(partner.name, fragments)
             coverage = partner.call("counting tasks", _coverage, backend, partner)
         except PluginError as error:
             self._shortfall.note("backend", error)
             return [], False
         reasons = [_of_ours(reason) for reason in coverage.reasons]
-        missing = (coverage.known or 0) - count(partner.name)
+        keep.note_needs(partner.name, coverage.needs)
+        missing = (coverage.known or 0) - keep.count(partner.name)
         if missing > 0:
             words = f"of {coverage.known} tasks of {partner.name} not reported"
             reasons.append(CoverageReason("tasks", missing, words))
+        unmet = keep.count_unmet(partner.name)
+        if unmet > 0:
+            words = f"tasks of {partner.name} not reported whose results were used"
+            reasons.append(CoverageReason("results", unmet, words))
         return reasons, coverage.is_final
 
     def finalise(self, partner: Partner) -> None:

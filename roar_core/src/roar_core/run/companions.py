@@ -27,7 +27,6 @@ from roar_core.run.planned import Planned
 from roar_core.run.proxies import Proxies
 from roar_core.run.relay import WAITED
 from roar_core.run.tasks import TaskMerger
-from roar_core.store.tasks import count_tasks
 from roar_core.store.writer import Store
 
 _GROUPS = {"backend": "roar.backends", "proxy": "roar.storage_proxies"}
@@ -64,7 +63,7 @@ class Companions:
         eager = [p for p in self._backends.partners if p.offer.value.collect_every_s > 0]
         if eager:
             merger = TaskMerger(begun, store, self._backends.claims)
-            self._live = LiveCollection(eager, merger.merge, self._shortfall)
+            self._live = LiveCollection(eager, merger, self._shortfall)
 
     def finish(self, begun: BegunJob, store: Store) -> Beside:
         """Bring in objects and tasks when the command has ended; the job is still to be completed.
@@ -89,9 +88,7 @@ class Companions:
             return reasons
         merger = TaskMerger(begun, store, self._backends.claims)
         for partner in self._backends.partners:
-            missing, is_final = self._backends.collect(
-                partner, merger.merge, lambda name: count_tasks(store, begun.job.uid, name)
-            )
+            missing, is_final = self._backends.collect(partner, merger)
             reasons += missing
             if is_final:
                 self._done.append(partner)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from roar_core.errors import DatabaseError, PluginError
 from roar_core.hookspecs import ExecutionBackend
-from roar_core.run.backends import Merge, checked_fragments
+from roar_core.run.backends import Keep, checked_fragments
 from roar_core.run.partners import Partner, Shortfall
 
 
@@ -18,8 +18,8 @@ class LiveCollection:
     One that fails is asked no more before the end: then all is collected again anyway.
     """
 
-    def __init__(self, partners: Sequence[Partner], merge: Merge, shortfall: Shortfall) -> None:
-        self._merge = merge
+    def __init__(self, partners: Sequence[Partner], keep: Keep, shortfall: Shortfall) -> None:
+        self._keep = keep
         self._shortfall = shortfall
         self._stopping = threading.Event()
         start = time.monotonic()
@@ -44,7 +44,7 @@ class LiveCollection:
         backend: ExecutionBackend = partner.offer.value
         try:
             fragments = partner.each("collecting tasks", lambda: checked_fragments(partner))
-            self._merge(partner.name, fragments)
+            self._keep.merge(partner.name, fragments)
         except PluginError as error:
             self._shortfall.note("backend", error)
             del self._due[partner.name]

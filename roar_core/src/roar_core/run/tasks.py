@@ -14,14 +14,16 @@ import attrs
 from roar_core.errors import PluginError
 from roar_core.hashing.digests import Digested
 from roar_core.hashing.pool import hash_files
+from roar_core.identity import without_node
 from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.fragment import TaskFile, TaskFragment
-from roar_core.model.job import Edge, HashState, Job
+from roar_core.model.job import Edge, EdgeKind, HashState, Job
 from roar_core.observe.filters import Filters, Role
 from roar_core.run.begun import BegunJob
 from roar_core.run.objects import object_edges
 from roar_core.run.policy import filters_for
-from roar_core.store.tasks import PartKey, TaskPart, merge_parts, merged_parts
+from roar_core.store.needs import add_driver_needs, unmet_needs
+from roar_core.store.tasks import PartKey, TaskPart, count_tasks, merge_parts, merged_parts
 from roar_core.store.writer import Store
 
 # Tasks merged in one transaction: few enough that another roar need not wait long for its turn to
@@ -56,6 +58,19 @@ class TaskMerger:
             raise
         self._write(batch)
 
+    def note_needs(self, backend: str, tasks: Sequence[str]) -> None:
+        """Note the tasks whose results the run's own command got."""
+        if tasks:
+            add_driver_needs(self._store, self._begun.job.uid, backend, tasks)
+
+    def count(self, backend: str) -> int:
+        """How many tasks of a backend are merged by now, however many attempts each took."""
+        return count_tasks(self._store, self._begun.job.uid, backend)
+
+    def count_unmet(self, backend: str) -> int:
+        """How many tasks are not merged, although something in this run got their results."""
+        return unmet_needs(self._store, self._begun.job.uid, backend)
+
     def _write(self, batch: Mapping[PartKey, TaskFragment]) -> None:
         if not batch:
             return
@@ -83,6 +98,10 @@ class TaskMerger:
                     [edge(file) for file in written],
                 ),
                 batch[key].where,
+                batch[key].needs,
+                batch[key].role,
+                batch[key].group,
+                batch[key].declared,
             )
             for key, (read, written) in kept.items()
         ]
@@ -105,7 +124,11 @@ class TaskMerger:
 
     def _hasher(self, files: Iterable[TaskFile]) -> Callable[[TaskFile], Edge]:
         """The edges of files, by the digests a task sent, else by those of the file as it is."""
-        wanted = [f for f in files if "blake3" not in f.digests and f.fingerprint is not None]
+        wanted = [
+            f
+            for f in files
+            if "blake3" not in f.digests and f.fingerprint is not None and not f.node
+        ]
         found = hash_files(
             [(file.path, file.fingerprint) for file in wanted],
             cache=self._store,
@@ -115,13 +138,16 @@ class TaskMerger:
 
         def edge_of(file: TaskFile) -> Edge:
             digests, wanted = file.digests, file.fingerprint
-            here = found.get(file.path)
+            here = None if file.node else found.get(file.path)
             if "blake3" not in digests and wanted is not None and isinstance(here, Digested):
                 digests = here.digests if here.fingerprint.same_content(wanted) else digests
+            # The same path here, or on another node, is another file.
+            path = f"file://{file.node}{file.path}" if file.node else file.path
+            kind: EdgeKind = "object" if file.node else "file"
             if "blake3" not in digests:
-                return Edge(file.path, file.size, hash_state="unknown")
+                return Edge(path, file.size, {}, kind, "unknown")
             state: HashState = "before_change" if file.is_changed else "exact"
-            return Edge(file.path, file.size, digests, hash_state=state)
+            return Edge(path, file.size, digests, kind, state)
 
         return edge_of
 
@@ -134,8 +160,13 @@ def _recorded(filters: Filters, files: Sequence[TaskFile], role: Role) -> list[T
 def _child(driver: Job, fragment: TaskFragment, read: list[Edge], written: list[Edge]) -> Job:
     got, put = object_edges(fragment.objects)
     reasons = list(fragment.coverage)
-    unknown = [edge.path for edge in (*read, *written) if edge.hash_state == "unknown"]
-    if unknown:
+    edges = (*read, *written)
+    # Sentences are told elsewhere too, and nodes are not.
+    unknown = [without_node(edge.path) for edge in edges if edge.hash_state == "unknown"]
+    if fragment.declared:
+        words = "known from its specification alone: nothing was observed"
+        reasons.append(CoverageReason("declared", 1, words))
+    elif unknown:
         words = f"changed or out of reach before its digest was taken: {unknown[0]}"
         reasons.append(CoverageReason("unknown_hash", len(unknown), words))
     return Job(

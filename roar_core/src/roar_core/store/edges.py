@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import repeat
 
 import attrs
 
@@ -35,6 +36,7 @@ _PRODUCER = f"""coalesce(
     {_wrote("made.path = edge.path", ">")},
     {_wrote(_ANYWHERE, "<")},
     {_wrote(_ANYWHERE, ">")})"""
+_EARLIER = f"coalesce({_wrote('made.path = edge.path', '<')}, {_wrote(_ANYWHERE, '<')})"
 
 
 def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, int]:
@@ -42,36 +44,84 @@ def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, in
 
     A path may have held several versions that were read, but ends as one output: the last counts.
     """
-    edges = {
-        (
-            direction,
-            path_to_sql(edge.path, job.project, is_object=edge.kind == "object"),
-            edge.hash if direction == INPUT else None,
-        ): edge
-        for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs))
-        for edge in side
-    }
-    artifacts = artifacts_of(db, list(edges.values()), job.started_at_ns)
+    [counts] = add_edges(db, [(job_id, job)])
+    # Most inputs were made by nobody: one look spares them the four of _PRODUCER.
+    db.execute(
+        f"UPDATE edge SET producer = {_PRODUCER} WHERE job = ? AND direction = 0 AND "  # noqa: S608 (constants)
+        f"({_MADE_ELSEWHERE.format('<')} OR {_MADE_ELSEWHERE.format('>')})",
+        (job_id,),
+    )
+    return counts
+
+
+def add_edges(db: sqlite3.Connection, jobs: Sequence[tuple[int, Job]]) -> list[tuple[int, int]]:
+    """Insert the edges of jobs, by their ids, with artifacts and digests; return the counts.
+
+    Producers are left to be found.
+    """
+    rows: list[tuple[int, int, str | bytes, Edge]] = []
+    seen: list[int] = []
+    counts = []
+    for job_id, job in jobs:
+        edges = {
+            (
+                direction,
+                path_to_sql(edge.path, job.project, is_object=edge.kind == "object"),
+                edge.hash if direction == INPUT else None,
+            ): edge
+            for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs))
+            for edge in side
+        }
+        rows += [(job_id, direction, path, edge) for (direction, path, _), edge in edges.items()]
+        seen += repeat(job.started_at_ns, len(edges))
+        inputs = sum(direction == INPUT for direction, _, _ in edges)
+        counts.append((inputs, len(edges) - inputs))
+    artifacts = _artifacts_of(db, [row[3] for row in rows], seen)
     db.executemany(
         "INSERT INTO edge (job, direction, path, artifact, size, kind, hash_state) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (job_id, direction, path, artifact, edge.size, edge.kind, edge.hash_state)
-            for ((direction, path, _), edge), artifact in zip(edges.items(), artifacts, strict=True)
+            for (job_id, direction, path, edge), artifact in zip(rows, artifacts, strict=True)
         ],
     )
-    # Most inputs were made by nobody: one look spares them the four of _PRODUCER.
-    made_elsewhere = (
-        "EXISTS (SELECT 1 FROM edge made WHERE made.artifact = edge.artifact "
-        "AND made.direction = 1 AND made.job {} edge.job)"
-    )
+    return counts
+
+
+_MADE_ELSEWHERE = (
+    "EXISTS (SELECT 1 FROM edge made WHERE made.artifact = edge.artifact "
+    "AND made.direction = 1 AND made.job {} edge.job)"
+)
+
+
+def resolve_new(db: sqlite3.Connection, first: int, last: int) -> None:
+    """Find the producers of what jobs with these ids read, the newest ones there are.
+
+    Whoever has a higher id is one of them, and started later.
+    """
     db.execute(
-        f"UPDATE edge SET producer = {_PRODUCER} WHERE job = ? AND direction = 0 AND "  # noqa: S608 (constants)
-        f"({made_elsewhere.format('<')} OR {made_elsewhere.format('>')})",
-        (job_id,),
+        f"UPDATE edge SET producer = {_EARLIER} WHERE job BETWEEN ? AND ? AND direction = 0 "  # noqa: S608 (constants)
+        f"AND {_MADE_ELSEWHERE.format('<')}",
+        (first, last),
     )
-    inputs = sum(direction == INPUT for direction, _, _ in edges)
-    return inputs, len(edges) - inputs
+    # Like resolve_late for each of them: the first that may have made what had no producer.
+    for same, which in (("artifact", "size > 0"), ("path", "size = 0")):
+        db.execute(
+            f"""UPDATE edge SET producer = (
+                SELECT made.job FROM edge made JOIN job maker ON maker.id = made.job
+                WHERE made.{same} = edge.{same} AND made.direction = 1 AND made.{which}
+                AND made.job BETWEEN :first AND :last AND made.job <> edge.job
+                AND (SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 FROM job
+                     WHERE id = edge.job) > maker.started_at_ns
+                ORDER BY made.job LIMIT 1)
+            WHERE id IN (
+                SELECT reader.id FROM edge made CROSS JOIN edge reader
+                    ON reader.{same} = made.{same} AND reader.direction = 0
+                WHERE made.job BETWEEN :first AND :last AND made.direction = 1 AND made.{which}
+                AND reader.{which} AND reader.artifact IS NOT NULL AND reader.producer IS NULL)
+            """,  # noqa: S608 (constants)
+            {"first": first, "last": last},
+        )
 
 
 def resolve_late(db: sqlite3.Connection, job_id: int) -> None:
@@ -177,20 +227,27 @@ def producers_of(
 
 def artifacts_of(db: sqlite3.Connection, edges: Sequence[Edge], now_ns: int) -> list[int | None]:
     """Return the artifact of every edge, made where it is new; None where no digest is known."""
+    return _artifacts_of(db, edges, [now_ns] * len(edges))
+
+
+def _artifacts_of(
+    db: sqlite3.Connection, edges: Sequence[Edge], seen_ns: Sequence[int]
+) -> list[int | None]:
+    """Like `artifacts_of`, each edge with the time when it was seen."""
     digests = [_blake3(edge) for edge in edges]
     db.executemany(
         "INSERT OR IGNORE INTO artifact (blake3, size, first_seen_ns) VALUES (?, ?, ?)",
         # Sorted: neighbours in the index go in together, a third quicker than in random order.
         sorted(
             (blake3, edge.size, now_ns)
-            for blake3, edge in zip(digests, edges, strict=True)
+            for blake3, edge, now_ns in zip(digests, edges, seen_ns, strict=True)
             if blake3
         ),
     )
     known = _ids(db, sorted({digest for digest in digests if digest}))
     artifacts = [
         known[digest] if digest else _artifact_by_other_digest(db, edge, now_ns)
-        for digest, edge in zip(digests, edges, strict=True)
+        for digest, edge, now_ns in zip(digests, edges, seen_ns, strict=True)
     ]
     db.executemany(
         "INSERT OR IGNORE INTO digest VALUES (?, ?, ?)",

@@ -21,6 +21,7 @@ from roar_core.model.job import Edge, Job
 from roar_core.store.edges import artifacts_of, insert_edges, resolve_missing
 from roar_core.store.labels import read_labels, write_labels
 from roar_core.store.member_lists import MemberList
+from roar_core.store.needs import insert_known_needs
 from roar_core.store.object_versions import insert_versions
 from roar_core.store.rows import INPUT, OUTPUT, path_to_sql, to_sql, unhex
 from roar_core.store.ties import tie_inputs
@@ -51,17 +52,30 @@ class ForeignArtifact(NamedTuple):
     bloom: BloomFilter | None = None
 
 
+class ForeignTask(NamedTuple):
+    """Which attempt at which task a child job is; the fields are those of the table `task`."""
+
+    backend: str
+    task: str
+    attempt: int
+    place: str
+    role: str
+    group: str
+    is_declared: bool
+
+
 class ForeignJob(NamedTuple):
     """A job with the origin of its session, and, of datasets it touched in part, which members.
 
-    `bits` maps (is output, path) to a bit for each member, lowest first. `task` is, of a child job,
-    its backend, task, attempt and place.
+    `bits` maps (is output, path) to a bit for each member, lowest first. `needs` are the uids of
+    the tasks whose results it got.
     """
 
     job: Job
     origin: str
     bits: Mapping[tuple[bool, str], bytes]
-    task: tuple[str, str, int, str] | None = None
+    task: ForeignTask | None = None
+    needs: tuple[str, ...] = ()
 
 
 class Imported(NamedTuple):
@@ -95,6 +109,7 @@ class Importer:
         self._artifacts = 0
         self._sessions: list[int] = []
         self._brings_datasets = False
+        self._needs: list[tuple[int, int, tuple[str, ...]]] = []
 
     def add_artifact(self, artifact: ForeignArtifact) -> None:
         """Bytes that jobs to come read or wrote. Raises RoarError when a dataset is another."""
@@ -147,13 +162,19 @@ class Importer:
         driver = self._id_of(job.parent) if job.parent else None
         if foreign.task is not None and driver is not None:
             db.execute(
-                "INSERT OR IGNORE INTO task VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO task (job, driver, backend, task, attempt, place, role, "
+                "grouped, is_declared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (job_id, driver, *foreign.task),
             )
+        if foreign.needs:
+            self._needs.append((job_id, job_id if driver is None else driver, foreign.needs))
 
     def finish(self) -> Imported:
         """Tie what was here to what has come, and say what that is."""
         last = self._next_job - 1
+        for job, driver, uids in self._needs:  # a driver comes before the tasks it names
+            makers = [maker for uid in uids if (maker := self._id_of(uid)) is not None]
+            insert_known_needs(self._db, job, driver, makers)
         if last >= self._first:
             resolve_missing(
                 self._db,

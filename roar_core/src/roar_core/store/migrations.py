@@ -143,6 +143,26 @@ def versions_of_objects(db: sqlite3.Connection) -> None:
     )
 
 
+def results_between_tasks(db: sqlite3.Connection) -> None:
+    """Tasks tell whose results they got, their role, and whether anything was observed."""
+    for column in (
+        "role TEXT NOT NULL DEFAULT 'task' CHECK (role IN ('task', 'infrastructure'))",
+        "grouped TEXT NOT NULL DEFAULT ''",
+        "is_declared INTEGER NOT NULL DEFAULT 0",
+    ):
+        db.execute(f"ALTER TABLE task ADD COLUMN {column}")
+    db.execute(
+        "CREATE TABLE need (job INTEGER NOT NULL REFERENCES job (id), backend TEXT NOT NULL, "
+        "task TEXT NOT NULL, producer INTEGER REFERENCES job (id), given_at_ns INTEGER, "
+        "PRIMARY KEY (job, backend, task)) WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX need_by_task ON need (task, backend)")
+    db.execute("CREATE INDEX need_by_producer ON need (producer) WHERE producer IS NOT NULL")
+    db.execute("CREATE INDEX need_by_time ON need (job, given_at_ns) WHERE given_at_ns IS NOT NULL")
+    db.execute("DROP INDEX job_by_parent")
+    db.execute("CREATE INDEX job_by_parent ON job (parent, started_at_ns) WHERE parent IS NOT NULL")
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -154,6 +174,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     registrations,
     logs_and_labels_of_registries,
     versions_of_objects,
+    results_between_tasks,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

@@ -17,7 +17,12 @@ from roar_core.store.edges import resolve_again
 from roar_core.store.ties import tie_inputs
 
 # References to a pruned job that are emptied; every other row that names it goes with it.
-_EMPTIED = {("edge", "producer"), ("tag_event", "job"), ("job", "rerun_of")}
+_EMPTIED = {
+    ("edge", "producer"),
+    ("need", "producer"),
+    ("tag_event", "job"),
+    ("job", "rerun_of"),
+}
 
 # Rows that nothing needs any more, dependants before what they depend on.
 _NOT_NEEDED = (

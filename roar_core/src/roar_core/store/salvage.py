@@ -20,7 +20,7 @@ _BY_ROWID = (
     "composite", "composite_use", "object_version", "tag_event", "tracker_reference", "task",
 )  # fmt: skip
 _BY_KEY = (
-    *("digest", "composite_source", "label", "task_part", "job_tag"),
+    *("digest", "composite_source", "label", "task_part", "need", "job_tag"),
     *("receipt", "registration", "logged", "label_agreed"),
 )
 
@@ -179,6 +179,8 @@ _REPAIRS = (
         "OR driver NOT IN (SELECT id FROM job)",
     ),
     ("", "DELETE FROM task_part WHERE job NOT IN (SELECT job FROM task)"),
+    ("", "DELETE FROM need WHERE job NOT IN (SELECT id FROM job)"),
+    ("", "UPDATE need SET producer = NULL WHERE producer NOT IN (SELECT id FROM job)"),
 )
 
 

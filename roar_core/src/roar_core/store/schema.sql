@@ -96,7 +96,7 @@ CREATE INDEX job_by_session ON job (session);
 CREATE INDEX job_by_hash ON job (hash);
 CREATE INDEX job_by_step_key ON job (session, step_key);
 CREATE INDEX job_running ON job (id) WHERE state = 'running';
-CREATE INDEX job_by_parent ON job (parent) WHERE parent IS NOT NULL;
+CREATE INDEX job_by_parent ON job (parent, started_at_ns) WHERE parent IS NOT NULL;
 
 -- The files of its commit, or of its snapshot, that a job read as code: they are no inputs.
 CREATE TABLE job_source (
@@ -200,6 +200,9 @@ CREATE TABLE task (
     task    TEXT NOT NULL,
     attempt INTEGER NOT NULL,             -- from 1
     place   TEXT NOT NULL,                -- host or node, '' when it is not known
+    role    TEXT NOT NULL DEFAULT 'task' CHECK (role IN ('task', 'infrastructure')),
+    grouped TEXT NOT NULL DEFAULT '',     -- which tasks of its name belong together: rank 3
+    is_declared INTEGER NOT NULL DEFAULT 0,  -- known from its specification alone
     UNIQUE (driver, backend, task, attempt)
 );
 -- Which parts of an attempt are merged: each is merged once, however often it is collected.
@@ -208,6 +211,18 @@ CREATE TABLE task_part (
     part TEXT NOT NULL,                   -- '' for an attempt that came in one piece
     PRIMARY KEY (job, part)
 ) WITHOUT ROWID;
+-- Results that passed from a task to another one, or to the driver, without a file between them.
+CREATE TABLE need (
+    job         INTEGER NOT NULL REFERENCES job (id),  -- who got the result
+    backend     TEXT NOT NULL,
+    task        TEXT NOT NULL,            -- whose it is, in the backend's words
+    producer    INTEGER REFERENCES job (id),  -- the attempt that gave it; NULL: not reported yet
+    given_at_ns INTEGER,                  -- of what a driver got: when that attempt ended
+    PRIMARY KEY (job, backend, task)
+) WITHOUT ROWID;
+CREATE INDEX need_by_task ON need (task, backend);
+CREATE INDEX need_by_producer ON need (producer) WHERE producer IS NOT NULL;
+CREATE INDEX need_by_time ON need (job, given_at_ns) WHERE given_at_ns IS NOT NULL;
 -- === end of tasks ===
 
 -- Documents users attach. Append-only: the newest version counts.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import attrs
 
-from roar_core.identity import job_hash
 from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.job import Edge, Job
-from roar_core.store.edges import insert_edges, resolve_in_family, resolve_late
+from roar_core.store.children import insert_children, replace_child
+from roar_core.store.edges import resolve_in_family
 from roar_core.store.jobs import full_jobs
-from roar_core.store.rows import coverage_json, to_sql, unhex
-from roar_core.store.ties import tie_inputs
-from roar_core.store.writer import Store, job_columns, outcome_columns, row_of
+from roar_core.store.needs import insert_needs, resolve_named
+from roar_core.store.rows import coverage_json
+from roar_core.store.writer import Store, row_of
 
 
 class PartKey(NamedTuple):
@@ -30,21 +31,17 @@ class PartKey(NamedTuple):
 class TaskPart(NamedTuple):
     """A part of an attempt, judged and hashed: `job` is the attempt as far as this part knows it.
 
-    `where` is the host or node it ran on, empty when that is not known.
+    `where` is the host or node it ran on, empty when that is not known; `needs` are the tasks whose
+    results it got; `role`, `group` and `declared` are those of its fragment.
     """
 
     key: PartKey
     job: Job
     where: str = ""
-
-
-class TaskRow(NamedTuple):
-    """Which attempt at which task a child job is."""
-
-    backend: str
-    task: str
-    attempt: int
-    where: str
+    needs: tuple[str, ...] = ()
+    role: str = "task"
+    group: str = ""
+    declared: bool = False
 
 
 def merged_parts(store: Store, driver: str) -> set[PartKey]:
@@ -78,7 +75,7 @@ def merge_parts(store: Store, driver: str, parts: Iterable[TaskPart]) -> int:
     """
     with store.writing() as db:
         driver_id, _ = row_of(db, driver)
-        return sum(_merge(db, driver_id, part) for part in parts)
+        return _Merge(db, driver_id).merge(parts)
 
 
 def settle_tasks(store: Store, driver: str) -> None:
@@ -99,28 +96,158 @@ def replace_reasons(
         db.execute("UPDATE job SET coverage = ? WHERE uid = ?", (text, uid))
 
 
-def _merge(db: sqlite3.Connection, driver: int, part: TaskPart) -> bool:
-    key = part.key
-    attempt = (driver, *key[:3])
-    found = db.execute(
-        "SELECT job FROM task WHERE driver = ? AND backend = ? AND task = ? AND attempt = ?",
-        attempt,
-    ).fetchone()
-    if found is None:
-        job_id = _insert(db, driver, part.job)
-        db.execute("INSERT INTO task VALUES (?, ?, ?, ?, ?, ?)", (job_id, *attempt, part.where))
-        _link_attempts(db, driver, key)
-    else:
-        (job_id,) = found
-        merged = db.execute(
-            "SELECT 1 FROM task_part WHERE job = ? AND part = ?", (job_id, key.part)
+Attempt = tuple[str, str, int]
+
+
+class _Merge:
+    """One merging of parts of a driver's tasks, inside one transaction.
+
+    Ten thousand tasks come at once: what is new goes in together, a statement for all of it.
+    """
+
+    def __init__(self, db: sqlite3.Connection, driver: int) -> None:
+        self._db = db
+        self._driver = driver
+
+    def merge(self, parts: Iterable[TaskPart]) -> int:
+        parts = list(parts)
+        jobs, merged = self._known({part.key.task for part in parts})
+        new: dict[Attempt, TaskPart] = {}
+        names: dict[Attempt, list[str]] = {}
+        more: list[tuple[int, TaskPart]] = []
+        for part in parts:
+            attempt = part.key[:3]
+            job = jobs.get(attempt)
+            if job is not None:
+                if (job, part.key.part) not in merged:
+                    merged.add((job, part.key.part))
+                    more.append((job, part))
+            elif attempt not in new:
+                new[attempt], names[attempt] = part, [part.key.part]
+            elif part.key.part not in names[attempt]:
+                new[attempt] = joined(new[attempt], part)
+                names[attempt].append(part.key.part)
+        self._insert(list(new.values()), list(names.values()))
+        for job, part in more:
+            self._add(job, part)
+        touched = [*new.values(), *(part for _, part in more)]
+        self._link_attempts(touched, jobs)
+        self._tie_needs(touched)
+        return sum(map(len, names.values())) + len(more)
+
+    def _known(self, tasks: Collection[str]) -> tuple[dict[Attempt, int], set[tuple[int, str]]]:
+        """The attempts at these tasks that are merged, with their jobs' ids, and their parts."""
+        jobs = {
+            (backend, task, attempt): job
+            for backend, task, attempt, job in self._db.execute(
+                "SELECT task.backend, task.task, task.attempt, task.job FROM task "
+                "WHERE driver = ? AND task.task IN (SELECT value FROM json_each(?))",
+                (self._driver, json.dumps(list(tasks))),
+            )
+        }
+        if not jobs:
+            return {}, set()
+        parts = self._db.execute(
+            "SELECT job, part FROM task_part WHERE job IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(jobs.values())),),
         )
-        if merged.fetchone():
-            return False
-        [stored] = full_jobs(db, "job.id = ?", job_id)
-        _replace(db, job_id, united(stored, part.job))
-    db.execute("INSERT INTO task_part VALUES (?, ?)", (job_id, key.part))
-    return True
+        return jobs, set(parts)
+
+    def _insert(self, parts: Sequence[TaskPart], names: Sequence[Sequence[str]]) -> None:
+        if not parts:
+            return
+        ids = insert_children(self._db, self._driver, [part.job for part in parts])
+        self._db.executemany(
+            "INSERT INTO task (job, driver, backend, task, attempt, place, role, grouped, "
+            "is_declared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (job, self._driver, *part.key[:3], *_traits(part))
+                for job, part in zip(ids, parts, strict=True)
+            ],
+        )
+        self._db.executemany(
+            "INSERT INTO task_part VALUES (?, ?)",
+            [(job, name) for job, each in zip(ids, names, strict=True) for name in each],
+        )
+        self._add_needs(zip(ids, parts, strict=True))
+
+    def _add(self, job_id: int, part: TaskPart) -> None:
+        """Let the job of an attempt, of which other parts are merged, say what is now known."""
+        [stored] = full_jobs(self._db, "job.id = ?", job_id)
+        row = self._db.execute(
+            "SELECT place, role, grouped, is_declared FROM task WHERE job = ?", (job_id,)
+        ).fetchone()
+        before = part._replace(job=stored, where=row[0], role=row[1], group=row[2], declared=row[3])
+        whole = joined(before, part)
+        replace_child(self._db, job_id, whole.job)
+        self._db.execute(
+            "UPDATE task SET place = ?, role = ?, grouped = ?, is_declared = ? WHERE job = ?",
+            (*_traits(whole), job_id),
+        )
+        self._db.execute("INSERT INTO task_part VALUES (?, ?)", (job_id, part.key.part))
+        self._add_needs([(job_id, part)])
+
+    def _add_needs(self, parts: Iterable[tuple[int, TaskPart]]) -> None:
+        insert_needs(
+            self._db,
+            [
+                (job, part.key.backend, task)
+                for job, part in parts
+                for task in part.needs
+                if task != part.key.task
+            ],
+        )
+
+    def _tie_needs(self, parts: Iterable[TaskPart]) -> None:
+        """Find who gave what these tasks got, and who got what they gave."""
+        tasks: dict[str, set[str]] = {}
+        for part in parts:
+            tasks.setdefault(part.key.backend, set()).update((part.key.task, *part.needs))
+        for backend, names in tasks.items():
+            resolve_named(self._db, self._driver, backend, names)
+
+    def _link_attempts(self, parts: Iterable[TaskPart], known: Iterable[Attempt]) -> None:
+        """Let each attempt at a task be a rerun of the one before it, whatever came first."""
+        attempts: dict[tuple[str, str], set[int]] = {}
+        for backend, task, attempt in (*known, *(part.key[:3] for part in parts)):
+            attempts.setdefault((backend, task), set()).add(attempt)
+        self._db.executemany(
+            "UPDATE job SET rerun_of = (SELECT before.uid FROM task mine "
+            "JOIN task earlier ON earlier.driver = mine.driver AND earlier.backend = mine.backend "
+            "AND earlier.task = mine.task AND earlier.attempt < mine.attempt "
+            "JOIN job before ON before.id = earlier.job "
+            "WHERE mine.job = job.id ORDER BY earlier.attempt DESC LIMIT 1) "
+            "WHERE id IN (SELECT job FROM task WHERE driver = ? AND backend = ? AND task = ?)",
+            [(self._driver, *task) for task, numbers in attempts.items() if len(numbers) > 1],
+        )
+
+
+def _traits(part: TaskPart) -> tuple[str, str, str, bool]:
+    return part.where, part.role, part.group, part.declared
+
+
+def joined(before: TaskPart, part: TaskPart) -> TaskPart:
+    """Return an attempt of which two parts are known; `before` is what came first.
+
+    What was observed takes the place of what was only declared.
+    """
+    if before.declared == part.declared:
+        job = united(before.job, part.job)
+    elif part.declared:
+        job = before.job
+    else:
+        nothing = attrs.evolve(
+            before.job, state="interrupted", inputs=(), outputs=(), coverage=Coverage()
+        )
+        job = united(nothing, part.job)
+    return before._replace(
+        job=job,
+        where=before.where or part.where,
+        needs=tuple(dict.fromkeys((*before.needs, *part.needs))),
+        role=before.role if before.role != "task" else part.role,
+        group=before.group or part.group,
+        declared=bool(before.declared and part.declared),
+    )
 
 
 def united(stored: Job, part: Job) -> Job:
@@ -156,57 +283,3 @@ def united(stored: Job, part: Job) -> Job:
 
 def _distinct(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     return tuple({(edge.path, edge.hash): edge for edge in edges}.values())
-
-
-def _insert(db: sqlite3.Connection, driver: int, job: Job) -> int:
-    session, undone_at_ns = db.execute(
-        "SELECT session, undone_at_ns FROM job WHERE id = ?", (driver,)
-    ).fetchone()
-    columns: dict[str, Any] = {
-        **job_columns(db, attrs.evolve(job, session=session, step=None)),
-        "undone_at_ns": undone_at_ns,
-        "hash": unhex(job_hash(job)),
-    }
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    # Names are literals of ours; values are bound.
-    job_id = db.execute(
-        f"INSERT INTO job ({names}) VALUES ({marks})",  # noqa: S608
-        tuple(columns.values()),
-    ).lastrowid
-    assert job_id is not None
-    _insert_edges(db, job_id, job)
-    return job_id
-
-
-def _replace(db: sqlite3.Connection, job_id: int, job: Job) -> None:
-    """Let the row of a child job, and its edges, say what is now known of it."""
-    columns = {
-        **outcome_columns(db, job),
-        "started_at_ns": job.started_at_ns,
-        "name": to_sql(job.name),
-        "hash": unhex(job_hash(job)),
-    }
-    settings = ", ".join(f"{name} = ?" for name in columns)
-    db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
-    db.execute("DELETE FROM edge WHERE job = ?", (job_id,))
-    _insert_edges(db, job_id, job)
-
-
-def _insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> None:
-    counts = insert_edges(db, job_id, job)
-    db.execute("UPDATE job SET input_count = ?, output_count = ? WHERE id = ?", (*counts, job_id))
-    resolve_late(db, job_id)
-    tie_inputs(db, job_id)
-
-
-def _link_attempts(db: sqlite3.Connection, driver: int, key: PartKey) -> None:
-    """Let each attempt at a task be a rerun of the one before it, in whatever order they came."""
-    db.execute(
-        "UPDATE job SET rerun_of = (SELECT before.uid FROM task mine "
-        "JOIN task earlier ON earlier.driver = mine.driver AND earlier.backend = mine.backend "
-        "AND earlier.task = mine.task AND earlier.attempt < mine.attempt "
-        "JOIN job before ON before.id = earlier.job "
-        "WHERE mine.job = job.id ORDER BY earlier.attempt DESC LIMIT 1) "
-        "WHERE id IN (SELECT job FROM task WHERE driver = ? AND backend = ? AND task = ?)",
-        (driver, *key[:2]),
-    )

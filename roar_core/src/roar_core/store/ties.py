@@ -43,14 +43,22 @@ def tie_inputs(db: sqlite3.Connection, job_id: int) -> None:
             "INSERT INTO composite_source VALUES (?, ?)", [(edge, job) for job in sources[1:]]
         )
     if made:
-        _tie_files(db, job_id, made)
+        _tie_files(db, made, "edge.job = ?", job_id)
+
+
+def tie_files(db: sqlite3.Connection, first: int, last: int) -> None:
+    """Like `tie_inputs` for the newest jobs there are, which touched no datasets; by their ids."""
+    made = list(_datasets_made(db, last))
+    if made:
+        _tie_files(db, made, "edge.job BETWEEN ? AND ?", first, last)
 
 
 def _datasets_made(db: sqlite3.Connection, reader: int) -> Iterator[_Made]:
     """Datasets that other jobs wrote: newest first, but those started after the reader last."""
+    # CROSS JOIN keeps SQLite from walking every edge there is: datasets are few.
     rows = db.execute(
-        "SELECT edge.job, edge.path, edge.artifact, composite_use.bitmap FROM edge "
-        "JOIN composite_use ON composite_use.edge = edge.id JOIN job ON job.id = edge.job "
+        "SELECT edge.job, edge.path, edge.artifact, composite_use.bitmap FROM composite_use "
+        "CROSS JOIN edge ON edge.id = composite_use.edge JOIN job ON job.id = edge.job "
         "WHERE direction = ? AND edge.job <> ? AND job.undone_at_ns IS NULL "
         "ORDER BY edge.job > ?, edge.job DESC",
         (OUTPUT, reader, reader),
@@ -139,17 +147,16 @@ def _made_as_files(
             yield job
 
 
-def _tie_files(db: sqlite3.Connection, job_id: int, made: list[_Made]) -> None:
+def _tie_files(db: sqlite3.Connection, made: list[_Made], readers: str, *values: object) -> None:
     """Find who made files as members of datasets, of those that nobody made as a file."""
-    wanted = {
-        digest: edge
-        for edge, digest in db.execute(
-            "SELECT edge.id, artifact.blake3 FROM edge JOIN artifact ON artifact.id = edge.artifact"
-            " WHERE edge.job = ? AND direction = 0 AND kind = 'file' AND producer IS NULL"
-            " AND edge.size > 0",
-            (job_id,),
-        )
-    }
+    wanted: dict[bytes, list[int]] = {}
+    for edge, digest in db.execute(
+        "SELECT edge.id, artifact.blake3 FROM edge JOIN artifact ON artifact.id = edge.artifact"  # noqa: S608
+        f" WHERE {readers} AND direction = 0 AND kind = 'file' AND producer IS NULL"
+        " AND edge.size > 0",
+        values,
+    ):
+        wanted.setdefault(digest, []).append(edge)
     for output in made:
         if not wanted:
             return
@@ -159,5 +166,5 @@ def _tie_files(db: sqlite3.Connection, job_id: int, made: list[_Made]) -> None:
         found = wanted.keys() & {digest for _, digest in members.pairs(output.bitmap)}
         db.executemany(
             "UPDATE edge SET producer = ? WHERE id = ?",
-            [(output.job, wanted.pop(digest)) for digest in found],
+            [(output.job, edge) for digest in found for edge in wanted.pop(digest)],
         )

@@ -186,16 +186,27 @@ def row_of(db: sqlite3.Connection, uid: str) -> tuple[int, str]:
     return row[0], row[1]
 
 
-def job_columns(db: sqlite3.Connection, job: Job) -> dict[str, Any]:
-    """Return all that a job's row holds, but for its hash, its edges' numbers and its owner."""
+def job_columns(
+    db: sqlite3.Connection, job: Job, known: dict[Any, Any] | None = None
+) -> dict[str, Any]:
+    """Return all that a job's row holds, but for its hash, its edges' numbers and its owner.
+
+    `known` keeps what many jobs of one transaction have in common.
+    """
     step = job.step
+    done = (job.kind, job.cwd, job.project, job.command)
+    key = None if known is None else known.get(done)
+    if key is None:
+        key = step_key(job)
+        if known is not None:
+            known[done] = key
     return {
         "uid": job.uid,
         "session": job.session,
         "step_number": step.number if step else None,
         "step_is_build": step.is_build if step else False,
         "attempt": step.attempt if step else None,
-        "step_key": step_key(job),
+        "step_key": key,
         "rerun_of": job.rerun_of,
         "parent": job.parent,
         "kind": job.kind,
@@ -203,12 +214,14 @@ def job_columns(db: sqlite3.Connection, job: Job) -> dict[str, Any]:
         "project": to_sql(job.project),
         "cwd": to_sql(job.cwd),
         "started_at_ns": job.started_at_ns,
-        **outcome_columns(db, job),
+        **outcome_columns(db, job, known),
     }
 
 
-def outcome_columns(db: sqlite3.Connection, job: Job) -> dict[str, Any]:
-    """Return what is known better, or only, when the job has ended."""
+def outcome_columns(
+    db: sqlite3.Connection, job: Job, known: dict[Any, Any] | None = None
+) -> dict[str, Any]:
+    """Return what is known better, or only, when the job has ended; `known` as in `job_columns`."""
     packages = None if job.packages == Packages() else packages_json(job.packages)
     environment = None if job.environment is None else environment_json(job.environment)
     return {
@@ -224,15 +237,21 @@ def outcome_columns(db: sqlite3.Connection, job: Job) -> dict[str, Any]:
         "git_remote": to_sql(job.git.remote),
         "git_dirty": job.git.dirty,
         "git_snapshot": job.git.snapshot,
-        "package_set": _shared(db, "package_set", packages),
-        "environment": _shared(db, "environment", environment),
+        "package_set": _shared(db, "package_set", packages, known),
+        "environment": _shared(db, "environment", environment, known),
     }
 
 
-def _shared(db: sqlite3.Connection, table: str, content: str | None) -> int | None:
+def _shared(
+    db: sqlite3.Connection, table: str, content: str | None, known: dict[Any, Any] | None
+) -> int | None:
     """Return the row of a content-addressed table that holds `content`."""
     if content is None:
         return None
+    if known is not None:
+        if (table, content) not in known:
+            known[table, content] = _shared(db, table, content, None)
+        return int(known[table, content])
     digest = blake3(content.encode()).digest()
     db.execute(f"INSERT OR IGNORE INTO {table} (digest, content) VALUES (?, ?)", (digest, content))  # noqa: S608
     return int(db.execute(f"SELECT id FROM {table} WHERE digest = ?", (digest,)).fetchone()[0])  # noqa: S608

@@ -29,7 +29,7 @@ _MOST_OF_METADATA = 1 << 20
 # Told only where there is something to tell.
 _AS_IT_IS = (
     *("hash", "step", "attempt", "name", "state", "signal", "rerun_of", "parent", "tracer"),
-    *("trackers", "task", "raw", "masked"),
+    *("trackers", "task", "needs", "raw", "masked"),
 )
 
 
@@ -127,7 +127,7 @@ def _from_wire(document: Mapping[str, Any]) -> Document:
         "task": roar.get("task"),
         "masked": roar.get("masked") or [],
     }
-    return job | ({"raw": roar["raw"]} if "raw" in roar else {})
+    return job | {key: roar[key] for key in ("needs", "raw") if key in roar}
 
 
 def _edges(document: Mapping[str, Any], roar: Document, side: str) -> list[Document]:
@@ -210,7 +210,8 @@ def _text(metadata: Document) -> str:
     """JSON that a registry takes: where that is too long, without a command's last arguments.
 
     Thousands of names behind a command are inputs as well, which say the same. What stores call
-    their objects goes next: hash, path and size name these bytes without it.
+    their objects goes next: hash, path and size name these bytes without it. Last go the tasks
+    whose results a job got, of which there may be tens of thousands.
     """
     text = json.dumps(metadata, separators=(",", ":"))
     if len(text) <= _MOST_OF_METADATA:
@@ -235,6 +236,10 @@ def _text(metadata: Document) -> str:
             for side in objects.values()
             for key in OBJECT_NAMES
         )
+        text = json.dumps(metadata, separators=(",", ":"))
+    if len(text) > _MOST_OF_METADATA and "needs" in metadata["roar"]:
+        left_out = metadata["roar"].setdefault("left_out", {})
+        left_out["results"] = len(metadata["roar"].pop("needs"))
         text = json.dumps(metadata, separators=(",", ":"))
     if len(text) > _MOST_OF_METADATA:
         raise RoarError(

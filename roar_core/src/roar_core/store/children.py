@@ -1,0 +1,68 @@
+"""Rows of child jobs: many new ones at once, and one of which more is known."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from roar_core.identity import job_hash
+from roar_core.model.job import Job
+from roar_core.store.edges import add_edges, insert_edges, resolve_late, resolve_new
+from roar_core.store.rows import to_sql, unhex
+from roar_core.store.ties import tie_files, tie_inputs
+from roar_core.store.writer import job_columns, outcome_columns
+
+
+def insert_children(db: sqlite3.Connection, driver: int, jobs: Sequence[Job]) -> range:
+    """Insert jobs below a driver, with their edges and producers; return their ids, in order.
+
+    Must run in a transaction that writes, so that the ids after the last are nobody else's.
+    """
+    session, undone_at_ns, first = db.execute(
+        "SELECT session, undone_at_ns, (SELECT max(id) + 1 FROM job) FROM job WHERE id = ?",
+        (driver,),
+    ).fetchone()
+    ids = range(first, first + len(jobs))
+    known: dict[Any, Any] = {}
+    rows = [
+        {
+            "id": job_id,
+            **job_columns(db, job, known),
+            "session": session,
+            "undone_at_ns": undone_at_ns,
+            "hash": unhex(job_hash(job)),
+        }
+        for job_id, job in zip(ids, jobs, strict=True)
+    ]
+    names, marks = ", ".join(rows[0]), ", ".join("?" * len(rows[0]))
+    # Names are literals of ours; values are bound.
+    db.executemany(
+        f"INSERT INTO job ({names}) VALUES ({marks})",  # noqa: S608
+        [tuple(row.values()) for row in rows],
+    )
+    counts = add_edges(db, list(zip(ids, jobs, strict=True)))
+    db.executemany(
+        "UPDATE job SET input_count = ?, output_count = ? WHERE id = ?",
+        [(*both, job_id) for job_id, both in zip(ids, counts, strict=True)],
+    )
+    resolve_new(db, ids[0], ids[-1])
+    tie_files(db, ids[0], ids[-1])
+    return ids
+
+
+def replace_child(db: sqlite3.Connection, job_id: int, job: Job) -> None:
+    """Let the row of a child job, and its edges, say what is now known of it."""
+    columns = {
+        **outcome_columns(db, job),
+        "started_at_ns": job.started_at_ns,
+        "name": to_sql(job.name),
+        "hash": unhex(job_hash(job)),
+    }
+    settings = ", ".join(f"{name} = ?" for name in columns)
+    db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
+    db.execute("DELETE FROM edge WHERE job = ?", (job_id,))
+    counts = insert_edges(db, job_id, job)
+    db.execute("UPDATE job SET input_count = ?, output_count = ? WHERE id = ?", (*counts, job_id))
+    resolve_late(db, job_id)
+    tie_inputs(db, job_id)
