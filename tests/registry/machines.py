@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import uuid
 from pathlib import Path
@@ -96,11 +97,11 @@ def roar_commands() -> Forking:
     return new_forking_roar()
 
 
-def kill_newest() -> None:
-    """Kill the `roar` of a machine that was begun last."""
+def kill_newest(number: int = signal.SIGKILL) -> None:
+    """Kill the `roar` of a machine that was begun last, or send it another signal."""
     newest = roar_commands().newest
     assert newest is not None
-    newest.kill()
+    newest.kill(number)
 
 
 def new_machine(root: Path, url: str, **environ: str) -> Machine:
