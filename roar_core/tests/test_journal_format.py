@@ -23,6 +23,7 @@ from roar_core.journal_format import (
     Record,
     RenameFlag,
     SlotState,
+    TaskEvent,
     decode_records,
     encode_record,
 )
@@ -74,6 +75,8 @@ def test_every_kind_and_gap_is_the_headers() -> None:
     assert enum_members("kind") == {kind.name: kind.value for kind in Kind}
     gaps = {name.removeprefix("GAP_"): number for name, number in enum_members("gap").items()}
     assert gaps == {gap.name: gap.value for gap in GapCode}
+    events = {name.removeprefix("EVENT_"): n for name, n in enum_members("event").items()}
+    assert events == {event.name: event.value for event in TaskEvent}
 
 
 @pytest.mark.parametrize(("prefix", "enum"), [*MEMBERS.items()][1:])

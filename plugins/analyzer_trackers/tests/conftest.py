@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from tracker_environments import OTHERS, PROMISED, NotInstallableError, python_with
+from tracker_environments import OTHERS, PROMISED, python_with
 
+from roar_core.testing.locked_environments import NotInstallableError
 from roar_core.testing.needs import leave_out
 
 

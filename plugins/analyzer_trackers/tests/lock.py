@@ -9,11 +9,10 @@ lock: names and versions, nothing of the machine or of the index they came from.
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
-import venv
 from pathlib import Path
+
+from roar_core.testing.locked_environments import write_lock
 
 LOCKS = Path(__file__).parent / "locks"
 # mlflow-skinny with SQLAlchemy and alembic writes what the whole of mlflow writes, and installs in
@@ -32,18 +31,7 @@ REQUIREMENTS = {
 }
 
 
-def lock(tracker: str) -> None:
-    """Install and write down."""
-    with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        pip = (f"{folder}/bin/python", "-m", "pip", "--disable-pip-version-check")
-        subprocess.run([*pip, "install", "-q", *REQUIREMENTS[tracker]], check=True)
-        frozen = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True)
-    pins = sorted((line for line in frozen.stdout.splitlines() if "==" in line), key=str.lower)
-    (LOCKS / f"{tracker}.txt").write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
-
-
 if __name__ == "__main__":
     LOCKS.mkdir(exist_ok=True)
     for name in sys.argv[1:] or REQUIREMENTS:
-        lock(name)
+        write_lock(LOCKS / f"{name}.txt", REQUIREMENTS[name])

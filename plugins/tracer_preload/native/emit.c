@@ -11,12 +11,13 @@
 
 #include "place.h"
 #include "raw.h"
+#include "tasks.h"
 #include "text.h"
 
 #define BODY_MAX (ROAR_RECORD_MAX - sizeof(struct roar_record) - 8)
 
-bool roar_begin(struct roar_writer *w, uint16_t kind, uint64_t value, uint32_t pid,
-                uint8_t fingerprints, uint8_t strings, size_t body) {
+static bool begin(struct roar_writer *w, uint16_t kind, uint64_t value, uint32_t pid,
+                  uint8_t fingerprints, uint8_t strings, size_t body) {
     w->offset = 0;
     if (body > BODY_MAX) {
         roar_journal_lose();
@@ -46,6 +47,28 @@ bool roar_begin(struct roar_writer *w, uint16_t kind, uint64_t value, uint32_t p
     w->offset = offset;
     w->at = sizeof w->head;
     return true;
+}
+
+bool roar_settle_task(void) {
+    struct roar_writer w;
+    uint64_t task = roar_task;
+    if (LIKELY(task == roar_task_told))
+        return true;
+    if (!begin(&w, ROAR_TASK_IS, task - 1, 0, 0, 0, 0))
+        return false;
+    roar_commit(&w);
+    roar_task_told = task;
+    return true;
+}
+
+bool roar_begin(struct roar_writer *w, uint16_t kind, uint64_t value, uint32_t pid,
+                uint8_t fingerprints, uint8_t strings, size_t body) {
+    /* Without it the record would be another task's: then it is lost as well. */
+    if (UNLIKELY(roar_task != roar_task_told) && kind != ROAR_TASK && !roar_settle_task()) {
+        w->offset = 0;
+        return false;
+    }
+    return begin(w, kind, value, pid, fingerprints, strings, body);
 }
 
 void roar_put(struct roar_writer *w, const void *bytes, size_t size) {

@@ -2,13 +2,15 @@
  * Restoring our variables at every exec, for `env -i`, programs that clear LD_PRELOAD, and programs
  * that set their own. The user's libraries come first and ours last, so that theirs see the
  * program's calls and ours see what really happens. An environment that names another journal
- * belongs to a roar inside this run and is left alone.
+ * belongs to a roar inside this run and is left alone; so is one that bids the program wait for its
+ * own, but for what a program that has waited hands down of it.
  */
 #include "environment.h"
 
 #include "loaded.h"
 #include "processes.h"
 #include "raw.h"
+#include "start.h"
 #include "text.h"
 
 #define PRELOAD "LD_PRELOAD="
@@ -29,6 +31,11 @@ static bool same_text(const char *a, const char *b) {
     return text_equal(a, b, text_length(b) + 1);
 }
 
+/* Whether a program with this variable waits to be attached, as this one may have. */
+static bool waits(const char *trace) {
+    return trace[ROAR_VARIABLE_HEAD - 2] == ROAR_WAITING;
+}
+
 static struct survey survey(char *const *envp) {
     struct survey found = {0, NULL, NULL, false};
     const char *ours = roar_journal_variable(flags_for_next());
@@ -39,7 +46,8 @@ static struct survey survey(char *const *envp) {
         else if (entry[0] == 'R' && text_starts(entry, ROAR_VARIABLE))
             found.trace = entry;
     }
-    if (found.trace && text_length(found.trace) > ROAR_VARIABLE_HEAD)
+    if (found.trace && text_length(found.trace) > ROAR_VARIABLE_HEAD &&
+        !(roar_attached && waits(found.trace)))
         found.foreign = !same_text(found.trace + ROAR_VARIABLE_HEAD, ours + ROAR_VARIABLE_HEAD);
     return found;
 }
@@ -83,6 +91,11 @@ size_t roar_environment_size(char *const *envp, bool observed) {
 
 bool roar_environment_has_us(char *const *envp, char *const *passed) {
     return passed != envp || roar_environment_size(envp, false) > 0;
+}
+
+bool roar_environment_waits(char *const *envp) {
+    struct survey found = survey(envp);
+    return found.foreign && waits(found.trace);
 }
 
 /* Write the list of preloads, with or without us; NULL when nothing would be in it. */

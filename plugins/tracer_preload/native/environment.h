@@ -17,6 +17,9 @@ char **roar_environment_build(void *room, char *const *envp, bool observed) HIDD
 /* Whether what was `passed` for `envp` holds anything of ours that could be left out. */
 bool roar_environment_has_us(char *const *envp, char *const *passed) HIDDEN;
 
+/* Whether a program started with it waits for a journal of its own: no part of this run's. */
+bool roar_environment_waits(char *const *envp) HIDDEN;
+
 /* A short-lived mapping for what is too large for a stack, and its end; NULL under seccomp. */
 void *roar_scratch_map(size_t size) HIDDEN;
 void roar_scratch_unmap(void) HIDDEN;

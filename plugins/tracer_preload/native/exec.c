@@ -40,6 +40,8 @@ int roar_execute(const struct roar_execution *e) {
             return e->call(e, e->envp);
         return e->call(e, ROAR_ENVIRONMENT(e->envp, true));
     }
+    if (roar_environment_waits(e->envp))
+        return e->call(e, e->envp);
     struct roar_program program;
     if (!roar_in_vfork && raw_pid() == roar_started_pid)
         roar_report_loaded();

@@ -66,6 +66,23 @@ static int adopt(char *entry) {
     return flags;
 }
 
+/* Map the journal that `variable` names. */
+static bool map_journal(void) {
+    char *base = map_at(0, ROAR_JOURNAL_CHUNK);
+    struct roar_journal_header *header = (void *)base;
+    if (!base)
+        header = (void *)map_at(0, ROAR_JOURNAL_HEADER_SIZE);
+    if (!header)
+        return false;
+    if (!is_journal(header)) {
+        raw_unmap(header, base ? ROAR_JOURNAL_CHUNK : ROAR_JOURNAL_HEADER_SIZE);
+        return false;
+    }
+    chunks[0] = base;
+    roar_header = header;
+    return true;
+}
+
 int roar_journal_find(char **envp) {
     for (; *envp; envp++) {
         if (!text_starts(*envp, ROAR_VARIABLE))
@@ -73,21 +90,22 @@ int roar_journal_find(char **envp) {
         int flags = adopt(*envp);
         if (flags < 0 || flags & ROAR_FLAG_QUIET)
             return flags;
-        char *base = map_at(0, ROAR_JOURNAL_CHUNK);
-        struct roar_journal_header *header = (void *)base;
-        if (!base)
-            header = (void *)map_at(0, ROAR_JOURNAL_HEADER_SIZE);
-        if (!header)
-            return -1;
-        if (!is_journal(header)) {
-            raw_unmap(header, base ? ROAR_JOURNAL_CHUNK : ROAR_JOURNAL_HEADER_SIZE);
-            return -1;
-        }
-        chunks[0] = base;
-        roar_header = header;
-        return flags;
+        return map_journal() ? flags : -1;
     }
     return -1;
+}
+
+int roar_journal_take(const char *path) {
+    size_t length = text_length(path);
+    if (path[0] != '/' || ROAR_VARIABLE_HEAD + length >= sizeof variable)
+        return EINVAL;
+    text_copy(variable, ROAR_VARIABLE "0:", ROAR_VARIABLE_HEAD);
+    text_copy(variable + ROAR_VARIABLE_HEAD, path, length + 1);
+    int fd = open_journal();
+    if (fd < 0)
+        return -fd;
+    raw_close(fd);
+    return map_journal() ? 0 : EINVAL;
 }
 
 const char *roar_journal_variable(unsigned flags) {

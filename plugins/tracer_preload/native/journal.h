@@ -20,11 +20,15 @@ enum roar_phase {
     ROAR_QUIET = 3, /* a seccomp filter is in force: no system call of ours any more */
 };
 
-/* ROAR_TRACE=<digit>:<path of the journal>. The digit is the sum of these. */
+/*
+ * ROAR_TRACE=<digit>:<path of the journal>. The digit is the sum of these; another one, with any
+ * text instead of the path, leaves the program alone until it calls roar_attach (attach.c).
+ */
 #define ROAR_FLAG_FIRST 1u /* the first program of the run: look at what it inherited */
 #define ROAR_FLAG_QUIET 2u /* started under a program's own seccomp filter */
 #define ROAR_VARIABLE "ROAR_TRACE="
 #define ROAR_VARIABLE_HEAD 13u /* "ROAR_TRACE=0:" */
+#define ROAR_WAITING '4'       /* ROAR_TRACE=4:wait */
 
 extern int roar_phase HIDDEN;
 extern struct roar_journal_header *roar_header HIDDEN;
@@ -34,6 +38,10 @@ static inline bool roar_ready(void);
 
 /* Find ROAR_TRACE in `envp` and map the journal; returns the flags, or -1 when there is none. */
 int roar_journal_find(char **envp) HIDDEN;
+
+/* Map the journal at `path`, as if a variable had named it; returns 0 or why not, by errno's
+ * numbers. */
+int roar_journal_take(const char *path) HIDDEN;
 
 /* Our variable as it should stand in the environment of the next program, with `flags`' digit. */
 const char *roar_journal_variable(unsigned flags) HIDDEN;

@@ -73,6 +73,19 @@ void roar_find_library(void) {
     dl_iterate_phdr(find_ours, NULL);
 }
 
+static int meets_libc(struct dl_phdr_info *info, size_t size, void *is_ours_first) {
+    (void)size;
+    if (is_ours(info))
+        return *(bool *)is_ours_first = true;
+    return info->dlpi_name && text_starts(text_base(info->dlpi_name), "libc.so");
+}
+
+bool roar_is_preloaded(void) {
+    bool is_ours_first = false;
+    dl_iterate_phdr(meets_libc, &is_ours_first);
+    return is_ours_first;
+}
+
 static int count_adds(struct dl_phdr_info *info, size_t size, void *unused) {
     (void)size, (void)unused;
     adds_seen = info->dlpi_adds;
@@ -82,6 +95,10 @@ static int count_adds(struct dl_phdr_info *info, size_t size, void *unused) {
 void roar_report_loaded(void) {
     if (dl_iterate_phdr(visit, NULL) == 0)
         dl_iterate_phdr(count_adds, NULL);
+}
+
+void roar_pass_over_loaded(void) {
+    dl_iterate_phdr(count_adds, NULL);
 }
 
 static void before_load(const char *path) {

@@ -7,8 +7,14 @@
 /* Report what is loaded and has not been reported; cheap when nothing was loaded since. */
 void roar_report_loaded(void) HIDDEN;
 
+/* Count what is loaded by now as reported. */
+void roar_pass_over_loaded(void) HIDDEN;
+
 /* Learn what the loader calls our own library; without a system call. */
 void roar_find_library(void) HIDDEN;
+
+/* Whether it comes before libc, and so is called by programs at all. */
+bool roar_is_preloaded(void) HIDDEN;
 
 /* That name; NULL before. */
 const char *roar_library(void) HIDDEN;

@@ -140,7 +140,7 @@ static void opened_whole(struct roar_opening *o, int fd, const struct stat *st, 
         roar_slot_add(slot, ROAR_SLOT_READ);
     }
     if (read)
-        roar_proof_begin(o->streamed ? -1 : fd, slot, open_ref);
+        roar_proof_begin(o->streamed ? -1 : fd, st, slot, open_ref);
     if (write && slot) {
         /* Before the program's first write, not before its open: the OPEN tells roar what to hash.
          */

@@ -18,17 +18,22 @@
 #include "hooks.h"
 #include "proof.h"
 #include "raw.h"
+#include "tasks.h"
 
 __thread struct roar_scratch roar_scratch;
 
 void roar_before_fork(void) {
     if (!roar_ready())
         return;
+    /* Here, for a vfork child shares this thread's memory and would say it of itself. */
+    roar_settle_task();
     roar_proof_spoil_range(0, ROAR_PROOF_FDS);
     roar_resolve_for_children();
 }
 
 void roar_forked(long child) {
+    if (child == 0)
+        roar_task_told = 0;
     if (child > 0 && roar_ready())
         roar_emit(ROAR_FORK, (uint64_t)child, NULL, NULL, 0, roar_no_text(), roar_no_text());
 }
@@ -113,6 +118,7 @@ EXPORT int daemon(int keep_cwd, int keep_files) {
     int result = REAL(daemon)(keep_cwd, keep_files);
     uint32_t child = raw_pid();
     if (child != parent) {
+        roar_task_told = 0;
         roar_emit_for(parent, ROAR_FORK, child);
         roar_emit_for(parent, ROAR_EXIT, 0);
     }

@@ -17,7 +17,7 @@ extern __thread struct roar_scratch roar_scratch HIDDEN;
 void roar_before_fork(void) HIDDEN;
 void roar_before_clone(unsigned long flags) HIDDEN;
 
-/* In the parent; nothing when `child` is 0 or negative. */
+/* In the parent, and in the child, where `child` is 0: it tells its task anew, as its own. */
 void roar_forked(long child) HIDDEN;
 
 /* Report the end with an exit code; called by what ends without running handlers, too. */

@@ -23,7 +23,8 @@ extern int roar_proof_limit HIDDEN;
 extern __thread int roar_in_vfork HIDDEN;
 
 /* Watch `fd`, opened as record `open_ref`; without a chance of proof, the file is used at once. */
-void roar_proof_begin(int fd, struct roar_journal_slot *slot, uint64_t open_ref) HIDDEN;
+void roar_proof_begin(int fd, const struct stat *st, struct roar_journal_slot *slot,
+                      uint64_t open_ref) HIDDEN;
 
 static inline bool roar_proof_watches(int fd) {
     return fd >= 0 && fd < __atomic_load_n(&roar_proof_limit, __ATOMIC_RELAXED) &&

@@ -20,6 +20,7 @@
 #include "processes.h"
 #include "programs.h"
 #include "spawn_actions.h"
+#include "tasks.h"
 
 typedef int spawn_call(pid_t *, const char *, const posix_spawn_file_actions_t *,
                        const posix_spawnattr_t *, char *const[], char *const[]);
@@ -31,6 +32,10 @@ static int spawn_observed(spawn_call *call, bool search, pid_t *child, const cha
     if (!path || !roar_ready())
         return call(child, path, actions, attributes, argv,
                     roar_phase == ROAR_QUIET ? ROAR_ENVIRONMENT(envp, true) : (char **)envp);
+    if (roar_environment_waits(envp)) {
+        roar_before_fork();
+        return call(child, path, actions, attributes, argv, envp);
+    }
     struct roar_program program;
     struct roar_action_files files;
     pid_t pid = 0;
@@ -85,10 +90,17 @@ SPAWN_FACE(posix_spawnp, true)
  * system and popen start /bin/sh with `environ` as it is; when our variables have been taken out of
  * it, they are lent to it for the length of the call.
  */
+/* Of a child that libc makes unseen, at least for which task it is made. */
+static void announce_child(void) {
+    roar_before_fork();
+    if (roar_task > 1)
+        roar_emit(ROAR_FORK, 0, NULL, NULL, 0, roar_no_text(), roar_no_text());
+}
+
 EXPORT int system(const char *command) {
     if (!command || !roar_ready())
         return REAL(system)(command);
-    roar_before_fork();
+    announce_child();
     char **kept = environ;
     environ = ROAR_ENVIRONMENT(kept, true);
     char **lent = environ;
@@ -102,7 +114,7 @@ EXPORT int system(const char *command) {
 EXPORT FILE *popen(const char *command, const char *mode) {
     if (!roar_ready())
         return REAL(popen)(command, mode);
-    roar_before_fork();
+    announce_child();
     char **kept = environ;
     environ = ROAR_ENVIRONMENT(kept, true);
     char **lent = environ;

@@ -7,6 +7,7 @@
  */
 #include "start.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -27,6 +28,7 @@
 
 uint32_t roar_started_pid;
 uint32_t roar_started_as;
+bool roar_attached;
 
 /*
  * The START of an earlier process that was started by the same path and is this very file: its path
@@ -112,6 +114,13 @@ static void report_inherited(void) {
     }
 }
 
+static void report_program(void) {
+    roar_table_find();
+    roar_started_pid = raw_pid();
+    roar_started_as = (uint32_t)RAW3(SYS_geteuid, 0, 0, 0);
+    report_start();
+}
+
 static void start(char **envp) {
     int unborn = ROAR_UNBORN;
     if (!__atomic_compare_exchange_n(&roar_phase, &unborn, ROAR_OFF, false, __ATOMIC_ACQ_REL,
@@ -125,10 +134,7 @@ static void start(char **envp) {
         roar_phase = ROAR_QUIET;
         return;
     }
-    roar_table_find();
-    roar_started_pid = raw_pid();
-    roar_started_as = (uint32_t)RAW3(SYS_geteuid, 0, 0, 0);
-    report_start();
+    report_program();
     if (flags & ROAR_FLAG_FIRST)
         report_inherited();
     roar_report_loaded();
@@ -152,6 +158,37 @@ static void at_exit(int status, void *unused) {
         roar_report_loaded();
     roar_proof_spoil_range(0, ROAR_PROOF_FDS);
     roar_exits(status);
+}
+
+/*
+ * A worker of a platform runs many tasks, and which of them are observed, and into which journal,
+ * is known only when it runs. What is open or loaded by then is the worker's and not a task's, so
+ * nothing is caught up on. Tell no thread's task before this has returned.
+ */
+EXPORT int roar_attach(const char *path) {
+    static bool is_taken;
+    if (roar_ready())
+        return EBUSY;
+    if (roar_phase == ROAR_QUIET)
+        return EPERM;
+    if (!path)
+        return EINVAL;
+    if (!roar_is_preloaded())
+        return ENOTSUP;
+    if (__atomic_exchange_n(&is_taken, true, __ATOMIC_ACQ_REL))
+        return EBUSY;
+    int failure = roar_journal_take(path);
+    if (failure) {
+        __atomic_store_n(&is_taken, false, __ATOMIC_RELEASE);
+        return failure;
+    }
+    roar_attached = true;
+    roar_find_library();
+    roar_pass_over_loaded();
+    report_program();
+    __atomic_store_n(&roar_phase, ROAR_ACTIVE, __ATOMIC_RELEASE);
+    REAL(on_exit)(at_exit, NULL);
+    return 0;
 }
 
 /* glibc hands constructors the environment as an argument; others do not, so it is not used. */

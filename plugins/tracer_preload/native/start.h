@@ -8,4 +8,7 @@
 extern uint32_t roar_started_pid HIDDEN;
 extern uint32_t roar_started_as HIDDEN;
 
+/* Whether the program asked to be observed itself, by roar_attach. */
+extern bool roar_attached HIDDEN;
+
 #endif

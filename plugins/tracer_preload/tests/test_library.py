@@ -29,6 +29,10 @@ IMPORTS = {
 }
 
 
+# What a worker's agent calls: docs/journal.md.
+OWN = {"roar_attach", "roar_task_is", "roar_task_tell"}
+
+
 def symbols(kind: str) -> set[str]:
     listed = subprocess.run(
         ["nm", "-D", kind, LIBRARY], capture_output=True, text=True, check=True
@@ -42,8 +46,8 @@ def table(macro: str) -> set[str]:
     )
 
 
-def test_every_hook_of_the_table_is_exported_and_nothing_else() -> None:
-    assert symbols("--defined-only") == table("HOOK")
+def test_every_hook_of_the_table_is_exported_and_nothing_else_but_our_own() -> None:
+    assert symbols("--defined-only") == table("HOOK") | OWN
 
 
 def test_imports_are_the_few_we_know() -> None:

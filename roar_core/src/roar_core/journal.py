@@ -47,6 +47,7 @@ from roar_core.journal_format import Kind as Kind
 from roar_core.journal_format import Record as Record
 from roar_core.journal_format import RenameFlag as RenameFlag
 from roar_core.journal_format import SlotState as SlotState
+from roar_core.journal_format import TaskEvent as TaskEvent
 from roar_core.model.fingerprint import Fingerprint
 
 GROW_BELOW = 8 << 20

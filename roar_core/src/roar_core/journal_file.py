@@ -27,7 +27,9 @@ from roar_core.journal_format import (
     Kind,
     Record,
     decode_records,
+    decode_run,
     encode_record,
+    find_record,
     hole_size,
 )
 
@@ -140,10 +142,14 @@ def private_directories(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def read_header(fd: int, path: str) -> Header:
     """Read and check the first page. Raises JournalError naming what is wrong with it."""
-    raw = os.pread(fd, HEADER.size, 0)
+    return header_of(os.pread(fd, HEADER.size, 0), path)
+
+
+def header_of(raw: bytes, path: str) -> Header:
+    """The header in the first page of a journal, checked like `read_header`."""
     if len(raw) < HEADER.size or not raw.startswith(JOURNAL_MAGIC):
         raise JournalError(f"{path!r} is not a trace journal")
-    header = Header._make(HEADER.unpack(raw))
+    header = Header._make(HEADER.unpack_from(raw))
     if header.version != JOURNAL_VERSION:
         raise JournalError(
             f"journal {path!r} has version {header.version}, this roar reads {JOURNAL_VERSION}; "
@@ -195,6 +201,30 @@ def remove(wanted: str, actual: str | None = None) -> None:
         Path(wanted).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             Path(actual).parent.rmdir()
+
+
+def records_and_holes(data: bytes, header: Header) -> tuple[list[Record], list[tuple[int, int]]]:
+    """All records of a journal that was copied, maybe not to its end, and where some are missing.
+
+    A hole is the first offset of it and the first behind it, which may lie behind the data.
+    """
+    records: list[Record] = []
+    holes: list[tuple[int, int]] = []
+    size = min(len(data), MAX_CHUNKS * CHUNK)
+    tail = min(header.tail, header.allocated, MAX_CHUNKS * CHUNK)
+    filled = position = header.records_offset
+    while position < size:
+        end = min(size, (position // CHUNK + 1) * CHUNK)
+        behind = decode_run(data, position, end, 0, records)
+        if behind > position:
+            if hole_size(filled, position):
+                holes.append((filled, position))
+            filled = behind
+        found = find_record(data, behind, end, 0)
+        position = end if found is None else found
+    if filled < tail and hole_size(filled, tail):
+        holes.append((filled, tail))
+    return records, holes
 
 
 def _read_to_end(fd: int, header: Header, size: int) -> tuple[list[Record], int]:

@@ -74,6 +74,21 @@ class Kind(IntEnum):
     GAP = 18
     PAD = 19
     UNWRITTEN = 20
+    TASK = 21
+    TASK_IS = 22
+
+
+class TaskEvent(IntEnum):
+    """What a TASK tells of a worker's task: the low 8 bits of its value, above them the tag."""
+
+    PROCESS = 0
+    BEGIN = 1
+    SUCCEEDED = 2
+    FAILED = 3
+    NEEDS = 4
+    PUT = 5
+    TROUBLE = 6
+    SUBMITTED = 7
 
 
 class Intent(IntFlag):

@@ -121,7 +121,7 @@ enum roar_kind {
     ROAR_START = 1,        /* parent's pid              program                     path, cwd: a program runs and we are in it */
     ROAR_EXEC = 2,         /* 0                         program, if it could be had path, argv joined by NUL: about to execute */
     ROAR_EXEC_FAILED = 3,  /* errno                     -                           - : the last EXEC of this pid returned */
-    ROAR_FORK = 4,         /* child's pid               -                           - */
+    ROAR_FORK = 4,         /* child's pid, 0: unknown   -                           - : 0 before libc makes one unseen */
     ROAR_EXIT = 5,         /* wait status               -                           - */
     ROAR_OPEN = 6,         /* ROAR_INTENT_* bits        after, [before]             path */
     ROAR_USED = 7,         /* offset of the OPEN, or 0  of the file                 - : proven read */
@@ -138,6 +138,20 @@ enum roar_kind {
     ROAR_GAP = 18,         /* enum roar_gap             -                           [program or path] */
     ROAR_PAD = 19,         /* 0                         -                           - : skip */
     ROAR_UNWRITTEN = 20,   /* offset of the OPEN        -                           - : that open proved to change nothing */
+    ROAR_TASK = 21,        /* tag << 8 | enum roar_event -                          JSON: something happened to a task */
+    ROAR_TASK_IS = 22,     /* tag, 0 for none           -                           - : whom this thread works for from now on */
+};
+
+/* TASK: what happened to the task with that tag, in a worker of an execution backend. */
+enum roar_event {
+    ROAR_EVENT_PROCESS = 0,   /* the worker tells who it is; its tag is 0 */
+    ROAR_EVENT_BEGIN = 1,     /* an attempt begins */
+    ROAR_EVENT_SUCCEEDED = 2, /* it ended well */
+    ROAR_EVENT_FAILED = 3,    /* it raised */
+    ROAR_EVENT_NEEDS = 4,     /* it got the results of other tasks */
+    ROAR_EVENT_PUT = 5,       /* it put an object into the platform's store */
+    ROAR_EVENT_TROUBLE = 6,   /* what tells of tasks here failed in one place; its tag is 0 */
+    ROAR_EVENT_SUBMITTED = 7, /* this process submitted a task, given the results of others; its tag is 0 */
 };
 
 /* OPEN: what was asked for, and what was found. READ and WRITE say what the descriptor allows. */

@@ -40,15 +40,17 @@ def judge(
     lost: int = 0,
     unreadable: int = 0,
     clock: int = 0,
+    is_part: bool = False,
 ) -> Observation:
     """Return what the run's inputs and outputs are, as the journal and the files at the end tell.
 
     `look` gives what lstat(2) says of a path now, None when nothing is there; `list_files` the
     paths of all files below a directory. `lost` and `unreadable` are the journal's counts; `clock`
-    is what to add to a record's time to get the wall clock's, in nanoseconds.
+    is what to add to a record's time to get the wall clock's, in nanoseconds. `is_part`: it is only
+    a part of what a process did, which had started before.
     """
     with collection_paused():
-        return _judge(records, look, filters, list_files, lost, unreadable, clock)
+        return _judge(records, look, filters, list_files, lost, unreadable, clock, is_part)
 
 
 def _judge(
@@ -59,6 +61,7 @@ def _judge(
     lost: int,
     unreadable: int,
     clock: int,
+    is_part: bool,
 ) -> Observation:
     records = sorted(records, key=itemgetter(0))
     table = ProcessTable(records)
@@ -70,7 +73,7 @@ def _judge(
     verdict.judge_outputs()
     verdict.judge_moved_directories(list_files)
     verdict.judge_inputs(reads)
-    reasons = coverage_reasons(table, lost=lost, unreadable=unreadable)
+    reasons = coverage_reasons(table, lost=lost, unreadable=unreadable, is_part=is_part)
     if history.unresolved:
         reasons.append(CoverageReason("unresolved", history.unresolved, history.unresolved_example))
     return verdict.observation(table.programs, tuple(reasons))

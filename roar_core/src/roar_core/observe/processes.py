@@ -43,8 +43,11 @@ class ProcessTable:
         for pid in list(self._pending):
             self._never_entered(pid)
 
-    def reasons(self) -> list[CoverageReason]:
-        """One reason for each code and program, in a stable order."""
+    def reasons(self, *, is_part: bool = False) -> list[CoverageReason]:
+        """One reason for each code and program, in a stable order.
+
+        A part of what a process did need not tell of any program.
+        """
         counted = Counter(self._gaps)
         explained = {program: code for code, program in self._gaps}
         identities = {
@@ -61,7 +64,7 @@ class ProcessTable:
         # A tracer reports a kind of program once; how often it ran is what its EXECs say.
         for key, count in missed.items():
             counted[key] = max(counted[key], count)
-        if not self.programs and not counted:
+        if not self.programs and not counted and not is_part:
             return [CoverageReason(GapCode.UNENTERED.code, 1, "the command reported nothing")]
         return [
             CoverageReason(_gap_name(code), count, in_words(program))
@@ -107,9 +110,11 @@ def _is_handed_over(pending: Record | None, record: Record) -> bool:
     return pending.fingerprints[0].identity == record.fingerprints[0].identity
 
 
-def coverage_reasons(table: ProcessTable, *, lost: int, unreadable: int) -> list[CoverageReason]:
+def coverage_reasons(
+    table: ProcessTable, *, lost: int, unreadable: int, is_part: bool = False
+) -> list[CoverageReason]:
     """All that is known to be missing: holes, records without room (`lost`), unreadable bytes."""
-    reasons = table.reasons()
+    reasons = table.reasons(is_part=is_part)
     if lost + table.lost:
         reasons.append(CoverageReason("lost", lost + table.lost, "events that were not recorded"))
     if unreadable:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+from roar_core.python_startup import lead
 
 _HOOK = Path(__file__).parent / "python"
 
@@ -27,7 +27,4 @@ def with_hook(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
     A copy within the run's folder: it is none of the packages that the command uses.
     """
-    copied = folder / "python"
-    shutil.copytree(_HOOK, copied, ignore=shutil.ignore_patterns("__pycache__"))
-    theirs = environ.get("PYTHONPATH")
-    return {"PYTHONPATH": f"{copied}{os.pathsep}{theirs}" if theirs else str(copied)}
+    return lead(_HOOK, "_roar_s3_dialling", folder / "python", environ)

@@ -10,60 +10,28 @@ Everything here is in somebody else's process: nothing is imported before botoco
 from __future__ import annotations
 
 import os
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
 ENDPOINT = "AWS_ENDPOINT_URL_S3"
 
 
-def watch(folder: str) -> None:
+def start(folder: str) -> None:
     """See to botocore once this process imports it; `folder` is within the run's."""
-    sys.meta_path.insert(0, _Watch(os.path.dirname(folder)))
+    from _roar_imports import watch  # type: ignore[import-not-found]
 
-
-class _Watch:
-    """Finds nothing itself, but adds to what is found."""
-
-    def __init__(self, folder: str) -> None:
-        dialling = _Dialling(folder)
-        self._added: dict[str, Callable[[ModuleType], None]] = {
+    dialling = _Dialling(os.path.dirname(folder))
+    watch(
+        {
             "botocore.endpoint": dialling.add_to_endpoints,
             "aiobotocore.endpoint": dialling.add_to_endpoints,
             "botocore.configprovider": dialling.add_to_settings,
         }
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        add = self._added.pop(name, None)
-        if add is None:
-            return None
-        for finder in list(sys.meta_path):
-            find = getattr(finder, "find_spec", None)
-            spec = find(name, path, target) if find and finder is not self else None
-            if spec is not None:
-                _execute_then(spec, add)
-                return spec  # type: ignore[no-any-return]
-        return None
-
-
-def _execute_then(spec: ModuleSpec, add: Callable[[ModuleType], None]) -> None:
-    loader: Any = spec.loader
-    execute = getattr(loader, "exec_module", None)
-    if execute is None:
-        return
-
-    def exec_module(module: ModuleType) -> None:
-        execute(module)
-        add(module)
-
-    loader.exec_module = exec_module
+    )
 
 
 class _Dialling:

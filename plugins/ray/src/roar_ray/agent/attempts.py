@@ -1,0 +1,137 @@
+"""Attempts at tasks: which is under way, and what is told of it.
+
+Everything here is called from the wrappers around the user's functions, which fall through to the
+function when something here raises.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+
+from . import records, tags, threads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .capture import Capture
+    from .function import TracedFunction
+
+# How an actor ends itself: its last call has done what it was to do.
+_EXITS = frozenset({"AsyncioActorExit", "SystemExit"})
+
+
+class Attempt:
+    """One attempt at one task, from its begin on. It ends once, whoever says so first."""
+
+    __slots__ = ("begun", "is_over", "needs", "tag", "task")
+
+    def __init__(self, tag: int, task: str) -> None:
+        self.tag = tag
+        self.task = task
+        self.begun = b""
+        self.is_over = False
+        self.needs: set[str] | None = None
+
+
+class _Starting(threading.local):
+    """What Ray last said in this thread that it is about to start."""
+
+    task: Any = None
+    number = 0
+
+
+class Attempts:
+    """Those of this process."""
+
+    def __init__(self, core_worker: Any, capture: Capture) -> None:
+        self._core = core_worker
+        self._tell = capture.tell
+        self._tags = itertools.count(1)
+        self._starting = _Starting()
+        self._numbers: dict[Any, int] = {}
+        self._of_tag: dict[int, Attempt] = {}
+
+    def starts(self, task: Any, number: int) -> None:
+        """Ray is about to start an attempt, numbered from 0, in this thread or for its loop."""
+        starting = self._starting
+        starting.task, starting.number = task, number
+        self._numbers[task] = number
+
+    def ends(self, task: Any) -> None:
+        """Ray has seen the end of it."""
+        self._numbers.pop(task, None)
+        self._starting.task = None
+
+    def begin(
+        self, function: TracedFunction, arguments: Sequence[Any], *, here: bool = True
+    ) -> Attempt:
+        """An attempt at what Ray has started; not `here` but in an event loop's thread."""
+        task = self._starting.task if here else None
+        if task is None:
+            task = self._core.get_current_task_id()
+            number = self._numbers.get(task)
+            if number is None:
+                number = self._core.get_current_task_attempt_number()
+        else:
+            number = self._starting.number
+        attempt = Attempt(next(self._tags), task.hex())
+        name = self._core.get_current_task_name()
+        group = "" if function.group is None else function.group(arguments)
+        about = f'"task": "{attempt.task}", "attempt": {number + 1}, "at_ns": {time.time_ns()}'
+        attempt.begun = f"{{{about}, {function.facts_of(name, group)}".encode()
+        self._of_tag[attempt.tag] = attempt
+        if function.is_outlived:
+            threads.count(attempt.tag)
+        self._tell(attempt.tag, records.BEGIN, attempt.begun)
+        return attempt
+
+    def succeeded(self, attempt: Attempt) -> None:
+        """It ended well, or does so with the last of its threads."""
+        if not attempt.is_over:
+            attempt.is_over = True
+            if attempt.tag in threads.counted:
+                threads.when_ended(attempt.tag, lambda: self._succeeded(attempt))
+            else:
+                self._succeeded(attempt)
+
+    def _succeeded(self, attempt: Attempt) -> None:
+        self._of_tag.pop(attempt.tag, None)
+        text = f'{{"at_ns": {time.time_ns()}}}'
+        self._tell(attempt.tag, records.SUCCEEDED, text.encode())
+
+    def failed(self, attempt: Attempt, error: BaseException) -> None:
+        """It raised."""
+        name = type(error).__name__
+        if name in _EXITS and _is_wanted(error):
+            self.succeeded(attempt)
+        elif not attempt.is_over:
+            attempt.is_over = True
+            self._of_tag.pop(attempt.tag, None)
+            text = json.dumps({"error": name, "at_ns": time.time_ns()})
+            self._tell(attempt.tag, records.FAILED, text.encode())
+
+    def current(self) -> Attempt | None:
+        """The attempt for which this thread works."""
+        return self._of_tag.get(tags.current())
+
+    def needs(self, tasks: set[str]) -> None:
+        """The attempt of this thread got the results of these tasks."""
+        attempt = self.current()
+        if attempt is None:
+            return
+        new = tasks if attempt.needs is None else tasks - attempt.needs
+        new = new - {attempt.task}
+        if new:
+            attempt.needs = new if attempt.needs is None else attempt.needs | new
+            text = json.dumps({"needs": sorted(new)}).encode()
+            self._tell(attempt.tag, records.NEEDS, text)
+
+
+def _is_wanted(error: BaseException) -> bool:
+    """Whether Ray's own exit_actor, or its end of the process, has raised this."""
+    return type(error).__name__ == "AsyncioActorExit" or hasattr(error, "ray_terminate_msg")

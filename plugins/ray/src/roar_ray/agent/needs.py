@@ -1,0 +1,171 @@
+"""Which task got the results of which: the edges that no file shows.
+
+The first 48 hexadecimal digits of an ObjectRef are the task that makes it. Whoever submits a task
+knows which refs it is given: a small result is put in its place on the way, so that the worker
+never sees them. What a task fetches itself, it tells itself.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+
+from . import records
+from .trouble import told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+_TASK_DIGITS = 48
+
+
+class _Given(threading.local):
+    """The refs found in the arguments of the call that this thread submits; None between calls."""
+
+    tasks: set[str] | None = None
+
+
+class Edges:
+    """Sees to submissions and fetches. `fetched` is told of the tasks that this thread needs now.
+
+    `tell` writes the records; `tag` says for whom.
+    """
+
+    def __init__(
+        self, tell: Callable[[int, int, bytes], None], fetched: Callable[[set[str]], None]
+    ) -> None:
+        self._tell = tell
+        self._fetched = fetched
+        self._given = _Given()
+
+    def install(self, ray: Any) -> list[str]:
+        """See to this process's Ray; return what could not be seen to."""
+        self._ref = ray.ObjectRef
+        self._creation = ray._raylet.TaskID.for_actor_creation_task
+        missing = []
+        places: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("remote functions", lambda: self._submission(ray.remote_function.RemoteFunction)),
+            ("actor methods", lambda: self._submission(ray.actor.ActorMethod)),
+            ("actors", lambda: self._submission(ray.actor.ActorClass)),
+            ("contained refs", lambda: self._containment(ray._private.serialization)),
+            ("ray.get", lambda: self._fetching(ray._private.worker.Worker)),
+            ("await", self._awaiting),
+        )
+        for name, see in places:
+            try:
+                see()
+            except Exception as error:
+                missing.append(f"{name} ({type(error).__name__}: {error})")
+        return missing
+
+    def _submission(self, owner: Any) -> None:
+        submit = owner._remote
+
+        def _remote(itself: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+            tasks: set[str] = set()
+            before = self._collect_into(tasks, args, kwargs)
+            try:
+                result = submit(itself, args, kwargs, **options)
+            finally:
+                self._collect_into(before)
+            if tasks:
+                self._submitted(result, tasks)
+            return result
+
+        _remote.__wrapped__ = submit  # type: ignore[attr-defined]
+        owner._remote = _remote
+
+    def _collect_into(
+        self, tasks: set[str] | None, args: Any = None, kwargs: Any = None
+    ) -> set[str] | None:
+        """Let this thread's refs be told to `tasks`; return to what they were before."""
+        try:
+            before, self._given.tasks = self._given.tasks, tasks
+            if tasks is not None:
+                self._directly(tasks, args, kwargs)
+            return before
+        except Exception as error:
+            told("submission", error)
+            return None
+
+    def _directly(self, tasks: set[str], args: Any, kwargs: Any) -> None:
+        """Refs that are arguments themselves: they are never serialized."""
+        ref = self._ref
+        for value in args or ():
+            if isinstance(value, ref):
+                tasks.add(value.hex()[:_TASK_DIGITS])
+        for value in (kwargs or {}).values():
+            if isinstance(value, ref):
+                tasks.add(value.hex()[:_TASK_DIGITS])
+
+    def _containment(self, serialization: Any) -> None:
+        """Refs within arguments: the serializer tells of each, however deep it lies."""
+        context = serialization.SerializationContext
+        add = context.add_contained_object_ref
+
+        def add_contained_object_ref(itself: Any, object_ref: Any, *rest: Any, **named: Any) -> Any:
+            try:
+                tasks = self._given.tasks
+                if tasks is not None:
+                    tasks.add(object_ref.hex()[:_TASK_DIGITS])
+            except Exception as error:
+                told("contained ref", error)
+            return add(itself, object_ref, *rest, **named)
+
+        context.add_contained_object_ref = add_contained_object_ref
+
+    def _submitted(self, result: Any, tasks: set[str]) -> None:
+        try:
+            made = self._task_of(result)
+            if made is not None:
+                text = json.dumps({"task": made, "needs": sorted(tasks - {made})})
+                self._tell(0, records.SUBMITTED, text.encode())
+        except Exception as error:
+            told("submission", error)
+
+    def _task_of(self, result: Any) -> str | None:
+        """The task that a submission's result names; None where it has none."""
+        if isinstance(result, list):
+            result = result[0] if result else None
+        if isinstance(result, self._ref):
+            return str(result.hex()[:_TASK_DIGITS])
+        generator = getattr(result, "_generator_ref", None)
+        if generator is not None:
+            return str(generator.hex()[:_TASK_DIGITS])
+        actor = getattr(result, "_actor_id", None)
+        return None if actor is None else str(self._creation(actor).hex())
+
+    def _fetching(self, worker: Any) -> None:
+        """Where fetched objects become values, so that no frame of ours is around ray.get."""
+        load = worker.deserialize_objects
+
+        def deserialize_objects(
+            itself: Any, serialized_objects: Any, object_refs: Any, *rest: Any, **named: Any
+        ) -> Any:
+            self.fetched(object_refs)
+            return load(itself, serialized_objects, object_refs, *rest, **named)
+
+        worker.deserialize_objects = deserialize_objects
+
+    def _awaiting(self) -> None:
+        """`await ref` asks asyncio for a future of the one that Ray made, which names its ref."""
+        import asyncio
+
+        wrap = asyncio.wrap_future
+
+        def wrap_future(future: Any, *rest: Any, **named: Any) -> Any:
+            ref = getattr(future, "object_ref", None)
+            if ref is not None:
+                self.fetched((ref,))
+            return wrap(future, *rest, **named)
+
+        asyncio.wrap_future = wrap_future
+
+    def fetched(self, refs: Iterable[Any]) -> None:
+        """This thread has got these results."""
+        try:
+            self._fetched({ref.hex()[:_TASK_DIGITS] for ref in refs})
+        except Exception as error:
+            told("ray.get", error)

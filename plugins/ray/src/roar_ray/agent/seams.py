@@ -1,0 +1,112 @@
+"""Ray's private places where the agent goes in, each looked for when a worker starts.
+
+Where one is missing, what hangs on it is left out and the process says so; where the first is,
+attempts cannot be told apart at all, and only the process is observed.
+"""
+
+from __future__ import annotations
+
+from . import libraries
+from .function import TracedFunction
+from .needs import Edges
+from .trouble import told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .attempts import Attempts
+
+# Ray's own calls of actors, but for the one that carries a function of the user's.
+_OWN = "__ray"
+_CARRIES = "__ray_call__"
+
+
+def missing_in(ray: Any) -> list[str]:
+    """The places without which no attempt can be told from another."""
+    worker = ray._private.worker.global_worker
+    wanted = (
+        (worker.function_actor_manager, "get_execution_info"),
+        (worker.core_worker, "get_current_task_id"),
+        (worker.core_worker, "get_current_task_attempt_number"),
+        (worker.core_worker, "get_current_task_name"),
+    )
+    return [name for owner, name in wanted if not callable(getattr(owner, name, None))]
+
+
+def install(ray: Any, attempts: Attempts) -> None:
+    """Have every function wrapped before its first call."""
+    worker = ray._private.worker.global_worker
+    _see_to_functions(worker, attempts)
+    _see_to_begin_and_end(worker, attempts)
+
+
+def _see_to_functions(worker: Any, attempts: Attempts) -> None:
+    manager = worker.function_actor_manager
+    find = manager.get_execution_info
+    wrapped: dict[Any, tuple[Any, Any]] = {}
+
+    def get_execution_info(job_id: Any, function_descriptor: Any) -> Any:
+        info = find(job_id, function_descriptor)
+        try:
+            key = function_descriptor.function_id
+            known = wrapped.get(key)
+            if known is None or known[0] is not info:
+                known = wrapped[key] = (info, _traced(worker, attempts, function_descriptor, info))
+            return known[1]
+        except Exception as error:
+            told("function", error)
+            return info
+
+    manager.get_execution_info = get_execution_info
+
+
+def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
+    name = str(info.function_name)
+    if name.startswith(_OWN) and name != _CARRIES:
+        return info
+    module = str(descriptor.module_name)
+    facts: dict[str, Any] = {"name": str(descriptor.function_name), "module": module}
+    owner = str(descriptor.class_name)
+    if owner:
+        actor = worker.core_worker.get_actor_id().hex()
+        facts |= {"name": f"{owner}.{name}", "actor": actor, "actor_class": owner}
+    name = facts["name"]
+    if libraries.is_infrastructure(module, name):
+        facts["role"] = "infrastructure"
+    function = TracedFunction(
+        attempts,
+        info.function,
+        facts,
+        group=libraries.group_in(module) if owner else None,
+        is_named_by_label=libraries.is_named_by_label(module),
+        is_outlived=libraries.is_outlived(module, name),
+    )
+    return info._replace(function=function.wrapped())
+
+
+def _see_to_begin_and_end(worker: Any, attempts: Attempts) -> None:
+    """Ray names task and attempt just before it calls a function, and when that has ended."""
+    starts, ends = worker.record_task_log_start, worker.record_task_log_end
+
+    def record_task_log_start(task_id: Any, attempt_number: int) -> None:
+        try:
+            attempts.starts(task_id, attempt_number)
+        except Exception as error:
+            told("start", error)
+        starts(task_id, attempt_number)
+
+    def record_task_log_end(task_id: Any, attempt_number: int) -> None:
+        try:
+            attempts.ends(task_id)
+        except Exception as error:
+            told("end", error)
+        ends(task_id, attempt_number)
+
+    worker.record_task_log_start = record_task_log_start
+    worker.record_task_log_end = record_task_log_end
+
+
+def edges(ray: Any, attempts: Attempts, tell: Any) -> list[str]:
+    """See to what attempts need of each other; return what could not be seen to."""
+    return Edges(tell, attempts.needs).install(ray)

@@ -1,0 +1,128 @@
+"""What roar calls around a run that may use Ray somewhere inside.
+
+There is one way for all of them, whether `python train.py` or `ray job submit`: code that every
+Python of the command runs first, and that does nothing until Ray is imported. So nothing of the
+command's words is changed, and no option's form need be known.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from roar_core.hookspecs import BackendPlan, Match, RunContext
+from roar_core.python_startup import copied, lead
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import TaskCoverage, TaskFragment
+
+_PACKAGE = Path(__file__).parent
+# What the driver's Python gets of us, below the package's name.
+_CARRIED = ("agent", "driver", "hook")
+# Ray's folder of one cluster, wherever its temporary directory is.
+_SESSION = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_\d+")
+# Within it, copies of what the user sends to the nodes: data, and code.
+_THEIRS = {"working_dir_files", "py_modules_files"}
+
+
+class RayBackend:
+    """Tasks and actors of Ray. `settings` is the configuration's section `ray`."""
+
+    name = "ray"
+    priority = 50
+    collect_every_s = 2.0
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._read_up_to: dict[Path, int] = {}
+        self._began: set[str] = set()
+
+    def detect(self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Match | None:
+        if PurePath(argv[0]).name == "ray" and list(argv[1:3]) == ["job", "submit"]:
+            return Match(100, "ray job submit")
+        return None
+
+    def plan(self, run: RunContext, environ: Mapping[str, str]) -> BackendPlan:
+        return BackendPlan(run.command, {**environ, **self.adopt(run, environ)})
+
+    def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
+        from roar_ray import report
+        from roar_ray.driver import told as telling
+
+        folder = run.folder / report.PYTHON
+        added = lead(_PACKAGE / "driver" / "start", "_roar_ray_start", folder, environ)
+        carried = folder / "roar_ray"
+        carried.mkdir()
+        (carried / "__init__.py").touch()
+        for name in _CARRIED:
+            copied(_PACKAGE / name, carried / name)
+        nonce = secrets.token_hex(16)
+        journals = run.folder / report.JOURNALS
+        journals.mkdir(mode=0o700)
+        (journals / "nonce").write_text(nonce)
+        settings = self._settings
+        told = telling.Told(
+            run=run.uid,
+            folder=os.fspath(run.folder),
+            nonce=nonce,
+            capture=settings["capture"],
+            ship_every_s=settings["ship_period"],
+            store_bytes=settings["store_room"],
+            sweep_s=settings["sweep_patience"],
+        )
+        telling.write(os.fspath(folder), told)
+        self._began.add(run.uid)
+        return added
+
+    def claims(self, run: RunContext, path: PurePath) -> bool:
+        if path.is_relative_to(run.folder):
+            return True
+        parts = path.parts
+        for at, part in enumerate(parts):
+            if part.startswith("session_") and _SESSION.fullmatch(part):
+                return _THEIRS.isdisjoint(parts[at:])
+        return _is_ray_s_own(path)
+
+    def collect(self, run: RunContext) -> Iterator[TaskFragment]:
+        if not _has_any(run.folder):
+            return
+        from roar_ray.collecting import Collecting
+
+        is_later = run.uid not in self._began
+        yield from Collecting(run, self._read_up_to, is_later=is_later).fragments()
+
+    def coverage(self, run: RunContext) -> TaskCoverage:
+        from roar_core.model.fragment import TaskCoverage
+
+        if not _has_any(run.folder):
+            return TaskCoverage(0)
+        from roar_ray.collecting import Collecting
+
+        return Collecting(run, {}).coverage()
+
+    def finalise(self, run: RunContext) -> None:
+        """All there is lies in the run's folder, which roar deletes; the drivers let go of more."""
+
+
+def _is_ray_s_own(path: PurePath) -> bool:
+    """What Ray, and what the agent, keep outside of a cluster's own folder."""
+    parts = path.parts
+    return (
+        parts[1:3] in {("tmp", "ray"), ("dev", "shm")}
+        or ".ray" in parts[1:-1]
+        or (any(part.startswith("roar-ray-") for part in parts[1:-1]))
+    )
+
+
+def _has_any(folder: Path) -> bool:
+    """Whether any process of the run has had to do with Ray."""
+    from roar_ray import report
+
+    if (folder / report.DRIVERS).is_dir() or (folder / report.SUBMISSIONS).is_dir():
+        return True
+    journals = folder / report.JOURNALS
+    return (folder / report.NODES).is_dir() or any(journals.glob("*.jnl"))

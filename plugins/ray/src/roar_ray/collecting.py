@@ -1,0 +1,219 @@
+"""From what lies in a run's folder to fragments of tasks, and to what is missing of them."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from roar_core.errors import JournalError
+from roar_core.hookspecs import RunContext
+from roar_core.model.coverage import CoverageReason
+from roar_core.model.fragment import TaskCoverage, TaskFragment
+from roar_core.task_journal import Eyes, ToldTasks, read_tasks
+from roar_ray.driver.sweeping import NAME as SWEEP
+from roar_ray.eyes import Node
+from roar_ray.report import PYTHON, Driver, Report
+
+# While the command runs, a journal is read again when it has grown by half: all reading together
+# costs no more than three times the last one.
+_GROWN = 1.5
+_TAIL = struct.Struct("=Q")
+_TAIL_OFFSET = 128
+# Below the patience that roar has by default: importing Ray alone takes a second or two.
+_LATE_S = 8.0
+_OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+_ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
+
+
+class Collecting:
+    """One collection of a run. `read_up_to` remembers journals from one live one to the next.
+
+    `is_later`: the roar that carried the run out is gone.
+    """
+
+    def __init__(
+        self, run: RunContext, read_up_to: dict[Path, int], *, is_later: bool = True
+    ) -> None:
+        self._run = run
+        self._report = Report(run.folder)
+        self._read_up_to = read_up_to
+        self._nodes: dict[str, Node] = {}
+        self._is_later = is_later
+
+    def fragments(self) -> Iterator[TaskFragment]:
+        """All that tasks have reported; while a driver lives, what has ended and is new."""
+        is_live = self._is_live()
+        if not is_live:
+            self._ask_late()
+        given = self._given_by_drivers()
+        found: list[TaskFragment] = []
+        for node, path in self._report.journals():
+            # What other machines have sent is complete, and their files known, at the end only.
+            if is_live and (node or not self._has_grown(path)):
+                continue
+            told = self._told(node, path, is_final=not is_live)
+            if told is None:
+                continue
+            for task, needs in told.submitted.items():
+                given.setdefault(task, []).extend(needs)
+            for fragment in self._fragments(node, told):
+                yield fragment
+                found.append(fragment)
+        # Who submits a task may be read after who runs it, so this is a part of its own.
+        if not is_live:
+            yield from self._given(found, given)
+
+    def _given(
+        self, found: Iterable[TaskFragment], given: Mapping[str, Sequence[str]]
+    ) -> Iterator[TaskFragment]:
+        """To each attempt the results that its task was given by whoever submitted it."""
+        for fragment in found:
+            needs = given.get(fragment.task)
+            if needs:
+                yield attrs.evolve(
+                    fragment,
+                    part=f"{fragment.part}+given",
+                    needs=tuple(dict.fromkeys(needs)),
+                    read=(),
+                    written=(),
+                    coverage=(),
+                )
+
+    def _given_by_drivers(self) -> dict[str, list[str]]:
+        given: dict[str, list[str]] = {}
+        for each in self._report.edges():
+            if "task" in each:
+                given.setdefault(str(each["task"]), []).extend(map(str, each.get("needs", ())))
+        return given
+
+    def _fetched_by_drivers(self) -> tuple[str, ...]:
+        fetched = [each.get("needs", ()) for each in self._report.edges() if "task" not in each]
+        ours = {task for driver in self._report.drivers() for task in driver.texts("sweeps")}
+        tasks = dict.fromkeys(str(task) for tasks in fetched for task in tasks)
+        return tuple(task for task in tasks if task not in ours)
+
+    def coverage(self) -> TaskCoverage:
+        """How many tasks there were, and what is known to be missing."""
+        is_live = self._is_live()
+        known, python_only, unreadable = self._report.known(), Counter[str](), 0
+        for node, path in self._report.journals():
+            told = self._told(node, path, is_final=not is_live)
+            if told is None:
+                unreadable += 1
+                continue
+            known.update(fragment.task for fragment in self._fragments(node, told))
+            if told.process.get("capture") == "python":
+                python_only[str(told.process.get("reason") or "the library is not there")] += 1
+        open_jobs = [each for each in self._report.submissions() if not self._is_over(each)]
+        reasons = [
+            *(
+                CoverageReason("python_only", n, f"workers of Ray: {why}")
+                for why, n in python_only.items()
+            ),
+            *self._reasons_of_drivers(),
+            *(CoverageReason("ray", 1, fault) for fault in self._report.faults()),
+        ]
+        if unreadable:
+            reasons.append(CoverageReason("unreadable", unreadable, "journals of workers of Ray"))
+        if open_jobs:
+            words = "jobs submitted to Ray have not ended, as far as is known"
+            reasons.append(CoverageReason("tasks", len(open_jobs), words))
+        return TaskCoverage(
+            len(known),
+            is_final=not is_live and not open_jobs,
+            reasons=tuple(reasons),
+            needs=self._fetched_by_drivers(),
+        )
+
+    def _is_live(self) -> bool:
+        return any(each.is_alive and not each.has_ended for each in self._report.drivers())
+
+    def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
+        eyes = self._node(node).eyes if node else Eyes()
+        project = os.fspath(self._run.project)
+        try:
+            data = path.read_bytes()
+            return read_tasks(data, path.name, project=project, is_final=is_final, eyes=eyes)
+        except (JournalError, OSError):
+            return None
+
+    def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
+        own = (told.worker,) if told.worker is not None else ()
+        for fragment in (*told.attempts, *own):
+            if fragment.name != SWEEP:
+                yield self._node(node).placed(fragment) if node else fragment
+
+    def _node(self, node: str) -> Node:
+        if node not in self._nodes:
+            self._nodes[node] = Node(node, self._report.digests(node))
+        return self._nodes[node]
+
+    def _has_grown(self, path: Path) -> bool:
+        with path.open("rb") as source:
+            source.seek(_TAIL_OFFSET)
+            raw = source.read(_TAIL.size)
+        tail = _TAIL.unpack(raw)[0] if len(raw) == _TAIL.size else 0
+        if tail < self._read_up_to.get(path, 0) * _GROWN:
+            return False
+        self._read_up_to[path] = tail
+        return True
+
+    def _is_over(self, job: Mapping[str, Any]) -> bool:
+        """Whether nothing more comes of a submitted job."""
+        if job.get("status") in _OVER:
+            return True
+        drivers = [d for d in self._report.drivers() if d.submission == job.get("submission")]
+        return bool(drivers) and all(d.has_ended for d in drivers)
+
+    def _reasons_of_drivers(self) -> Iterator[CoverageReason]:
+        for driver in self._report.drivers():
+            lost, silent = driver.texts("lost_nodes"), driver.texts("silent_nodes")
+            if lost:
+                words = f"nodes of Ray died, with what had not been sent: {', '.join(lost)}"
+                yield CoverageReason("nodes", len(lost), words)
+            if silent:
+                words = f"nodes of Ray did not answer at the end: {', '.join(silent)}"
+                yield CoverageReason("nodes", len(silent), words)
+            if not driver.has_ended and not driver.is_alive:
+                yield CoverageReason("driver", 1, _killed(driver))
+
+    def _ask_late(self) -> None:
+        """Have the Pythons of killed drivers, and of clients, ask their clusters."""
+        pythons = {
+            str(driver.document["python"])
+            for driver in self._report.drivers()
+            if not (driver.has_ended or driver.is_own or driver.was_fetched_late)
+        }
+        if self._is_later:
+            # A job that was submitted just now, and not waited for, is not over.
+            open_jobs = [job for job in self._report.submissions() if not self._is_over(job)]
+            pythons |= {str(job["python"]) for job in open_jobs}
+        folder = os.fspath(self._run.folder / PYTHON)
+        for python in sorted(pythons):
+            argv = (python, "-c", _ASK_LATE, folder)
+            try:
+                subprocess.run(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=_LATE_S,
+                    check=False,
+                )
+            except (OSError, subprocess.TimeoutExpired):
+                # Whoever looks next asks again; until then coverage says that it is open.
+                continue
+
+
+def _killed(driver: Driver) -> str:
+    if driver.is_own:
+        return "a driver of Ray was killed, and its cluster with it"
+    if driver.was_fetched_late:
+        return "a driver of Ray was killed: what its nodes had not sent by then is missing"
+    return "a driver of Ray was killed, and its cluster cannot be asked"

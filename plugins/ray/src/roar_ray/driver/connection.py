@@ -1,0 +1,129 @@
+"""One stay of a driver in a cluster: what is begun with it, and all that is to be done at its end.
+
+drivers/<pid>.<number>.json says of each where the cluster was, and whether the end was reached: of
+one that was killed, a later roar fetches what lies in the cluster's store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from roar_ray.agent import shipping
+from roar_ray.agent.store import ClusterStore
+from roar_ray.driver import fetching, known, sweeping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from roar_ray.driver.faults import Faults
+    from roar_ray.driver.told import Told
+
+FOLDER = "drivers"
+
+
+class Connection:
+    """Made when this process has connected to a cluster; `end` it before it leaves.
+
+    `is_own`: the cluster was made for this driver, and ends with it.
+    """
+
+    def __init__(self, ray: Any, told: Told, faults: Faults, number: int, is_own: bool) -> None:
+        self._ray = ray
+        self._told = told
+        self._faults = faults
+        worker = ray._private.worker.global_worker
+        self._store = ClusterStore(worker.gcs_client)
+        self._node = worker.current_node_id.hex()
+        self._job = worker.current_job_id.hex()
+        self._path = os.path.join(told.folder, FOLDER, f"{os.getpid()}.{number}.json")
+        self._document: dict[str, Any] = {
+            "address": worker.gcs_client.address,
+            "is_own": is_own,
+            "job": self._job,
+            "node": self._node,
+            "pid": os.getpid(),
+            "pid_started": _started(),
+            "submission": _submission(),
+            "python": sys.executable,
+            "auth_mode": os.environ.get("RAY_AUTH_MODE", ""),
+            "session": getattr(ray._private.worker._global_node, "_session_dir", ""),
+            "ray": ray.__version__,
+            "has_ended": False,
+        }
+        self._write()
+        self._fetching = fetching.fetch_every(4 * max(0.5, told.ship_every_s), self._fetch)
+
+    def end(self) -> None:
+        """Bring in all there is, and take back what was left in the cluster. Does not raise."""
+        self._fetching.stop()
+        self._fetch()
+        with self._faults.kept("asking Ray for its tasks"):
+            self._ask_for_tasks()
+        with self._faults.kept("asking the nodes for the rest"):
+            self._sweep()
+        with self._faults.kept("letting go of the cluster's store"):
+            self._store.delete_all(shipping.prefix_of(self._told.run))
+        with self._faults.kept("writing down the end of a driver"):
+            self._document["has_ended"] = True
+            self._write()
+
+    def _fetch(self) -> None:
+        with self._faults.kept("fetching from the cluster's store"):
+            fetching.fetch(self._store, self._told.run, self._told.folder)
+
+    def _ask_for_tasks(self) -> None:
+        found = known.tasks(self._ray, self._job)
+        self._document["tells_tasks"] = found is not None
+        if found:
+            known.write(self._told.folder, found)
+            self._document["nodes"] = sorted(set(found.values()) - {""})
+
+    def _sweep(self) -> None:
+        """Ask the nodes that had work, or may have had: those of whose tasks nothing is known."""
+        worked = {*self._document.get("nodes", ()), *_senders(self._told.folder)}
+        if "nodes" not in self._document:
+            worked |= self._alive()
+        # What shares this machine has left its journals in the run's folder, and sends nothing.
+        elsewhere = worked - {self._node} | (_senders(self._told.folder) & {self._node})
+        asked = sorted(elsewhere & self._alive())
+        silent: list[str] = []
+        if asked:
+            where = (self._told.run, self._told.folder, self._told.sweep_s)
+            silent, self._document["sweeps"] = sweeping.sweep(self._ray, asked, *where)
+        alive = self._alive()
+        self._document["lost_nodes"] = sorted(elsewhere - alive)
+        self._document["silent_nodes"] = sorted(alive.intersection(silent))
+
+    def _alive(self) -> set[str]:
+        return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+
+    def _write(self) -> None:
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        new = f"{self._path}.new"
+        with open(new, "w", encoding="utf-8") as target:
+            json.dump(self._document, target)
+        os.replace(new, self._path)
+
+
+def _senders(folder: str) -> set[str]:
+    """The nodes from which something has come."""
+    nodes = os.path.join(folder, "nodes")
+    return set(os.listdir(nodes)) if os.path.isdir(nodes) else set()
+
+
+def _started() -> str:
+    """When this process was started, in the kernel's clock ticks: its number may be another's."""
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as source:
+        return source.read().rpartition(")")[2].split()[19]
+
+
+def _submission() -> str:
+    """Under which id this driver was submitted, if it was."""
+    try:
+        told = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+        return str(told["metadata"]["job_submission_id"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,82 @@
+"""For a driver that was killed, and for jobs that were submitted: ask the cluster afterwards.
+
+Run by roar, in the Python that had been the driver's or the submitting client's:
+
+    python -c "… from roar_ray.driver import late; late.main()" <run's folder>/python
+
+Drivers whose cluster outlives them left what other nodes had sent in its store: it is fetched.
+Jobs are asked for their state. What is found out is added to the documents.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from roar_ray.agent import shipping
+from roar_ray.agent.store import store_at
+from roar_ray.driver import connection, fetching, submitting
+from roar_ray.driver import told as telling
+from roar_ray.driver.faults import Faults
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+def main() -> None:
+    """Do all that can be done; what fails is noted where the driver's faults are."""
+    told = telling.read(sys.argv[1])
+    faults = Faults(told.folder)
+    for path, document in _documents(told.folder, connection.FOLDER):
+        if document["has_ended"] or document["is_own"] or document["python"] != sys.executable:
+            continue
+        with faults.kept("fetching from the cluster of a driver that was killed"):
+            _authenticate(document)
+            store = store_at(document["address"])
+            fetching.fetch(store, told.run, told.folder)
+            store.delete_all(shipping.prefix_of(told.run))
+            _write(path, {**document, "was_fetched_late": True})
+    for path, document in _documents(told.folder, submitting.FOLDER):
+        if document["python"] != sys.executable:
+            continue
+        with faults.kept("asking after a submitted job"):
+            _write(path, {**document, "status": _status(document)})
+
+
+def _status(document: dict[str, Any]) -> str:
+    from ray.job_submission import JobSubmissionClient
+
+    client = JobSubmissionClient(document["address"])
+    return str(client.get_job_status(document["submission"]).value)
+
+
+def _authenticate(document: dict[str, Any]) -> None:
+    """With the token that the driver had found by itself, as Ray's own clients do."""
+    if document.get("auth_mode"):
+        os.environ["RAY_AUTH_MODE"] = document["auth_mode"]
+        return
+    try:
+        from ray._private.authentication.authentication_token_setup import (
+            maybe_enable_token_auth_if_token_available,
+        )
+    except ImportError:  # a Ray that knows no tokens
+        return
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+def _documents(folder: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    here = os.path.join(folder, name)
+    for file in sorted(os.listdir(here)) if os.path.isdir(here) else ():
+        if file.endswith(".json"):
+            path = os.path.join(here, file)
+            with open(path, encoding="utf-8") as source:
+                yield path, json.load(source)
+
+
+def _write(path: str, document: dict[str, Any]) -> None:
+    with open(f"{path}.new", "w", encoding="utf-8") as target:
+        json.dump(document, target)
+    os.replace(f"{path}.new", path)

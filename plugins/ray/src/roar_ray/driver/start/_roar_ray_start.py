@@ -1,0 +1,70 @@
+"""In every Python of a command: wait for Ray, and do nothing where there is none."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+_WORKER = "ray/_private/workers/default_worker.py"
+_WAITING = "4:wait"
+
+
+def start(folder: str) -> None:
+    """`folder` holds this module, and the package `roar_ray` beside it."""
+    # Since Python 3.10, and what it was started with: sys.argv is not there yet.
+    words: list[str] = getattr(sys, "orig_argv", [])
+    if any(word.endswith(_WORKER) for word in words):
+        _enter_library(folder, words)
+        return
+    from _roar_imports import watch  # type: ignore[import-not-found]
+
+    def join(ray_worker: ModuleType) -> None:
+        _entering(folder).join(ray_worker, folder)
+
+    def submit(sdk: ModuleType) -> None:
+        _entering(folder).submit(sdk, folder)
+
+    watch({"ray._private.worker": join, "ray.dashboard.modules.job.sdk": submit})
+
+
+def _entering(folder: str) -> Any:
+    """Our own package, from that folder, which is not on the user's path."""
+    sys.path.insert(0, folder)
+    try:
+        from roar_ray.driver import entering
+    finally:
+        sys.path.remove(folder)
+    return entering
+
+
+def _enter_library(folder: str, words: list[str]) -> None:
+    """Have the loader bring in the library that was carried here, if this node can use it.
+
+    Only a new start does that: of the same process, before Ray has begun anything in it.
+    """
+    path = f"{folder}/libroar_preload-{os.uname().machine}.so"
+    before = os.environ.get("LD_PRELOAD")
+    is_usable = os.path.exists(path) and not set(path) & set(": ") and _may_be_loaded(path)
+    if os.environ.get("ROAR_TRACE") != _WAITING or not is_usable or path in (before or ""):
+        return
+    os.environ["LD_PRELOAD"] = f"{before}:{path}" if before else path
+    try:
+        os.execv(sys.executable, words)  # noqa: S606 - no shell is wanted
+    except OSError:
+        if before is None:
+            del os.environ["LD_PRELOAD"]
+        else:
+            os.environ["LD_PRELOAD"] = before
+
+
+def _may_be_loaded(path: str) -> bool:
+    try:
+        is_glibc = "glibc" in (os.confstr("CS_GNU_LIBC_VERSION") or "")
+        return is_glibc and not os.statvfs(path).f_flag & os.ST_NOEXEC
+    except (ValueError, OSError):
+        return False

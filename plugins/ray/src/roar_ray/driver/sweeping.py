@@ -1,0 +1,81 @@
+"""When the work is over: ask every node for what it has not sent, and hash what only it can read.
+
+A small task on each node that is alive. It finds the journals of all workers of the run there, also
+of those that were killed, and gives back what the driver has not got yet.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from roar_ray.driver import fetching
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+# What such a task is called, and its function: none of the user's.
+NAME = "roar_ray_sweep"
+_TASK_DIGITS = 48
+
+
+class Outcome(NamedTuple):
+    """The nodes that did not answer, and the tasks by which they were asked."""
+
+    silent: list[str]
+    tasks: list[str]
+
+
+def sweep(ray: Any, nodes: Iterable[str], run: str, folder: str, within_s: float) -> Outcome:
+    """Bring in what these nodes hold back.
+
+    `nodes` are ids in hex, `folder` is the run's. Waits at most `within_s` for all of them.
+    """
+    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    roar_ray_sweep.__module__ = NAME
+    remote = ray.remote(roar_ray_sweep)
+    asked = {}
+    for node in nodes:
+        options = {
+            "name": NAME,
+            "num_cpus": 0,
+            "max_retries": 0,
+            "scheduling_strategy": strategy(node_id=node, soft=False),
+        }
+        reached = fetching.reached(folder, node)
+        asked[remote.options(**options).remote(run, reached, within_s / 2)] = node
+    ready, silent = ray.wait(list(asked), num_returns=len(asked), timeout=within_s)
+    for answer in silent:
+        ray.cancel(answer, force=True)
+    for answer in ready:
+        try:
+            pieces, hashed = ray.get(answer)
+        except ray.exceptions.RayError:
+            silent.append(answer)
+            continue
+        lay_down(folder, asked[answer], pieces, hashed)
+    tasks = [answer.hex()[:_TASK_DIGITS] for answer in asked]
+    return Outcome(sorted(asked[answer] for answer in silent), tasks)
+
+
+def lay_down(
+    folder: str, node: str, pieces: Iterable[tuple[str, int, bytes]], hashed: Iterable[str]
+) -> None:
+    """Put what a node gave where `fetching` would have put it."""
+    for stream, offset, data in pieces:
+        fetching.lay_down(folder, node, stream, offset, data)
+    text = "".join(f"{line}\n" for line in hashed)
+    if text:
+        path = os.path.join(folder, "nodes", node, "swept.digests")
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "w", encoding="ascii") as target:
+            target.write(text)
+
+
+def roar_ray_sweep(run: str, reached: Mapping[str, int], hash_within_s: float) -> Any:
+    """Runs in a worker, whose agent is there under this name; by value, as no module has it."""
+    from _roar_ray_agent import sweep  # type: ignore[import-not-found]
+
+    return sweep.swept(run, reached, hash_within_s)

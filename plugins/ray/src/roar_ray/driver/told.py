@@ -1,0 +1,67 @@
+"""What a run tells the processes that take part in it: one document beside the code they run."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+NAME = "ray.json"
+
+
+class Told(NamedTuple):
+    """The fields of the document.
+
+    `folder` is the run's, on the machine of roar; whoever can read `nonce` in its file
+    `journals/nonce` is there, as the same user. `capture` is `auto`, `native` or `python`.
+    `store_bytes` is how much may lie in the cluster's store.
+    """
+
+    run: str
+    folder: str
+    nonce: str
+    capture: str = "auto"
+    ship_every_s: float = 0.5
+    store_bytes: int = 64 << 20
+    sweep_s: float = 20.0
+
+    @property
+    def journals(self) -> str:
+        """Where workers that share the machine leave their journals."""
+        return os.path.join(self.folder, "journals")
+
+    def for_agents(self, library: str) -> dict[str, Any]:
+        """What the agent in each worker is told; the library is there by that path, if any."""
+        return {
+            "run": self.run,
+            "folder": self.journals,
+            "nonce": self.nonce,
+            "capture": "python" if self.capture == "python" else "native",
+            "library": library,
+            "ship_every_s": self.ship_every_s,
+            "store_bytes": self.store_bytes,
+        }
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the run's folder is within reach."""
+        try:
+            with open(os.path.join(self.journals, "nonce"), encoding="ascii") as source:
+                return source.read() == self.nonce
+        except OSError:
+            return False
+
+
+def read(folder: str) -> Told:
+    """Read the document in `folder`; fields that are not known here are passed over."""
+    with open(os.path.join(folder, NAME), encoding="utf-8") as source:
+        fields: dict[str, Any] = json.load(source)
+    return Told(**{name: fields[name] for name in Told._fields if name in fields})
+
+
+def write(folder: str, told: Told) -> None:
+    """Write the document where only this user may read it."""
+    path = os.path.join(folder, NAME)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as target:
+        json.dump(told._asdict(), target)

@@ -1,0 +1,124 @@
+"""What lies in the folder that roar gives the backend for a run.
+
+python/                  what the command's Pythons run first
+journals/                of workers that share this machine, one each; `nonce` tells the folder
+nodes/<node>/            of workers elsewhere, as they were brought here
+drivers/ submissions/    a document for each driver, and for each job that was submitted
+drivers/<pid>.edges      which results a driver passed on to tasks, and fetched, JSON a line
+known.jsonl              tasks that Ray knows of, [task, node] a line
+faults.jsonl             what the driver's side failed at
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PYTHON, JOURNALS, NODES = "python", "journals", "nodes"
+DRIVERS, SUBMISSIONS = "drivers", "submissions"
+
+
+class Driver(NamedTuple):
+    """A process that was connected to a cluster."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it left the cluster, and brought in all there was."""
+        return bool(self.document.get("has_ended"))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is there still. It runs on this machine: it could write here."""
+        try:
+            stat = Path(f"/proc/{self.document['pid']}/stat").read_text(errors="replace")
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[19] == self.document.get("pid_started")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the cluster was the driver's own, and is gone with it."""
+        return bool(self.document.get("is_own"))
+
+    @property
+    def was_fetched_late(self) -> bool:
+        """Whether roar has fetched what it left in the cluster's store."""
+        return bool(self.document.get("was_fetched_late"))
+
+    @property
+    def submission(self) -> str:
+        """Under which id it was submitted; empty when it was not."""
+        return str(self.document.get("submission") or "")
+
+    def texts(self, key: str) -> list[str]:
+        """A list of texts in its document."""
+        found = self.document.get(key)
+        return [str(each) for each in found] if isinstance(found, list) else []
+
+
+class Report:
+    """The report of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def journals(self) -> Iterator[tuple[str, Path]]:
+        """The node of each journal, empty for this machine, and where it lies."""
+        for path in sorted((self.folder / JOURNALS).glob("*.jnl")):
+            yield "", path
+        for path in sorted((self.folder / NODES).glob("*/*.jnl")):
+            yield path.parent.name, path
+
+    def drivers(self) -> list[Driver]:
+        """Every stay of a driver in a cluster."""
+        return [Driver(told) for told in self._documents(DRIVERS)]
+
+    def submissions(self) -> list[Mapping[str, Any]]:
+        """Every job that was submitted, with `submission`, `address` and the client's `python`."""
+        return list(self._documents(SUBMISSIONS))
+
+    def edges(self) -> Iterator[Mapping[str, Any]]:
+        """What drivers passed on: `needs`, tasks whose results were given to `task`, or fetched."""
+        for path in sorted((self.folder / DRIVERS).glob("*.edges")):
+            for told in self._lines(f"{DRIVERS}/{path.name}"):
+                if isinstance(told, dict):
+                    yield told
+
+    def known(self) -> set[str]:
+        """The tasks of which Ray knows."""
+        return {str(pair[0]) for pair in self._lines("known.jsonl") if isinstance(pair, list)}
+
+    def faults(self) -> list[str]:
+        """What the driver's side failed at."""
+        return [str(each) for each in self._lines("faults.jsonl")]
+
+    def digests(self, node: str) -> Iterator[Mapping[str, Any]]:
+        """What a node has said of its files when it was swept."""
+        for told in self._lines(f"{NODES}/{node}/swept.digests"):
+            if isinstance(told, dict):
+                yield told
+
+    def _documents(self, name: str) -> Iterator[Mapping[str, Any]]:
+        for path in sorted((self.folder / name).glob("*.json")):
+            try:
+                told = json.loads(path.read_bytes())
+            except (OSError, ValueError):
+                continue
+            if isinstance(told, dict):
+                yield told
+
+    def _lines(self, name: str) -> Iterator[Any]:
+        """The whole lines of a file of JSON, if it is there."""
+        try:
+            lines = (self.folder / name).read_bytes().split(b"\n")
+        except OSError:
+            return
+        for line in lines:
+            try:
+                yield json.loads(line)
+            except ValueError:  # cut short by a kill, or the end
+                continue

@@ -1,0 +1,120 @@
+"""`roar run` of a driver: each attempt at each task is recorded, with what it read and wrote."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from roar_core.testing.projects import ProjectUnderTest, Result
+
+PLAIN = """
+import json, os, sys
+import ray
+
+{init}
+
+@ray.remote
+def square(n):
+    with open(f"in{n}.txt") as source:
+        value = int(source.read()) ** 2
+    with open(f"out{n}.txt", "w") as target:
+        target.write(str(value))
+    return value
+
+@ray.remote
+def total(values):
+    return sum(ray.get(values))
+
+@ray.remote
+class Counter:
+    def add(self, n):
+        with open("counted.txt", "a") as target:
+            target.write(str(n))
+        return os.environ.get("ROAR_NO_TELEMETRY")
+
+counter = Counter.remote()
+found = ray.get([total.remote([square.remote(n) for n in range(2)]), counter.add.remote(3)])
+with open("total.txt", "w") as target:
+    json.dump(found, target)
+seen = {name: text for name, text in os.environ.items() if "RAY" in name and "ROAR" in name}
+print(json.dumps([found, seen, [each for each in sys.path if ".roar" in each]]))
+"""
+
+
+@pytest.fixture
+def driven(project: ProjectUnderTest) -> ProjectUnderTest:
+    """A project whose Ray keeps to itself, and knows no token of the developer's."""
+    project.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180"}
+    for number in range(2):
+        project.write(f"in{number}.txt", str(number + 2))
+    return project
+
+
+def tasks_of(job: Any) -> dict[str, list[Any]]:
+    """The user's own, by what they are instances of."""
+    return {each["name"]: each["jobs"] for each in job["tasks"] if each["name"] != "worker"}
+
+
+def shown(project: ProjectUnderTest, task: Any) -> tuple[list[str], list[str]]:
+    """What a task read and wrote, each with the first digits of its hash."""
+    job = project.json("show", task["uid"])
+    return tuple(  # type: ignore[return-value]
+        sorted(edge["relative"] for edge in job[side] if edge["hash"])
+        for side in ("inputs", "outputs")
+    )
+
+
+def expect_plain(project: ProjectUnderTest, result: Result) -> None:
+    """All that a run of PLAIN is to have recorded."""
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == [[13, "1"], {}, []]
+    job = result.job
+    assert job is not None
+    # Ray's own servers may take a while to go.
+    assert {each["code"] for each in job["coverage"]["reasons"]} <= {"outlived"}, result.stderr
+    assert result.reads == {"script.py"}
+    assert result.writes == {"total.txt"}
+    tasks = tasks_of(job)
+    assert {name: len(jobs) for name, jobs in tasks.items()} == {
+        "square": 2, "total": 1, "Counter.__init__": 1, "Counter.add": 1,
+    }  # fmt: skip
+    assert all(each["state"] == "succeeded" for jobs in tasks.values() for each in jobs)
+    assert sorted(shown(project, each) for each in tasks["square"]) == [
+        (["in0.txt"], ["out0.txt"]),
+        (["in1.txt"], ["out1.txt"]),
+    ]
+    assert shown(project, tasks["total"][0]) == ([], [])
+    assert shown(project, tasks["Counter.add"][0]) == ([], ["counted.txt"])
+    squares = {each["uid"] for each in tasks["square"]}
+    total = project.json("show", tasks["total"][0]["uid"])
+    assert {each["job"] for each in total["needs"]} == squares
+    fetched = {tasks["total"][0]["uid"], tasks["Counter.add"][0]["uid"]}
+    assert {each["job"] for each in job["needs"]} == fetched
+    assert not list((project.root / ".roar" / "runs").glob("*"))
+
+
+@pytest.mark.parametrize("init", ["ray.init(include_dashboard=False)", ""])
+def test_a_driver_that_starts_a_cluster(
+    driven: ProjectUnderTest, ray_python: str, init: str
+) -> None:
+    driven.write("script.py", PLAIN.replace("{init}", init))
+    expect_plain(driven, driven.run(ray_python, "script.py"))
+
+
+def test_a_driver_without_ray_is_left_alone(project: ProjectUnderTest) -> None:
+    project.write(
+        "script.py", "import importlib.util, sys\nprint(importlib.util.find_spec('ray'))\n"
+    )
+    result = project.run("python", "-S", "script.py")
+    assert (result.exit_code, result.stdout) == (0, "None\n"), result.stderr
+    assert result.job is not None
+    assert result.job["coverage"]["state"] == "complete"
+    assert result.job["tasks"] == []
+
+
+def test_switched_off(driven: ProjectUnderTest, ray_python: str) -> None:
+    driven.write("roar.toml", "[ray]\nenabled = false\n")
+    result = driven.run("python", "-c", "import os; print(os.environ.get('PYTHONPATH', ''))")
+    assert "runs" not in result.stdout
