@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from roar_core import fragments, hookspecs
+from roar_core import fragments, hookspecs, reports
 from roar_core.config.layers import load
 from roar_core.config.schema import SECTIONS
 from roar_core.config.values import kind_of, shown
@@ -25,7 +25,7 @@ from roar_core.scaffold.kinds import Kind
 from roar_core.scaffold.naming import checked_name
 from roar_core.scaffold.packages import package_files
 from roar_core.testing.analyzer import AnalyzerContract
-from roar_core.testing.backend import BackendContract
+from roar_core.testing.backend import BackendContract, PlanningContract, ProcessContract
 from roar_core.testing.composite import CompositeContract
 from roar_core.testing.exporter import ExporterContract
 from roar_core.testing.storage_proxy import StorageProxyContract
@@ -65,7 +65,7 @@ HOOKS = {
 }
 CLASSES = {
     name: cls
-    for module in (hookspecs, fragment, fragments)
+    for module in (hookspecs, fragment, fragments, reports)
     for name, cls in vars(module).items()
     if inspect.isclass(cls) and cls.__module__ == module.__name__ and not name.startswith("_")
 }
@@ -138,7 +138,9 @@ def test_the_promises_listed_are_those_of_the_kits() -> None:
     kits = (
         AnalyzerContract,
         TracerContract,
+        PlanningContract,
         BackendContract,
+        ProcessContract,
         StorageProxyContract,
         CompositeContract,
         ExporterContract,

@@ -223,18 +223,52 @@ def says_which_extra_a_scheme_needs(environment: Environment) -> None:
         assert said.endswith(f"pip install './plugins/transfers[{extra}]'")
 
 
-# Folder below plugins/ -> its own small, real proof.
+def prepares_a_workflow(environment: Environment) -> None:
+    """A command: what `osmo` rendered comes out with each task under the launcher."""
+    text = "workflow:\n  name: w\n  tasks:\n  - {name: t, image: i, command: [sh, -c, ls]}\n"
+    (environment.project / "w.yaml").write_text(text)
+    osmo = environment.project / "osmo"  # it renders what needs no rendering
+    osmo.write_text('#!/bin/sh\ncat "$3"\n')
+    osmo.chmod(0o755)
+    done = subprocess.run(
+        (environment.python, "-m", "roar_core", "osmo", "prepare", "w.yaml"),
+        cwd=environment.project,
+        env={**os.environ, "PATH": f"{environment.project}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "t: comes back by logs\n")
+    assert "- /roar-osmo/launch.sh" in done.stdout
+
+
 def knows_its_settings(environment: Environment) -> None:
     """Ray itself is the user's program's, so alone it has nothing to do."""
     shown = environment.roar("config", "get", "ray.capture")
     assert (shown.returncode, shown.stdout) == (0, "auto\n"), shown.stderr
 
 
+def tells_ranks_apart(environment: Environment) -> None:
+    environment.install("roar-tracer-preload")
+    told = "RANK=0 LOCAL_WORLD_SIZE=1 TORCHELASTIC_RESTART_COUNT=0"
+    wait = "until grep -q . .roar/runs/*/backend-torchrun/processes; do sleep 0.01; done"
+    launcher = environment.project / "torchrun"
+    launcher.write_text(f"#!/bin/sh\n{told} sh -c '{wait}; echo > out'\n")
+    launcher.chmod(0o755)
+    done = environment.roar("run", "./torchrun")
+    assert done.returncode == 0, done.stderr
+    [group] = environment.json("show")["tasks"]
+    assert [task["task"]["task"] for task in group["jobs"]] == ["rank 0"]
+
+
+# Folder below plugins/ -> its own small, real proof.
 PROOFS: dict[str, Callable[[Environment], None]] = {
     "analyzer_trackers": names_a_tracker_run,
     "glaas": serves_a_registry,
+    "osmo": prepares_a_workflow,
     "proxy_s3": moves_a_file_to_s3,
     "ray": knows_its_settings,
+    "torchrun": tells_ranks_apart,
     "tracer_preload": records_a_copy,
     "tracer_ptrace": records_a_copy,
     "tracer_ebpf": records_a_copy_where_bpf_is_to_be_had,

@@ -586,12 +586,18 @@ def test_requirements_are_listed(project: ProjectUnderTest) -> None:
     assert "data.csv" in shown.stdout
 
 
+def environment_with(folder: Path, *what: str | Path) -> Path:
+    """A virtual environment into which pip installed something: the pip of these tests."""
+    venv = folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", venv]
+    subprocess.run([*pip, "install", "-q", *what], check=True)
+    return venv
+
+
 def test_exact_packages_are_installed(project: ProjectUnderTest, tmp_path: Path) -> None:
     """With a real package from the index, at a version that is not the newest."""
-    venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    pip = [venv / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, "tomli==2.0.1"], check=True)
+    venv = environment_with(tmp_path, "tomli==2.0.1")
     project.write("x.py", "import tomli; open('x.txt', 'w').write(str(tomli.loads('a = 1')))")
     commit(project, "x.py")
     ran(project.run(str(venv / "bin" / "python"), "x.py"))
@@ -611,10 +617,7 @@ def own_package(project: ProjectUnderTest, tmp_path: Path, *options: str) -> dic
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
         '[project]\nname = "mine-own"\nversion = "0.3"\n'
     )
-    venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    pip = [venv / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, *options, source], check=True)
+    venv = environment_with(tmp_path, *options, source)
     project.write("x.py", "import mine_own; open('x.txt', 'w').write(str(mine_own.X))")
     commit(project, "x.py")
     path = {"PATH": f"{venv}/bin{os.pathsep}{project.environment()['PATH']}"}

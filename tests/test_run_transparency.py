@@ -223,6 +223,24 @@ def test_the_environment_gains_nothing_but_what_is_documented(project: ProjectUn
     assert added <= {"LD_PRELOAD", "ROAR_TRACE"}
 
 
+def test_in_the_c_locale_a_command_gets_no_locale_of_the_interpreter_s(
+    project: ProjectUnderTest,
+) -> None:
+    c_locale = {name: value for name, value in project.environment().items() if name != "LANG"}
+    c_locale = {name: value for name, value in c_locale.items() if not name.startswith("LC_")}
+    for given in ({}, {"LC_CTYPE": "C.UTF-8"}):
+        done = subprocess.run(
+            [sys.executable, "-m", "roar_core", "run", "-q", "env"],
+            env=c_locale | given,
+            cwd=project.root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        locale = [line for line in done.stdout.splitlines() if line.startswith("LC_")]
+        assert locale == [f"{name}={value}" for name, value in given.items()]
+
+
 def test_quiet_prints_nothing(project: ProjectUnderTest) -> None:
     assert project.roar("run", "-q", "true").stderr == ""
 

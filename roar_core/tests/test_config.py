@@ -96,6 +96,16 @@ def test_each_layer_overrules_the_one_below(layout: Layout) -> None:
     ]
 
 
+def test_the_registry_of_the_client_that_came_before_holds(layout: Layout) -> None:
+    layout.write('registry.url = "https://one.example.org"')
+    layout.environ["GLAAS_URL"] = "https://two.example.org"
+    setting = layout.load().setting("registry.url")
+    assert setting.value == "https://two.example.org"
+    assert setting.origin == "environment GLAAS_URL"
+    layout.environ["ROAR_REGISTRY__URL"] = "https://three.example.org"
+    assert layout.load().get("registry.url") == "https://three.example.org"
+
+
 def test_roar_toml_is_the_committed_layer_too(layout: Layout) -> None:
     layout.write("[git]\ndirty = 'refuse'\n", "roar.toml")
     assert layout.load().origin("git.dirty") == "roar.toml"

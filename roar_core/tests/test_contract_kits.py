@@ -26,7 +26,11 @@ WRONG = {
         ("return False  # the", "return True  # the", "no_ordinary_file"),
         ("BackendPlan(run.command", "BackendPlan(run.command[1:]", "keeps_the_command"),
         ("return {REPORT: ", "return {'PATH': '', REPORT: ", "adds_only_what_it_declares"),
-        ("is_final=begun <= told", "is_final=begun < told", "without_tasks_is_complete"),
+        (
+            "Reports(run.folder).coverage()",
+            "TaskCoverage(0, is_final=False)",
+            "without_tasks_is_complete",
+        ),
     ],
     "storage-proxy": [
         ("return {}", 'return {STORE: "http://127.0.0.1:9"}', "uses_no_store"),

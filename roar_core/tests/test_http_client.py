@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 
@@ -84,3 +86,13 @@ def test_an_environment_that_allows_no_client_is_a_sentence(
     with pytest.raises(ConfigError, match=r"cannot be used: .*SSL_CERT_FILE") as caught:
         new_client()
     assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_of_httpx_is_not_imported() -> None:
+    """It is there in many environments, with all of rich and pygments, and doubles the import."""
+    code = (
+        "import sys; from roar_core.http_client import new_client; new_client().close();"
+        "print(sorted({'httpx', 'pygments', 'rich'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['httpx']\n"

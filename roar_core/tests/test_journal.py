@@ -84,6 +84,15 @@ def writer(journal: Journal) -> Iterator[Writer]:
     made.close()
 
 
+def test_a_wait_that_was_cut_short_does_not_keep_it_open(journal: Journal) -> None:
+    """As Ctrl-C cuts it: the exception still holds what was waited on."""
+    held = memoryview(journal._memory)
+    journal.close()
+    journal.close()
+    held.release()
+    journal._memory.close()
+
+
 def test_a_new_journal_is_private_and_really_allocated(journal: Journal) -> None:
     status = os.stat(journal.path)
     assert status.st_mode & 0o777 == 0o600

@@ -211,8 +211,16 @@ def test_a_word_with_a_meaning_is_not_drawn_at_random(word: str) -> None:
 
 def test_a_thousand_jobs_are_looked_through_by_few_steps() -> None:
     """What keeps it quick: a clean text costs a look for each hint, and no pattern at all."""
-    sieve = DEFAULT.sieve("python train.py --lr 0.1 data/part-1.csv")
-    assert sieve == ()
+    found = DEFAULT.hints.within("python train.py --lr 0.1 data/part-1.csv")
+    assert DEFAULT.sieve(found) == ()
+
+
+@pytest.mark.parametrize("at", ["@", "\\u0040"])
+def test_what_json_in_a_text_spells_otherwise_is_found_there(at: str) -> None:
+    inner = f'{{"remote":"https://ada:hunter2{at}example.org/x","state":"done"}}'
+    told = redact({"step": "@1", "signal": None, "metadata": inner})
+    assert told.document["step"] == "@1"
+    assert json.loads(told.document["metadata"])["remote"] == "https://ada:***@example.org/x"
 
 
 @pytest.mark.parametrize("value", [["zip", "-P", "hunter2"], "zip -r -P hunter2 all.zip data"])

@@ -249,7 +249,7 @@ OLD_SCHEMAS = sorted((Path(__file__).parent / "old_schemas").glob("*.sql"))
 
 
 def test_there_is_a_dump_of_every_older_schema() -> None:
-    assert [int(path.stem) for path in OLD_SCHEMAS] == list(range(1, SCHEMA_VERSION))
+    assert sorted(int(path.stem) for path in OLD_SCHEMAS) == list(range(1, SCHEMA_VERSION))
 
 
 @pytest.mark.parametrize("dump", OLD_SCHEMAS, ids=lambda path: path.stem)

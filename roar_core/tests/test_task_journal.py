@@ -132,10 +132,11 @@ def test_python_alone_is_no_complete_capture() -> None:
 
 def test_the_filters_of_the_node_hold() -> None:
     script = Script()
-    prefixes = ["/opt/python", 7]
-    script.tell(0, TaskEvent.PROCESS, {"prefixes": prefixes})
+    told = {"prefixes": ["/opt/python", 7], "executable": "/data/env/bin/python3"}
+    script.tell(0, TaskEvent.PROCESS, told)
     script.begin(1)
-    for path in ("/opt/python/lib/os.py", "/usr/lib/libz.so", "/p/.roar/x", "/data/in"):
+    packages = ("/opt/python/lib/os.py", "/data/env/lib/x.py")
+    for path in (*packages, "/usr/lib/libz.so", "/p/.roar/x", "/data/in"):
         script.open(path, READ)
     script.end(1)
     assert files_of(script.read()) == {"t1": (["/data/in"], [])}
@@ -160,6 +161,29 @@ def test_a_number_given_again_is_another_process() -> None:
         "t2": (["/p/in2", "/p/more"], []),
         "t3": (["/p/in3", "/p/more3"], []),
     }
+
+
+def test_a_process_that_outlives_its_task_may_serve_the_next() -> None:
+    script = Script()
+    script.begin(1)
+    script.add(Kind.FORK, value=500)
+    script.open("/p/in1", READ, pid=500)
+    script.end(1)
+    script.begin(2)
+    script.open("/p/in2", READ, pid=500)
+    script.end(2)
+    script.open("/p/in3", READ, pid=500)
+    one, late, two = script.read().attempts
+    assert [(each.task, each.part) for each in (one, late)] == [
+        ("t1", "w.jnl"),
+        ("t1", "w.jnl+late"),
+    ]
+    assert [[file.path for file in each.read] for each in (one, late, two)] == [
+        ["/p/in1"],
+        ["/p/in2", "/p/in3"],
+        [],
+    ]
+    assert [[r.code for r in each.coverage] for each in (one, late, two)] == [[], [], ["ambiguous"]]
 
 
 def test_libc_makes_processes_for_who_announced_them() -> None:

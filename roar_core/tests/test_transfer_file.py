@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
 from roar_core.errors import NotFoundError, RoarError, UsageError
 from roar_core.hookspecs import Transfer
-from roar_core.testing.transfer import TransferContract
+from roar_core.testing.transfer import TransferContract, upload_of
 from roar_core.transfer.file import FileTransfer, path_of_url, url_of_path
 
 
@@ -72,3 +77,40 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
         list(FileTransfer().list(url_of_path(f"{tmp_path}/fifo")))
     with pytest.raises(NotFoundError, match="no file below"):
         list(FileTransfer().list(url_of_path(f"{tmp_path}/empty")))
+
+
+PUT = """
+import os, signal, sys
+from pathlib import Path
+from roar_core.testing.transfer import upload_of
+from roar_core.transfer.file import FileTransfer
+die = lambda count: os.kill(os.getpid(), signal.SIGKILL)
+FileTransfer().put(upload_of(Path(sys.argv[1]), sys.argv[2], die))
+"""
+
+
+def test_what_a_killed_put_left_is_cleared_away_by_the_next(tmp_path: Path) -> None:
+    (source := tmp_path / "a").write_bytes(bytes(3 << 20))
+    store = tmp_path / "store"
+    url = url_of_path(f"{store}/a")
+    killed = subprocess.run([sys.executable, "-c", PUT, source, url], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    [left] = store.iterdir()
+    with left.open("rb") as writing:
+        fcntl.flock(writing, fcntl.LOCK_EX)  # as one does that is still at it
+        FileTransfer().put(upload_of(source, url))
+    assert sorted(each.name for each in store.iterdir()) == [left.name, "a"]
+    (tmp_path / "a.state" / "draft").write_text(left.name)
+    FileTransfer().put(upload_of(source, url, replace=True))
+    assert [each.name for each in store.iterdir()] == ["a"]
+
+
+def test_a_note_of_a_put_names_nothing_else(tmp_path: Path) -> None:
+    (source := tmp_path / "a").write_text("a")
+    (other := tmp_path / ".roar-part-other").write_text("other")
+    upload = upload_of(source, url_of_path(f"{tmp_path}/store/a"))
+    for name in (f"../{other.name}", str(source), "\0", "a"):
+        (upload.state / "draft").write_text(name)
+        FileTransfer().put(attrs.evolve(upload, replace=True))
+    assert other.read_text() == "other"
+    assert source.read_text() == "a"

@@ -16,10 +16,11 @@ from plugins.glaas.tests.conftest import serve as serve
 from plugins.glaas.tests.conftest import shared as shared
 from plugins.glaas.tests.conftest import stock_client as stock_client
 
+from roar_core.testing.forking import Forking
+
 
 @pytest.fixture(scope="session", autouse=True)
-def forking_roar() -> Iterator[None]:
+def forking_roar() -> Iterator[Forking]:
     """Begun before any test, each of which must leave no descriptor behind."""
-    roar_commands()
-    yield
+    yield roar_commands()
     roar_commands().close()

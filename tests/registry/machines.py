@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import uuid
 from pathlib import Path
@@ -22,7 +23,7 @@ from roar_core.store.composites import Datasets
 from roar_core.store.labels import write_labels
 from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
-from roar_core.testing.forking import Forking
+from roar_core.testing.forking import Forking, new_forking_roar
 
 # Recognisable, and nobody's.
 CANARY = "hunter2-not-a-real-password"
@@ -93,18 +94,14 @@ class Machine:
 @functools.cache
 def roar_commands() -> Forking:
     """What commands of `roar` are forked from; the fixture `forking_roar` ends it."""
-    asking = ("register", "log", "label_sync", "resolving")
-    modules = ["httpx", "roar_core.cli.main", "roar_core.store.writer"]
-    modules += [f"roar_core.cli.registry.{name}" for name in asking]
-    modules += [f"roar_core.registry.{n}" for n in ("publishing.registering", "log.proving")]
-    return Forking("roar_core.__main__:main", modules)
+    return new_forking_roar()
 
 
-def kill_newest() -> None:
-    """Kill the `roar` of a machine that was begun last."""
+def kill_newest(number: int = signal.SIGKILL) -> None:
+    """Kill the `roar` of a machine that was begun last, or send it another signal."""
     newest = roar_commands().newest
     assert newest is not None
-    newest.kill()
+    newest.kill(number)
 
 
 def new_machine(root: Path, url: str, **environ: str) -> Machine:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +101,24 @@ def test_killed_at_any_request(
         assert victim.rows("SELECT * FROM registration") == []
         assert list((victim.project / ".roar" / "registrations").glob("*")) == []
         assert victim.rows("SELECT count(*) FROM receipt") == [(3,)]
+
+
+@pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
+def test_ctrl_c_ends_it_with_a_line_and_the_next_goes_on(
+    shared: Registry, between: Between, machine: Machine
+) -> None:
+    record_work(machine)
+    between.victim = partial(kill_newest, signal.SIGINT)
+    for number in (2, 4, 6):
+        between.requests.clear()
+        between.kill_at = number
+        ended = machine.roar("register", "-y")
+        assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (130, "roar: interrupted")
+        assert "Traceback" not in ended.stderr
+    between.kill_at = 0
+    ended = machine.roar("register", "-y")
+    assert ended.exit_code == 0, ended.stderr
+    assert len(registered(shared, machine)[0]) == 3
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)

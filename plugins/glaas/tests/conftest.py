@@ -21,12 +21,21 @@ import pytest
 from stock import recorded as recorded
 from stock import stock_client as stock_client
 
-from roar_core.testing.forking import Forking
+from roar_core.testing.forking import Forking, modules_of
 from roar_core.testing.needs import leave_out
 from roar_glaas.storage.database import Database, open_database, sqlite_address
 
 # The servers of these tests say only what went wrong, and let one address ask as often as it likes.
 os.environ |= {"GLAAS_LOG_REQUESTS": "off", "GLAAS_ATTEMPTS_PER_MINUTE": "0"}
+
+# What a server imports as it starts, which is half of what that takes.
+FROM_OTHERS = (
+    *("alembic.command", "anyio._backends._asyncio", "litestar.plugins.pydantic"),
+    *("prometheus_client", "psycopg"),
+    *("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.h11_impl"),
+)
+# Programs, which run when they are imported.
+LEFT_OUT = ("roar_glaas.cli.__main__", "roar_glaas.storage.migrations.env")
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
@@ -248,7 +257,7 @@ def serving(database_url: str, data: Path) -> Iterator[Registry]:
 @functools.cache
 def glaas_commands() -> Forking:
     """What commands of `glaas` are forked from; `forking_glaas` ends it."""
-    return Forking("roar_glaas.cli:main", ["roar_glaas.app", "roar_glaas.cli.serve"])
+    return Forking("roar_glaas.cli:main", [*FROM_OTHERS, *modules_of("roar_glaas", LEFT_OUT)])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -255,7 +255,13 @@ class World:
             "HOSTILE": self.hostile,
             "MISCHIEF": self.mischief,
             "IN": digest_of(HOSTILE[0]),
+            "RECORD": str(self._record_of(self.hostile) + 1),
         }
         for word, value in names.items():
             page = page.replace(word, value)
         return page
+
+    def _record_of(self, session_hash: str) -> int:
+        """Where the log has a session; its first job follows."""
+        told = self.registry.client.get(f"/api/v1/log/sessions/{session_hash}").json()
+        return int(told["leafIndex"])

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from roar_core.identity import canonical_json
 from roar_core.transparency.statements import head_bytes, key_bytes, withheld_bytes
-from roar_glaas.storage.tables import record_bytes
+from roar_glaas.storage.tables import leaf, record_bytes
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
@@ -48,6 +48,29 @@ def test_the_script_of_the_page_checks_a_record(registry: Registry, tmp_path: Pa
     done = check(2)
     assert done.returncode == 1
     assert "AssertionError: leaf" in done.stderr
+
+
+def test_a_record_is_shown_with_all_that_proves_it(registry: Registry) -> None:
+    name = registry.register()
+    assert 'href="/log/1"' in registry.client.get(f"/dag/{name}").text
+    told = registry.client.get("/api/v1/log/records/2/proof").json()
+    shown = registry.client.get("/log/2")
+    assert shown.status_code == 200
+    proof, head = told["inclusion"], told["head"]
+    for word in (told["salt"], told["leafHash"], *proof["path"], proof["root"], head["signature"]):
+        assert word in shown.text
+    assert "gives the root of all 3 records" in shown.text
+    assert "&#34;command&#34;: &#34;python train.py&#34;" in shown.text
+    assert registry.client.get("/log/3").status_code == 404
+    assert registry.client.get("/log/-1").status_code in (400, 404)
+    with registry.database() as database, database.write() as connection:
+        # Behind the server's back, as its keeper could: the leaf is another than it was.
+        if database.is_postgresql:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        else:
+            connection.exec_driver_sql("DROP TRIGGER leaf_update")
+        connection.execute(sa.update(leaf).where(leaf.c.index == 2).values(hash=b"\1" * 32))
+    assert "this log was changed" in registry.client.get("/log/2").text
 
 
 def test_the_signed_bytes_are_those_of_the_page() -> None:

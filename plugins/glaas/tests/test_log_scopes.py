@@ -88,6 +88,10 @@ def test_others_see_the_leaves_of_a_private_session_and_no_byte(ada: Ada) -> Non
             assert (answer.status_code, answer.json()["record"]) == (200, None)
             answer = ada.registry.client.get(f"/api/v1/log/{path}", headers=ada.headers)
             assert answer.json()["record"]
+        shown = ada.registry.client.get(f"/log/{index}")
+        assert shown.status_code == 200
+        assert "not for everybody to read" in shown.text
+        assert not [text for text in ("private work", ada.uid) if text in shown.text]
 
 
 def test_publishing_is_a_record_and_without_one_it_is_found(ada: Ada) -> None:
@@ -141,3 +145,6 @@ def test_why_a_private_record_is_withheld_is_told_to_all(ada: Ada) -> None:
         assert (entry["record"], entry["withheld"]["reason"]) == (None, "it named a person")
     told = ada.registry.client.get(f"/api/v1/log/records/{done.record_index}").json()
     assert told["kind"] == "withheld"
+    shown = ada.registry.client.get(f"/log/{index}").text
+    assert "it named a person" in shown
+    assert f'href="/log/{done.record_index}"' in shown

@@ -150,6 +150,8 @@ PAGES = {
     "hostile job": f"/jobs/{950:032x}",
     "hostile comparison": "/compare?a=MISCHIEF&b=MODEL",
     "hostile uses": "/artifacts/IN/uses",
+    "record": "/log/2",
+    "hostile record": "/log/RECORD",
     "refused": "/dag/zz",
 }
 

@@ -103,8 +103,13 @@ static void chunk(const uint8_t *in, size_t length, uint64_t counter, uint8_t ou
         put(out + 4 * i, h[i]);
 }
 
+/* AVX-512 turns words in one instruction, and has registers for all of a round's. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#    if __GNUC__ >= 12
+__attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#    else
 __attribute__((target_clones("avx2", "default")))
+#    endif
 #endif
 static void eight_chunks(const uint8_t *in, uint64_t counter, uint8_t out[LANES * DIGEST]) {
     lanes h[8], low, high;
@@ -162,10 +167,11 @@ static void subtree(const uint8_t *in, size_t chunks, uint64_t counter, uint8_t 
     roar_parent(values, 0, out);
 }
 
-/* The two values below the node over `chunks` whole chunks, a power of two from 2 on, of which the
-   first has this number. */
-PUBLIC void roar_below(const uint8_t *in, size_t chunks, uint64_t counter,
+/* The two values below the node over `chunks` whole chunks from in[at] on, a power of two from 2
+   on, of which the first has this number. */
+PUBLIC void roar_below(const uint8_t *in, size_t at, size_t chunks, uint64_t counter,
                        uint8_t out[2 * DIGEST]) {
+    in += at;
     subtree(in, chunks / 2, counter, out);
     subtree(in + chunks / 2 * CHUNK, chunks / 2, counter + chunks / 2, out + DIGEST);
 }

@@ -80,15 +80,15 @@ def variables_for(url: str, key: str, secret: str) -> dict[str, str]:
 
 
 @contextmanager
-def rclone(folder: Path) -> Iterator[S3Server]:
-    """rclone's server of a folder: each folder in it is a bucket."""
+def rclone(folder: Path, *more: object) -> Iterator[S3Server]:
+    """rclone's server of a folder: each folder in it is a bucket. `more` are arguments to it."""
     buckets = folder / "buckets"
     buckets.mkdir()
     command = (
         *(Path(sys.executable).parent / "rclone", "serve", "s3", "--config", os.devnull),
-        *("--auth-key", f"{KEY},{SECRET}", "--addr", "127.0.0.1:0", buckets),
+        *("--auth-key", f"{KEY},{SECRET}", "--addr", "127.0.0.1:0", *more, buckets),
     )
-    with _running(command, folder, r"Starting s3 server on \[(http://[\d.:]+)/\]") as url:
+    with _running(command, folder, r"Starting s3 server on \[(https?://[\d.:]+)/\]") as url:
         yield S3Server(url, variables_for(url, KEY, SECRET), buckets)
 
 
@@ -113,6 +113,28 @@ def new_user(server: S3Server, may: list[str]) -> S3Server:
         iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy)
     variables = variables_for(server.url, key["AccessKeyId"], key["SecretAccessKey"])
     return S3Server(server.url, variables)
+
+
+def assumed_role(server: S3Server) -> dict[str, str]:
+    """Keys of a role of moto's that may do all on S3, as they are lent to programs."""
+    name = f"role-{uuid.uuid4().hex[:8]}"
+    may: dict[str, Any] = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    trusts = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    with server.client("iam") as iam:
+        role = iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusts]}),
+        )["Role"]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
+    with new_user(server, ["sts:AssumeRole"]).client("sts") as sts:
+        lent = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="tests")["Credentials"]
+    return {
+        "AccessKeyId": lent["AccessKeyId"],
+        "SecretAccessKey": lent["SecretAccessKey"],
+        "Token": lent["SessionToken"],
+        "Expiration": lent["Expiration"].isoformat(),
+    }
 
 
 def new_bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:

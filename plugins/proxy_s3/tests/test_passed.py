@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from roar_proxy_s3.runs.passed import observed
+from roar_proxy_s3.runs import passed
+from roar_proxy_s3.runs.passed import joined, observed
 
 A, B = "a" * 64, "b" * 64
 WHOLE = {"size": 5, "bytes": 5, "blake3": A, "etag": "e"}
@@ -121,3 +122,27 @@ def test_the_store_s_own_names_are_told() -> None:
     assert (found.version, found.etag, found.digests["etag"]) == ("v1", "e", "e")
     [found] = observed([fact("GetObject", version="null", **WHOLE)])
     assert found.version is None
+
+
+def test_what_was_read_of_a_part_is_told() -> None:
+    def read(first: int, end: int, **more: Any) -> dict[str, Any]:
+        return fact("GetObject", size=90, bytes=end - first, range=[first, end], etag="e", **more)
+
+    [found] = observed([read(10, 20), read(40, 50), read(18, 30), read(50, 50)])
+    assert (found.size, found.ranges) == (90, ((10, 30), (40, 50)))
+    # Broken off, and so not what was asked for.
+    [found] = observed([fact("GetObject", size=90, bytes=7, etag="e", is_all=False)])
+    assert found.ranges == ((0, 7),)
+    [found] = observed([read(10, 20), fact("GetObject", **WHOLE)])
+    assert found.ranges == ()
+    # The last of them is known to have made the whole.
+    [found] = observed([read(0, 50), read(50, 90, blake3=A)])
+    assert (found.ranges, found.digests["blake3"]) == ((), A)
+
+
+def test_ranges_are_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passed, "_MOST_RANGES", 2)
+    ranges: tuple[tuple[int, int], ...] = ()
+    for first in (0, 100, 120):
+        ranges = joined(ranges, (first, first + 10))
+    assert ranges == ((0, 10), (100, 130))

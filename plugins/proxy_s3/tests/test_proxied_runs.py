@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
+import threading
 from typing import Any
 
 import pytest
 from blake3 import blake3
-from s3_servers import S3Server, new_user
+from s3_servers import S3Server, assumed_role, new_user
 
 from roar_core.testing.projects import ProjectUnderTest
 
@@ -62,6 +64,29 @@ def test_objects_are_inputs_and_outputs_by_their_content(
     [local] = [edge for edge in result.job["outputs"] if edge["relative"] == "local.bin"]
     assert local["hash"] == read["hash"]
     assert not list((enabled.root / ".roar" / "runs").glob("*"))
+
+
+PART = """
+import sys
+from botocore.session import get_session
+
+s3, (bucket, key) = get_session().create_client("s3"), sys.argv[1:]
+for part in ("bytes=10-19", "bytes=20-29", "bytes=-5"):
+    s3.get_object(Bucket=bucket, Key=key, Range=part)["Body"].read()
+"""
+
+
+def test_of_what_was_read_in_part_is_told_which_part(
+    enabled: ProjectUnderTest, bucket_on_moto: str
+) -> None:
+    enabled.write("script.py", PART)
+    result = enabled.run("python", "script.py", bucket_on_moto, KEY)
+    assert result.job is not None
+    [read] = objects(result.job, "inputs").values()
+    size = len(CONTENT)
+    assert (read["size"], read["hash"], read["hash_state"]) == (size, None, "unknown")
+    assert read["ranges"] == [[10, 30], [size - 5, size]]
+    assert "25 B of it was read" in enabled.roar("show").stdout
 
 
 OWN_KEYS = """
@@ -173,6 +198,60 @@ def test_a_profile_says_where_to_go_and_as_whom(
     assert [("credentials by custom-process" in reason) for reason in reasons] == (
         [] if lasting else [True]
     )
+
+
+LENT = """
+import json, os, sys
+from botocore.session import get_session
+
+session = get_session()
+s3 = session.create_client("s3")
+s3.put_object(Bucket=sys.argv[1], Key="by a role", Body=b"content")
+seen = {
+    "method": session.get_credentials().method,
+    "token": session.get_credentials().token,
+    "endpoint": os.environ["AWS_ENDPOINT_URL_S3"],
+}
+json.dump(seen, open("seen.json", "w"))
+"""
+
+
+def test_a_role_s_keys_are_the_program_s_own(
+    enabled: ProjectUnderTest, moto: S3Server, bucket_on_moto: str
+) -> None:
+    """A service on loopback lends a role's keys, as a container's or a machine's does."""
+    lent = assumed_role(moto)
+
+    class Lends(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(lent).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the tests' output."""
+
+    enabled.environ |= {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    enabled.write("script.py", LENT)
+    with http.server.HTTPServer(("127.0.0.1", 0), Lends) as lender:
+        serving = threading.Thread(target=lender.serve_forever)
+        serving.start()
+        url = f"http://127.0.0.1:{lender.server_port}/role"
+        enabled.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = url
+        result = enabled.run("python", "script.py", bucket_on_moto)
+        lender.shutdown()
+        serving.join()
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(enabled.read("seen.json")) == {
+        "method": "container-role",
+        "token": lent["Token"],
+        "endpoint": moto.url,
+    }
+    assert result.job is not None
+    [written] = objects(result.job, "outputs").values()
+    assert written["hash"] == f"blake3:{blake3(b'content').hexdigest()}"
+    [reason] = result.job["coverage"]["reasons"]
+    assert "container-role are lent to each program" in reason["detail"]
 
 
 def test_roar_proxy_says_where_it_leads_and_shows_no_key(

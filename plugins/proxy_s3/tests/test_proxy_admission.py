@@ -113,6 +113,25 @@ def test_secrets_are_on_no_file(proxy_of_moto: Proxy) -> None:
         assert not any(secret in command.read() for secret in secrets)
 
 
+@pytest.mark.needs("root")
+def test_another_user_of_the_machine_gets_nothing(proxy_of_moto: Proxy) -> None:
+    """Who cannot read the run's folder knows neither the secret nor a key to sign with."""
+    facts, nobody = proxy_of_moto.folder / "objects.jsonl", 65534
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setuid(nobody)
+            refused = _asked(proxy_of_moto, "GET", "/bucket/key", {})[0] == 403
+            try:
+                facts.read_bytes()
+            except PermissionError:
+                os._exit(0 if refused else 2)
+            os._exit(3)
+        finally:
+            os._exit(4)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_it_listens_on_loopback_only(proxy_of_moto: Proxy) -> None:
     pid = proxy_of_moto.process.pid
     with open(f"/proc/{pid}/net/tcp") as table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import Any
 
 import pytest
@@ -116,3 +117,18 @@ def test_ranges_in_any_order_are_the_whole(proxy: Proxy, proxied: Any, bucket: s
     assert [fact.get("blake3") for fact in some] == [None] * 3
     assert {fact["why_no_digest"] for fact in some} == {"not all of it was read"}
     assert last["blake3"] == blake3(content).hexdigest()
+
+
+def test_the_short_last_part_first(proxy: Proxy, proxied: Any, bucket: str) -> None:
+    """Managed uploads send parts at once, and the shortest may be the first to arrive."""
+    at: Any = {"Bucket": bucket, "Key": "last first"}
+    contents = {2: b"short", 1: os.urandom((5 << 20) + 7)}
+    upload = proxied.create_multipart_upload(**at)["UploadId"]
+    tags = {
+        number: proxied.upload_part(**at, UploadId=upload, PartNumber=number, Body=content)["ETag"]
+        for number, content in contents.items()
+    }
+    parts = [{"PartNumber": number, "ETag": tags[number]} for number in sorted(tags)]
+    proxied.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": parts})
+    whole = proxy.told(at["Key"], 4)[-1]
+    assert whole["blake3"] == blake3(contents[1] + contents[2]).hexdigest()

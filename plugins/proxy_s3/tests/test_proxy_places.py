@@ -13,59 +13,60 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
-from multidict import CIMultiDict
 
-from roar_proxy_s3.proxy import store as store_module
 from roar_proxy_s3.proxy.admission import Admitted
 from roar_proxy_s3.proxy.hosts import bucket_in
 from roar_proxy_s3.proxy.settings import Credential, Settings
 from roar_proxy_s3.proxy.signatures import EMPTY_SHA256, Scope, Target
 from roar_proxy_s3.proxy.store import Store
-
-
-class Loopback(AbstractResolver):
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0
-            )
-        ]
-
-    async def close(self) -> None:
-        pass
-
+from roar_proxy_s3.proxy.wire.fields import Answer, Fields
+from roar_proxy_s3.proxy.wire.inbound import Inbound, Request
+from roar_proxy_s3.proxy.wire.outbound import Pausable
 
 Seen = list[tuple[str, str, str]]
 
 
-def asked(addressing: str, sends: Callable[[Store, Seen], Awaitable[None]], moved: bool) -> Seen:
+class Told:
+    """An answer, kept."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.body = b""
+
+    def fed_by(self, source: Pausable | None) -> None:
+        """So little need not be paused."""
+
+    def head(self, answer: Answer) -> None:
+        self.statuses.append(answer.status)
+
+    def data(self, piece: bytes) -> None:
+        self.body += piece
+
+
+def asked(addressing: str, sends: Callable[[Store], Awaitable[None]], moved: bool) -> Seen:
     """What a store of two regions sees: method, host and target. The bucket is in the other."""
     seen: Seen = []
 
-    async def answer(request: web.BaseRequest) -> web.Response:
-        host = request.host.partition(":")[0]
-        seen.append((request.method, host, request.raw_path))
-        scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/", request.headers["Authorization"])
+    async def answer(request: Request) -> None:
+        host = request.fields.get("Host").partition(":")[0]
+        seen.append((request.method, host, request.target))
+        scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/", request.fields.get("Authorization"))
         assert scope is not None
         assert scope[1] in host
-        named = {"x-amz-bucket-region": "eu-west-1"}
         if "eu-west-1" in host:
-            return web.Response(text="here")
-        # A store may also tell of the region only when a request is refused.
-        return web.Response(status=301, headers=named if moved or request.method != "HEAD" else {})
+            request.answer(200, "OK", [("Content-Length", "4")], b"here")
+        else:
+            # A store may also tell of the region only when a request is refused.
+            is_told = moved or request.method != "HEAD"
+            named = [("x-amz-bucket-region", "eu-west-1")] if is_told else []
+            request.answer(301, "Moved", [*named, ("Content-Length", "0")], None)
+        request.end()
 
     async def all_of_it() -> None:
-        runner = web.ServerRunner(web.Server(answer))
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Inbound(answer), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
         settings = Settings(
             folder=Path("/nowhere"),
             endpoint=f"http://s3.{{region}}.store.example:{port}",
@@ -75,9 +76,9 @@ def asked(addressing: str, sends: Callable[[Store, Seen], Awaitable[None]], move
             addressing=addressing,  # type: ignore[arg-type]
         )
         found = Store(settings)
-        await sends(found, seen)
-        await found.close()
-        await runner.cleanup()
+        await sends(found)
+        found.close()
+        server.close()
 
     asyncio.run(all_of_it())
     return seen
@@ -95,20 +96,21 @@ GOOD = Admitted(
 )
 
 
-async def twice(store: Store, seen: Seen) -> None:
+async def twice(store: Store) -> None:
     for _ in range(2):
-        answer = await store.send_signed("GET", "bkt", False, GOOD, CIMultiDict(), None)
-        assert await answer.text() == "here"
+        told = Told()
+        await store.send_signed("GET", "bkt", False, GOOD, Fields(), None, told)
+        assert (told.statuses, told.body) == ([200], b"here")
 
 
 @pytest.fixture(autouse=True)
 def _all_hosts_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    connector = aiohttp.TCPConnector
+    find = socket.getaddrinfo
 
-    def with_hosts(**settings: Any) -> aiohttp.TCPConnector:
-        return connector(resolver=Loopback(), **settings)
+    def found(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        return find("127.0.0.1", port, *rest, **more)
 
-    monkeypatch.setattr(store_module.aiohttp, "TCPConnector", with_hosts)
+    monkeypatch.setattr(socket, "getaddrinfo", found)
 
 
 def test_a_buckets_region_is_asked_for_once() -> None:

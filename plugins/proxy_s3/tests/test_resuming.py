@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zlib
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,44 @@ def test_what_came_meanwhile_is_not_replaced(
 
     with pytest.raises(AlreadyThereError):
         transfer_to_moto.put(upload_of(small, f"s3://{bucket_on_moto}/small.bin", come_too))
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_store_is_asked_what_it_made_unless_it_has_compared_all_parts(
+    moto: S3Server,
+    bucket_on_moto: str,
+    transfer_to_moto: S3Transfer,
+    tmp_path: Path,
+    is_told: bool,
+) -> None:
+    source = counted(tmp_path / "large.bin", 17 * MIB)
+    content = source.read_bytes()
+    sums = [zlib.crc32(content[at : at + 8 * MIB]) for at in range(0, len(content), 8 * MIB)]
+    if not is_told:
+        sums[0] += 1
+    whole = zlib.crc32(b"".join(each.to_bytes(4, "big") for each in sums)).to_bytes(4, "big")
+    asked: list[object] = []
+
+    def tell(parsed: dict[str, str], **about: object) -> None:
+        """As Amazon's S3 does, and moto does not."""
+        parsed["ChecksumCRC32"] = f"{b64encode(whole).decode()}-{len(sums)}"
+        asked.clear()
+
+    events = transfer_to_moto._client("s3://any").meta.events
+    handlers = {
+        "after-call.s3.CompleteMultipartUpload": tell,
+        "before-call.s3.HeadObject": lambda **about: asked.append(about),
+    }
+    for name, handler in handlers.items():
+        events.register(name, handler)
+    try:
+        put = transfer_to_moto.put(upload_of(source, f"s3://{bucket_on_moto}/large.bin"))
+    finally:
+        for name, handler in handlers.items():
+            events.unregister(name, handler)
+    assert len(asked) == (0 if is_told else 1)
+    [found] = transfer_to_moto.list(f"s3://{bucket_on_moto}/large.bin")
+    assert (put.etag, put.size, put.version) == (found.etag, found.size, found.version)
 
 
 def test_damaged_notes_are_not_believed(

@@ -25,9 +25,7 @@ HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 SOURCES = HERE.parent / "src"
 AGENT = SOURCES / "roar_ray" / "agent"
-LIBRARY = (
-    HERE.parents[1] / "tracer_preload/src/roar_tracer_preload/_native/libroar_preload.so"
-)
+LIBRARY = HERE.parents[1] / "tracer_preload/src/roar_tracer_preload/_native/libroar_preload.so"
 RUN = "0123456789abcdef0123456789abcdef"
 
 
@@ -124,7 +122,9 @@ def told_by(journals: Path, printed: Any = None, stderr: str = "") -> Told:
 def cluster(python: str) -> Iterator[Cluster]:
     """A cluster that is this caller's alone; it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))
+        }
         environ = kept | {
             "HOME": folder,  # where Ray keeps its token
             "RAY_AUTH_MODE": "token",
@@ -165,5 +165,3 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-

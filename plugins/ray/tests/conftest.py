@@ -1,6 +1,7 @@
 """Tests with a real Ray, in an environment of its own (see locks/).
 
-Those marked `long` run with `ROAR_TEST_ALL_RAY=1` (`make test-all`), and are deselected, not
+Those marked `ray_libraries` need Ray's libraries too, 700 MB, and those marked `long` a minute of
+a cluster each: they run with `ROAR_TEST_ALL_RAY=1` (`make test-all`), and are deselected, not
 skipped, without it; the summary names them.
 """
 
@@ -17,30 +18,28 @@ from roar_core.testing.locked_environments import NotInstallableError, python_wi
 from roar_core.testing.needs import leave_out
 
 LOCKS = Path(__file__).parent / "locks"
-_LEFT_OUT = pytest.StashKey[list[str]]()
+_LIBRARIES, _LONG = "ray_libraries", "long"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long(what): a minute of a real Ray, for this")
+    config.addinivalue_line("markers", f"{_LIBRARIES}: runs Ray's Data, Train and Tune for real")
+    config.addinivalue_line("markers", f"{_LONG}(what): takes a minute of a real cluster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if _runs_all():
         return
-    left_out = [item for item in items if item.get_closest_marker("long")]
+    marks = {_LIBRARIES, _LONG}
+    left_out = [item for item in items if marks & {mark.name for mark in item.iter_markers()}]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-        config.stash[_LEFT_OUT] = sorted(
-            {mark.args[0] for item in left_out for mark in item.iter_markers("long")}
-        )
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if names := config.stash.get(_LEFT_OUT, []):
-        terminalreporter.line(f"not run: Ray with {', '.join(names)}; `make test-all` runs them")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _runs_all():
+        what = "Ray Data, Train and Tune, submitted jobs, nodes that die"
+        terminalreporter.line(f"not run: {what}; `make test-all` runs them")
 
 
 def _runs_all() -> bool:
@@ -50,10 +49,20 @@ def _runs_all() -> bool:
 @pytest.fixture(scope="session")
 def ray_python() -> str:
     """The interpreter that has Ray."""
+    return _locked("ray")
+
+
+@pytest.fixture(scope="session")
+def ray_libraries_python() -> str:
+    """The interpreter that has its libraries, too."""
+    return _locked("ray-libraries")
+
+
+def _locked(name: str) -> str:
     try:
-        return python_with(LOCKS / "ray.txt")
+        return python_with(LOCKS / f"{name}.txt")
     except NotInstallableError as error:
-        leave_out(f"ray could not be installed: {error}")
+        leave_out(f"{name} could not be installed: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,9 @@ def test_attempts_end_as_they_ended(done: tuple[Told, str]) -> None:
         if each.name in EXPECTED:
             states[each.name, each.attempt].add(each.state)
     # A forked child has a part of its own, and does not see the end.
-    merged = {key: next(iter(found - {"interrupted"}), "interrupted") for key, found in states.items()}
+    merged = {
+        key: next(iter(found - {"interrupted"}), "interrupted") for key, found in states.items()
+    }
     unusual = FAILED | KILLED
     assert merged == {
         (name, attempt): unusual.get((name, attempt), "succeeded")

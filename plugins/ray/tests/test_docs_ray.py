@@ -8,9 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from roar_ray import roar_config_sections
 
 from roar_core.testing.projects import ProjectUnderTest
+from roar_ray import roar_config_sections
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "ray.md"
 

@@ -20,7 +20,9 @@ SETTINGS = {"run": "0" * 32, "capture": "native", "library": "/lib/ours.so"}
 @pytest.mark.slow
 @pytest.mark.needs("cc")
 def test_each_form_of_a_hook_and_all_else_is_kept(ray_cluster: Cluster, tmp_path: Path) -> None:
-    jemalloc = next(Path(ray_cluster.python).parents[1].glob("lib/*/site-packages/ray/core/libjem*"))
+    jemalloc = next(
+        Path(ray_cluster.python).parents[1].glob("lib/*/site-packages/ray/core/libjem*")
+    )
     arguments = (jemalloc, PROGRAMS / "user_module")
     bare, ours = (tmp_path / "bare", tmp_path / "ours")
     bare.mkdir()
@@ -66,6 +68,9 @@ def test_the_hook_needs_no_module_of_ours_to_be_loaded(tmp_path: Path) -> None:
     pickled.write_bytes(pickle.dumps(setup))
     load = "import pickle, sys; print(callable(pickle.load(open(sys.argv[1], 'rb'))))"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", load, pickled], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-S", "-c", load, pickled],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "True\n"

@@ -6,6 +6,10 @@
 
 #include "journal.h"
 
+/* Before glibc 2.34 threads are another library's, and programs ask by a weak reference to it
+ * whether they have any: a face of ours would be the wrong answer. */
+#define ROAR_MAKES_THREADS __GLIBC_PREREQ(2, 34)
+
 #define EXPORT __attribute__((visibility("default")))
 
 enum roar_function {

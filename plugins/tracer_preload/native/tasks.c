@@ -10,11 +10,14 @@
 #include "tasks.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <threads.h>
 
 #include "emit.h"
 #include "hooks.h"
+
+#if ROAR_MAKES_THREADS
+#    include <pthread.h>
+#    include <threads.h>
+#endif
 
 #define BEGINNINGS 256
 #define TEXT_MAX (ROAR_RECORD_MAX - 64)
@@ -36,6 +39,8 @@ EXPORT int roar_task_tell(uint64_t tag, uint32_t event, const char *text, size_t
     struct roar_text told = {text, length};
     return roar_emit(ROAR_TASK, tag << 8 | event, NULL, NULL, 1, told, roar_no_text()) ? 0 : ENOSPC;
 }
+
+#if ROAR_MAKES_THREADS
 
 /* What a new thread is to run, and for whom. `task` is 0 while the place is free. */
 struct beginning {
@@ -113,3 +118,5 @@ EXPORT int thrd_create(thrd_t *thread, thrd_start_t run, void *argument) {
         leave(place);
     return result;
 }
+
+#endif

@@ -6,10 +6,13 @@ import gc
 import os
 import sys
 
+from roar_core import locale_coercion
+
 
 def main() -> None:
     """Run the command line and exit with its status."""
     _occupy_standard_descriptors()
+    locale_coercion.undo()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         from roar_core.cli.failures import explained

@@ -43,7 +43,7 @@ def from_json(data: bytes) -> TaskFragment:
             command=tuple,
             read=_each(_file),
             written=_each(_file),
-            objects=_each(lambda found: _made(ObservedObject, found)),
+            objects=_each(lambda found: _made(ObservedObject, found, ranges=_each(tuple))),
             coverage=_each(lambda reason: _made(CoverageReason, reason)),
             packages=lambda packages: _made(Packages, packages),
             environment=_environment,

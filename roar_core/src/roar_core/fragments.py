@@ -3,7 +3,8 @@
 For execution backends whose workers can import roar-core. `observe` runs a command as `roar run`
 does, with the same tracers and rules, but keeps nothing: what was seen is delivered as a
 `TaskFragment`. When the observer itself was killed, `recover` makes a fragment of the journal that
-it left. `to_json` and `from_json` take fragments through files, sockets and logs.
+it left. `to_json` and `from_json` take fragments through files, sockets and logs. Where workers
+share a folder with roar, `roar_core.reports` does all of it.
 
     attempt = Attempt("t1", ("python", "task.py"), project="/home/ada/project")
     observe(attempt, Path("t1.jnl"), lambda fragment: Path("t1").write_bytes(to_json(fragment)))
@@ -14,11 +15,14 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import attrs
 
+from roar_core import locale_coercion
 from roar_core.config.layers import load
 from roar_core.fragment_format import from_json as from_json
 from roar_core.fragment_format import to_json as to_json
@@ -41,7 +45,7 @@ from roar_core.run.launching import make_journal, prepare_launch
 from roar_core.run.planned import Planned
 from roar_core.run.record import record_job
 from roar_core.run.recovery import contents_of, ended_as_told_by, finished_by, still_runs
-from roar_core.run.relay import SignalRelay
+from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, find_program
 from roar_core.store.composites import Datasets
 from roar_core.telemetry.suppression import for_commands
@@ -82,6 +86,23 @@ def observe(
     that cannot be executed has failed with exit code 126 or 127. Raises RefusedError before
     anything was started when there is no way to observe it: then run it without.
     """
+    with observing(attempt, journal, deliver, tracer=tracer, warn=warn) as observed:
+        return observed.record()
+
+
+class _Observed(NamedTuple):
+    """An attempt whose command has ended, so that nothing of ours may change how."""
+
+    ended: Ended
+    record: Callable[[], TaskFragment]
+
+
+@contextmanager
+def observing(
+    attempt: Attempt, journal: Path, deliver: Deliver, *, tracer: str, warn: Tell
+) -> Iterator[_Observed]:
+    """`observe` for who must know how the command ended whatever becomes of its record."""
+    locale_coercion.undo()
     project = Project(Path(attempt.project))
     config = load(project.root, project.roar_dir, os.environ, {**_SETTINGS, "run.tracer": tracer})
     chosen = choose_tracer(config.get("run.tracer"), config.get("run.fallback"), warn)
@@ -91,8 +112,10 @@ def observe(
     try:
         program = find_program(attempt.command[0], os.environ.get("PATH"))
     except CannotStartError as error:
+        warn(str(error))
         begun.complete_unstarted(error.exit_code)
-        return kept.fragment
+        yield _Observed(Ended(error.exit_code << 8), lambda: kept.fragment)
+        return
     planned = Planned(program, attempt.command, for_commands(os.environ))
     with make_journal(journal, job, chosen, config) as opened:
         launch = prepare_launch(chosen, planned, job, opened, config)
@@ -100,10 +123,16 @@ def observe(
             execution = Execution(begun, planned, chosen, opened, launch, warn)
             try:
                 started, ended, ended_at = execution.carry_out(relay)
-            except CannotStartError:
-                return kept.fragment
-        execution.record(ended, ended_at - started, Beside())
-    return kept.fragment
+            except CannotStartError as error:
+                warn(str(error))
+                yield _Observed(Ended(error.exit_code << 8), lambda: kept.fragment)
+                return
+
+        def record() -> TaskFragment:
+            execution.record(ended, ended_at - started, Beside())
+            return kept.fragment
+
+        yield _Observed(ended, record)
 
 
 def is_running(journal: Path) -> bool:

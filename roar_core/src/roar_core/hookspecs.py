@@ -69,7 +69,8 @@ class TracerAbilities:
 
     `holds_writers`: can make a process wait before it changes a file the run has read, until roar
     has its digest. The `sees_*` flags say whether such programs are observed rather than reported
-    as a gap.
+    as a gap. `tells_again`: to a journal without a table it tells of a file whenever it is opened,
+    not once a run.
     """
 
     holds_writers: bool = True
@@ -79,6 +80,7 @@ class TracerAbilities:
     sees_io_uring: bool = True
     sees_foreign_abi: bool = True
     needs_privileges: bool = False
+    tells_again: bool = True
     cost: str = ""
 
 
@@ -442,6 +444,35 @@ class ExecutionBackend(Protocol):
 
     def finalise(self, run: RunContext) -> None:
         """Let go of everything the run holds on the platform. Finalising twice is once."""
+
+
+@attrs.frozen
+class ProcessTask:
+    """Which task a process is: `task` and `name` as a `TaskFragment` has them, attempts from 1.
+
+    `among` is how many such tasks run on this machine, 0 when that is not known.
+    """
+
+    task: str
+    name: str = ""
+    attempt: int = 1
+    among: int = 0
+
+
+@runtime_checkable
+class ProcessBackend(ExecutionBackend, Protocol):
+    """A backend whose tasks are processes of the run's own tree, such as the ranks of `torchrun`.
+
+    Of a run that it plans, roar's own observation is told apart by task: nothing is added to any
+    process. The run itself is recorded as ever, with all that they did.
+    """
+
+    def task_of(self, environ: Mapping[str, str]) -> ProcessTask | None:
+        """The task of a program that has these variables, None when it is nobody's.
+
+        Pure, and quick: called while the command runs, for each program that it starts. Children
+        that say nothing of their own belong to their parent's task.
+        """
 
 
 @hookspec

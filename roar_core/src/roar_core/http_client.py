@@ -6,6 +6,7 @@ memory. Here one layer is unpacked, a piece at a time.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ from roar_core.errors import ConfigError, RoarError
 
 if TYPE_CHECKING:
     import httpx
+
+# httpx imports its own command line as well where that can be had: half of its import, for nothing.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 PIECE_BYTES = 1 << 20
 _PACKED = ("gzip", "x-gzip", "deflate")

@@ -13,6 +13,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Lock
 
 from roar_core import futex, journal_file
@@ -267,7 +268,9 @@ class Journal:
             return
         self._words.release()
         self._halves.release()
-        self._memory.close()
+        # Ctrl-C leaves a wait in the midst, which holds a word of it until it is forgotten, too.
+        with suppress(BufferError):
+            self._memory.close()
         os.close(self._fd)
         self._fd = -1
 

@@ -94,10 +94,11 @@ def read_tasks(
     """Read a worker's journal; `name` tells it from every other one of the run.
 
     While the worker lives its journal may be read again and again: an attempt is given when it has
-    ended, and is then the same at every reading. `known` are the (task, attempt) that need not be
-    given again. `is_final` says that nothing will be added any more. `project` is the root of the
-    driver's project. Without `eyes` nothing can be seen of the node: then whatever was opened to be
-    written counts as written, with no hash. Raises JournalError when `data` is no journal.
+    ended, and has then done the same at every reading. `known` are the (task, attempt) that need
+    not be given again. `is_final` says that nothing will be added any more. `project` is the root
+    of the driver's project. Without `eyes` nothing can be seen of the node: then whatever was
+    opened to be written counts as written, with no hash. Raises JournalError when `data` is no
+    journal.
     """
     with collection_paused():
         # A function of its own, so that its records are gone before the collector may look at them.
@@ -157,8 +158,9 @@ class _Reading:
             home=os.path.expanduser("~"),  # noqa: PTH111 - no exception when there is no home
             enabled={"source": False},
         )
-        started = (r.strings[0] for r in worker.records if r.kind == Kind.START and r.strings)
-        prefixes = interpreter_prefixes(map(os.fsdecode, started), ())
+        started = [r.strings[0] for r in worker.records if r.kind == Kind.START and r.strings]
+        programs = [*map(os.fsdecode, started), _text(self.process, "executable")]
+        prefixes = interpreter_prefixes(programs, ())
         prefixes |= set(_texts(self.process.get("prefixes")))
         self.filters = Filters(policy).with_prefixes(prefixes)
         self.newest_ns = self._wall(worker.last_ns)
@@ -412,5 +414,5 @@ def _nothing_below(directory: str) -> Iterable[str]:
 
 _BLIND = Eyes()
 _NOTHING_TOLD = (b"", b"{}")
-_AMBIGUOUS = "events of threads that worked for no known task while several ran"
+_AMBIGUOUS = "events that may be of this or of another task of the worker"
 _PYTHON_ONLY = "only what Python itself opened was seen"

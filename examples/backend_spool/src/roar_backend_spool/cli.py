@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 from pathlib import Path
 
-from roar_backend_spool.queue import Queue
+from roar_backend_spool.queue import Queue, read_request
 
 DEFAULT = "work.spool"
 
@@ -54,12 +53,16 @@ def main() -> int:
 
 
 def _attempt(path: Path) -> int:
-    """Run one request; dies of the signal that its command died of."""
-    from roar_backend_spool.attempt import run_attempt
-    from roar_backend_spool.queue import read_request
+    """Run one request, observed, and end as its command does."""
+    from roar_core.fragments import Attempt
+    from roar_core.reports import Reports
 
-    ended = run_attempt(read_request(path))
-    if ended.returncode < 0:
-        signal.signal(-ended.returncode, signal.SIG_DFL)
-        os.kill(os.getpid(), -ended.returncode)
-    return ended.returncode
+    request = read_request(path)
+    attempt = Attempt(
+        task=request.task,
+        command=request.command,
+        project=request.project,
+        name=request.name,
+        number=request.attempt,
+    )
+    return Reports(Path(request.report)).run(attempt)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from roar_backend_spool.backend import PROJECT, REPORT
 from roar_backend_spool.queue import Ended, Queue, Request
-from roar_backend_spool.report import Report
 
 _PAUSE_S = 0.02
 LOST = 75  # EX_TEMPFAIL of sysexits.h: another try may go well
@@ -26,7 +25,9 @@ def submit(
     project = project or os.environ.get(PROJECT, cwd)
     task = uuid.uuid4().hex[:12]
     if report:
-        Report(Path(report)).expect(task)
+        from roar_core.reports import Reports
+
+        Reports(Path(report)).expect(task)
     code = LOST
     for attempt in range(1, retries + 2):
         request = Request(tuple(command), cwd, task, attempt, name, report, project)

@@ -32,7 +32,7 @@ PLACES = (
     "attempts:Attempts._tell",
     "attempts:Attempts._starting",
     "attempts:Attempts._of_tag",
-    "attempts:_begun",
+    "function:TracedFunction.facts_of",
     "tags:current",
     "tags:switch",
     "tags:inherit",

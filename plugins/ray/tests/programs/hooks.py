@@ -1,6 +1,6 @@
 """What a user puts into a runtime environment, and what of it reaches a worker: printed as JSON.
 
-    hooks.py LIBRARY MODULE_FOLDER      the user's own preloaded library, and their module
+hooks.py LIBRARY MODULE_FOLDER      the user's own preloaded library, and their module
 """
 
 import json

@@ -22,7 +22,7 @@ from roar_core.cli.dag_graph import (
     shown_groups,
     steps_graph,
 )
-from roar_core.cli.edge_view import composite_words
+from roar_core.cli.edge_view import composite_words, read_words
 from roar_core.cli.job_view import facts, how_it_ended
 from roar_core.cli.task_view import group_words
 from roar_core.errors import RefusedError
@@ -250,5 +250,5 @@ def _edges(
 
 def _remark(edge: Edge) -> str:
     remarks = [composite_words(edge.composite)] if edge.composite else []
-    remarks += filter(None, [_REMARKS.get(edge.hash_state)])
+    remarks += filter(None, [read_words(edge), _REMARKS.get(edge.hash_state)])
     return "; ".join(remarks)

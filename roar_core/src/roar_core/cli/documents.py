@@ -230,8 +230,9 @@ def edge_document(edge: Edge, project: Project) -> Document:
 
 
 def version_fields(edge: Edge) -> Document:
-    """How a store calls the bytes of an object, as far as it was told."""
-    told = {"version": edge.version, "etag": edge.etag}
+    """How a store calls the bytes of an object, and which were read, as far as it was told."""
+    ranges = [list(each) for each in edge.ranges] or None
+    told = {"version": edge.version, "etag": edge.etag, "ranges": ranges}
     return {name: value for name, value in told.items() if value is not None}
 
 

@@ -69,6 +69,8 @@ def _remark(edge: Edge, *, declared: bool) -> str:
         return "  declared, not observed"
     if edge.hash_state == "unknown" and is_on_a_node(edge.path):
         return "  not hashed on its node"
+    if edge.hash_state == "unknown" and edge.kind == "object":
+        return f"  {read_words(edge) or 'not all of its bytes were seen'}"
     return _REMARKS.get(edge.hash_state, "")
 
 
@@ -78,6 +80,12 @@ def _name(edge: Edge, project: Project) -> str:
 
 def _members(edge: Edge) -> str:
     return f"  {composite_words(edge.composite)}" if edge.composite else ""
+
+
+def read_words(edge: Edge) -> str:
+    """`4.2 kB of it was read`, of an object that was not read whole; else nothing."""
+    read = sum(end - first for first, end in edge.ranges)
+    return f"{wording.size(read).strip()} of it was read" if edge.ranges else ""
 
 
 def _origin(edge: Edge, steps: Mapping[str, str]) -> str:

@@ -37,6 +37,10 @@ _USERS_ALONE = "telemetry."
 # Nor to choose the key that somebody signs with.
 _NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project"})
 
+# Variables of the client that came before. Who has set them for it means the same here, and would
+# else publish to another place than they are used to.
+_FORMER = {"GLAAS_URL": "registry.url"}
+
 
 class Setting(NamedTuple):
     """One key, the value that holds and the layer it comes from."""
@@ -116,6 +120,9 @@ def load(
     layers = _Layers(known, warnings, users_own=str(files.user_file(environ)))
     for label, table in files.tables(project_root, roar_dir, environ):
         layers.add_table(label, table)
+    for variable, name in _FORMER.items():
+        if text := environ.get(variable):
+            layers.add_value(f"environment {variable}", name, text)
     for variable in sorted(filter(_VARIABLE.fullmatch, environ)):
         layers.add_variable(variable, environ[variable])
     for name, value in (flags or {}).items():

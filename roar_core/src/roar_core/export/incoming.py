@@ -82,6 +82,7 @@ class IncomingEdge:
     composite: IncomingUse | None = None
     version: str | None = None
     etag: str | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
     raw: str | None = None
 
 
@@ -365,6 +366,7 @@ def _edge(edge: IncomingEdge, project: str, digests: Mapping[str, Mapping[str, s
         else CompositeUse(use.layout, use.touched, use.members, use.whole),
         version=edge.version,
         etag=edge.etag,
+        ranges=edge.ranges,
     )
 
 

@@ -213,6 +213,8 @@ def _edge(
     for field, value in (("version", edge.version), ("etag", edge.etag)):
         if value is not None:
             document[field] = teller.masked(value, "paths")
+    if edge.ranges:
+        document["ranges"] = [list(each) for each in edge.ranges]
     if not is_text(path):
         document["raw"] = base64_of(path)
     return document

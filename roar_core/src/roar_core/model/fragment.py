@@ -24,7 +24,8 @@ class ObservedObject:
     `digests` maps algorithm to value: `blake3` when all its bytes passed, else what the store calls
     them (`etag` …). Objects with one digest and one size are the same bytes, so that whoever wrote
     them is the producer. `size` is 0 where the store does not tell. `version` and `etag` are told
-    with the edge, where the store has them.
+    with the edge, where the store has them. `ranges` are where the bytes lie that were read of an
+    object not read whole, `(first, behind the last)` in order; empty when it was, or nobody knows.
     """
 
     url: str
@@ -33,6 +34,7 @@ class ObservedObject:
     digests: Mapping[str, str] = attrs.field(factory=dict)
     version: str | None = None
     etag: str | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 @attrs.frozen

@@ -26,7 +26,8 @@ class Edge:
     `unknown`. `before_change`: the digest is of the bytes read, which the run itself later changed.
     `producer` is the uid of the job that made these bytes, None when no recorded job did; members
     of a composite may have `further_producers`. `composite` is there exactly for composites.
-    `version` and `etag` are how an object's store calls these bytes, where it told `get` or `put`.
+    `version` and `etag` are how an object's store calls these bytes, where it told. `ranges` are
+    where the bytes lie that were read of an object not read whole, `(first, behind the last)`.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Edge:
     composite: CompositeUse | None = None
     version: str | None = None
     etag: str | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
 
     @property
     def hash(self) -> str | None:

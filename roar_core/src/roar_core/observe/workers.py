@@ -57,10 +57,10 @@ class Worker:
     """A journal's records, each where it belongs.
 
     `spans` are the attempts in the order of their begin, `records` the worker's own, `told` what it
-    said of itself, `submitted` on tasks that it gave to others, and `troubles` on what failed in its
-    own account; `first_ns` and `last_ns` are when anything was first and last told. `ambiguous`
-    counts those of its records that are perhaps a task's, `unfounded` the words on tasks that
-    nobody began.
+    said of itself, `submitted` on tasks that it gave to others, and `troubles` on what failed in
+    its own account; `first_ns` and `last_ns` are when anything was first and last told.
+    `ambiguous` counts those of its records that are perhaps a task's, `unfounded` the words on
+    tasks that nobody began.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -161,7 +161,12 @@ class Worker:
         if tag == _SEVERAL and record.kind in _OF_FILES:
             self.ambiguous += 1
         span = self._by_tag.get(tag)
-        return self.records if span is None else span.late
+        if span is None:
+            return self.records
+        # Who made it is a fact. It may serve a later task all the same, as pools do.
+        if record.kind in _OF_FILES:
+            self._may_be_of_the_running()
+        return span.late
 
     def _guessed(self, record: Record) -> list[Record]:
         running = self._running.values()
@@ -170,9 +175,12 @@ class Worker:
             return span.records
         if running and record.kind in _OF_FILES:
             self.ambiguous += 1
-            for span in running:
-                span.ambiguous += 1
+            self._may_be_of_the_running()
         return self.records
+
+    def _may_be_of_the_running(self) -> None:
+        for span in self._running.values():
+            span.ambiguous += 1
 
     def _process(self, record: Record) -> int:
         """The tag of a process, settled by its first record."""
@@ -183,8 +191,7 @@ class Worker:
             tag = self._maker_tag(makers.popleft()) if makers else self._parent_tag(record)
             self._processes[pid] = tag
             if tag == _SEVERAL:
-                for span in self._running.values():
-                    span.ambiguous += 1
+                self._may_be_of_the_running()
         return tag
 
     def _maker_tag(self, maker: _Maker) -> int:

@@ -121,6 +121,8 @@ def _plainly(value: object) -> object:
 
 
 _RAW = '"raw"'
+# What JSON may write in place of a letter.
+_SPELLED = ("\\u", "\\/")
 _ENCODE = json.JSONEncoder(ensure_ascii=False, default=_plainly).encode
 
 
@@ -143,9 +145,15 @@ class _Walk:
     def __init__(self, redactor: Redactor, *, again: bool, document: object) -> None:
         self._redactor = redactor
         self._again = again
-        # One look at all of it says which few rules can find anything in parts of it.
-        self._sieve: Sieve = redactor.sieve(_all_text(document, redactor.hints).lower())
-        self._hints = tuple(dict.fromkeys(hint for step in self._sieve for hint in step.hints))
+        # One look at all of it says which few rules can find anything in parts of it, by what.
+        lower = _all_text(document, redactor.hints).lower()
+        found = redactor.hints.within(lower)
+        self._sieve: Sieve = redactor.sieve(found)
+        # JSON in a text may spell a hint as it likes, and is not seen so before it is read.
+        is_plain_text = redactor.hints.are_plain and not any(map(lower.__contains__, _SPELLED))
+        of_steps = (hint for step in self._sieve for hint in step.hints)
+        self._hints = tuple(found if is_plain_text else dict.fromkeys(of_steps))
+        self._is_plain = is_plain_text and not redactor.is_thorough
         self.masked: list[Masked] = []
         self.kept: list[Masked] = []
 
@@ -174,7 +182,7 @@ class _Walk:
             if self._redactor.allowed(name, text):
                 return text
             return self._note(text, Redacted(MASK, (self._finding(name),)), at)
-        if self.finds_nothing:
+        if self.finds_nothing or (self._is_plain and not self._holds_hint(text.lower())):
             return text
         if text[:1] in ("{", "[") and (inner := self._embedded(text, at)) is not None:
             return inner
@@ -243,22 +251,20 @@ class _Walk:
         told = _as_json(value, self._redactor.hints)
         if told is None:
             return False
-        lower = told.lower()
-        for hint in self._hints:  # noqa: SIM110 - a generator takes twice as long
-            if hint in lower:
-                return False
-        return True
+        return not self._holds_hint(told.lower())
 
     def _is_clean(self, mapping: Mapping[Any, Any]) -> bool:
         """Whether no rule can find anything in its own keys and texts."""
         if self._redactor.is_thorough or "raw" in mapping:
             return False
         texts = [value for value in mapping.values() if isinstance(value, str)]
-        lower = "\n".join([*map(str, mapping), *texts]).lower()
+        return not self._holds_hint("\n".join([*map(str, mapping), *texts]).lower())
+
+    def _holds_hint(self, lower: str) -> bool:
         for hint in self._hints:  # noqa: SIM110 - a generator takes twice as long
             if hint in lower:
-                return False
-        return True
+                return True
+        return False
 
     def _containers_of(self, mapping: Mapping[Any, Any], at: str, depth: int) -> Any:
         """A clean mapping with what lies deeper looked through."""

@@ -118,9 +118,8 @@ class Redactor:
         """Whether there are rules that every text must be tried on."""
         return bool(self.values or self.rules or self.entropy)
 
-    def sieve(self, lower: str) -> Sieve:
-        """The steps that may find something in parts of a long text, given in lower case."""
-        found = self.hints.within(lower)
+    def sieve(self, found: frozenset[str]) -> Sieve:
+        """The steps that may find something in parts of a text that holds these of `hints`."""
         return tuple(step for step in self._steps if not found.isdisjoint(step.hints))
 
     def mask_with(self, sieve: Sieve, text: str) -> Redacted:

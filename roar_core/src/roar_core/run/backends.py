@@ -7,12 +7,13 @@ from pathlib import PurePath
 from typing import Protocol, TypeVar
 
 from roar_core.errors import PluginError, RefusedError
-from roar_core.hookspecs import ExecutionBackend, Match
+from roar_core.hookspecs import ExecutionBackend, Match, ProcessBackend
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.run.partners import Partner, Shortfall
 from roar_core.run.planned import Planned, checked_variables, checked_words
 from roar_core.run.spawn import find_program
+from roar_core.run.subtrees import PROCESSES, Subtrees
 
 # The codes of all reasons that are found out afresh when tasks are collected again.
 CODES = frozenset({"backend", "tasks", "results"})
@@ -44,6 +45,7 @@ class Backends:
         self.partners = list(partners)
         self._shortfall = shortfall
         self._claimed: dict[str, bool] = {}
+        self.subtrees: Subtrees | None = None
 
     def prepare(self, wanted: str, command: Planned) -> Planned:
         """Let the surest backend plan the command, or the one that is `wanted`; the others adopt.
@@ -53,10 +55,19 @@ class Backends:
         chosen = self._surest(command) if wanted == "auto" else self._named(wanted)
         if chosen is not None:
             command = self._plan(chosen, command)
+            if chosen in self.partners and isinstance(chosen.offer.value, ProcessBackend):
+                self.subtrees = Subtrees(chosen, self._shortfall)
         for partner in list(self.partners):
             if partner is not chosen:
                 command = self._adopt(partner, command)
         return command
+
+    def resume(self) -> None:
+        """Carry on a run whose roar was killed: who told its processes apart is known by a file."""
+        for partner in self.partners:
+            is_able = isinstance(partner.offer.value, ProcessBackend)
+            if is_able and (partner.run.folder / PROCESSES).exists():
+                self.subtrees = Subtrees(partner, self._shortfall)
 
     def claims(self, paths: Iterable[str]) -> Callable[[str], bool]:
         """Whether a path is a platform's own traffic; about all of `paths` is asked at once."""

@@ -11,6 +11,10 @@ from roar_core.run.begun import BegunJob
 from roar_core.run.planned import Planned
 
 if TYPE_CHECKING:
+    from roar_core.hookspecs import Tracer
+    from roar_core.model.fragment import TaskFragment
+    from roar_core.run.follow import Watch
+    from roar_core.run.subtrees import Subtrees
     from roar_core.store.writer import Store
 
 Claim = Callable[[str], bool]
@@ -24,13 +28,16 @@ class Beside(NamedTuple):
     """What companions add to the record of a job, besides its tasks.
 
     `claims` is told many paths and then says of each whether it is a platform's own traffic;
-    `reasons` says what went unseen, once that was asked too.
+    `reasons` says what went unseen, once that was asked too. `subtrees` tells apart the processes
+    of the run that are tasks, which `merge` takes.
     """
 
     inputs: tuple[Edge, ...] = ()
     outputs: tuple[Edge, ...] = ()
     claims: Callable[[Iterable[str]], Claim] = _nothing
     reasons: Callable[[], tuple[CoverageReason, ...]] = tuple
+    subtrees: Subtrees | None = None
+    merge: Callable[[str, Iterable[TaskFragment]], None] | None = None
 
 
 class Company(Protocol):
@@ -38,6 +45,9 @@ class Company(Protocol):
 
     def prepare(self, command: Planned) -> Planned:
         """Make ready; return the command as it shall be started. Raises RefusedError."""
+
+    def watch(self, tracer: Tracer) -> Watch | None:
+        """Who wants the records of the run as they come; None: nobody does."""
 
     def begin(self, begun: BegunJob, store: Store) -> None:
         """The command is about to start; every signal of the relay is blocked."""
@@ -57,6 +67,9 @@ class Alone:
 
     def prepare(self, command: Planned) -> Planned:
         return command
+
+    def watch(self, tracer: Tracer) -> Watch | None:
+        return None
 
     def begin(self, begun: BegunJob, store: Store) -> None:
         """Nobody wants to know."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from roar_core.config.layers import Config, load
 from roar_core.contracts import Offer
-from roar_core.hookspecs import RunContext
+from roar_core.hookspecs import RunContext, Tracer
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.job import Job
 from roar_core.plugins import config_sections, offered
@@ -20,6 +20,7 @@ from roar_core.project import Project
 from roar_core.run.backends import Backends
 from roar_core.run.begun import BegunJob
 from roar_core.run.beside import Beside
+from roar_core.run.follow import Watch
 from roar_core.run.live import LiveCollection
 from roar_core.run.objects import object_edges
 from roar_core.run.partners import Partner, Shortfall, folder_of, pending
@@ -58,6 +59,16 @@ class Companions:
         for partner in self._backends.partners:
             self._backends.finalise(partner)
 
+    def watch(self, tracer: Tracer) -> Watch | None:
+        """Who wants the records of the run as they come; None: nobody does."""
+        subtrees = self._backends.subtrees
+        if subtrees is None or tracer.abilities.tells_again:
+            return None if subtrees is None else subtrees.watch
+        # Nobody could say which of the run's processes used a file.
+        words = f"{tracer.name} tells of a file once a run: {subtrees.name}'s are not told apart"
+        self._shortfall.reasons.append(CoverageReason("tasks", 1, words))
+        return None
+
     def begin(self, begun: BegunJob, store: Store) -> None:
         """Collect while the command runs, from the backends that want it so."""
         eager = [p for p in self._backends.partners if p.offer.value.collect_every_s > 0]
@@ -79,7 +90,15 @@ class Companions:
         def reasons() -> tuple[CoverageReason, ...]:
             return (*self._shortfall.reasons, *missing)
 
-        return Beside(inputs, outputs, self._backends.claims, reasons)
+        merger = TaskMerger(begun, store, self._backends.claims)
+        return Beside(
+            inputs,
+            outputs,
+            self._backends.claims,
+            reasons,
+            self._backends.subtrees,
+            merger.merge,
+        )
 
     def collect(self, begun: BegunJob, store: Store) -> list[CoverageReason]:
         """Merge what tasks have reported; return what is known to be missing of them."""
@@ -148,9 +167,9 @@ def companions_left(project: Project, job: Job, warn: Callable[[str], None]) -> 
         for name in sorted(names - {offer.value.name for offer in kept}):
             words = f"{kind} {name} is not installed, and what it holds of this run not collected"
             shortfall.reasons.append(CoverageReason(kind, 1, words))
-    return Companions(
-        Proxies(partners["proxy"], shortfall), Backends(partners["backend"], shortfall), shortfall
-    )
+    backends = Backends(partners["backend"], shortfall)
+    backends.resume()
+    return Companions(Proxies(partners["proxy"], shortfall), backends, shortfall)
 
 
 def _offers(kind: str, project: Project, config: Config, shortfall: Shortfall) -> list[Offer]:

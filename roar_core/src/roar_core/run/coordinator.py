@@ -30,6 +30,7 @@ from roar_core.run.beside import Alone, Company
 from roar_core.run.choose import choose_tracer
 from roar_core.run.code import code_of
 from roar_core.run.execution import Execution
+from roar_core.run.follow import nobody_watches
 from roar_core.run.interrupts import OneInterrupt
 from roar_core.run.launching import make_journal, prepare_launch
 from roar_core.run.leftovers import remove_unclaimed_journals, remove_unclaimed_runs
@@ -86,13 +87,19 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
         code = code_of(git, project, config, store, warn)
         job = _new_job(options, project, chosen.tracer, cwd, code.git)
         companions = _companions(project, config, job, warn)
-        journal = make_journal(project.journals / f"{job.uid}.jnl", job, chosen, config)
+        try:
+            environ = for_commands(os.environ)
+            planned = companions.prepare(Planned(program, job.command, environ))
+            # Whatever a backend made of it: no worker counts as a use of roar.
+            planned = planned._replace(environ=for_commands(planned.environ))
+            watch = companions.watch(chosen.tracer)
+            place = project.journals / f"{job.uid}.jnl"
+            journal = make_journal(place, job, chosen, config, tells_again=watch is not None)
+        except BaseException:
+            companions.abandon()
+            raise
         with journal:
             try:
-                environ = for_commands(os.environ)
-                planned = companions.prepare(Planned(program, job.command, environ))
-                # Whatever a backend made of it: no worker counts as a use of roar.
-                planned = planned._replace(environ=for_commands(planned.environ))
                 launch = prepare_launch(chosen, planned, job, journal, config)
                 job = store.begin(job, owner=Owner.current(), rerun_of_step=options.rerun_of)
                 if options.tags:
@@ -107,7 +114,9 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
             # Before any thread of ours exists: one that did not block SIGCHLD would swallow it.
             with SignalRelay() as relay:
                 companions.begin(begun, store)
-                execution = Execution(begun, planned, chosen, journal, launch, warn)
+                execution = Execution(
+                    begun, planned, chosen, journal, launch, warn, watch or nobody_watches
+                )
                 try:
                     started, ended, ended_at = execution.carry_out(relay)
                 except CannotStartError:

@@ -20,7 +20,13 @@ from roar_core.model.coverage import CoverageReason
 from roar_core.observe.disk import look
 from roar_core.run.begun import BegunJob
 from roar_core.run.choose import ChosenTracer
-from roar_core.run.follow import Follower, input_candidates, mark_hashed
+from roar_core.run.follow import (
+    Follower,
+    Watch,
+    input_candidates,
+    mark_hashed,
+    nobody_watches,
+)
 from roar_core.run.planned import Planned
 from roar_core.run.processes import seconds_since_boot
 from roar_core.run.relay import Ended, SignalRelay
@@ -64,6 +70,7 @@ class Execution:
         journal: Journal,
         launch: Launch,
         warn: Tell,
+        watch: Watch = nobody_watches,
     ) -> None:
         self._begun = begun
         self._planned = planned
@@ -80,7 +87,8 @@ class Execution:
             max_bytes=begun.config.get("hash.preimage_max"),
             writers_are_held=chosen.tracer.abilities.holds_writers,
         )
-        self._follower = Follower(journal, self._hasher, input_candidates(begun.project))
+        wanted = input_candidates(begun.project)
+        self._follower = Follower(journal, self._hasher, wanted, watch)
 
     def carry_out(self, relay: SignalRelay) -> tuple[float, Ended, float]:
         """Start the command; wait for it and, for a moment, for what it left in the background.

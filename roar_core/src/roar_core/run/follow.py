@@ -33,20 +33,32 @@ _READ, _CODE = int(Intent.READ), int(Intent.CODE)
 _EMPTIED = int(Intent.CREATED | Intent.TMPFILE | Intent.TRUNCATE)
 
 Wants = Callable[[str], bool]
+Watch = Callable[[list[Record]], None]
+
+
+def nobody_watches(_: list[Record]) -> None:
+    """Who wants to be told of records while the command runs, in most runs."""
 
 
 class Follower:
     """Reads one journal to its end. `records` is complete after `finish`.
 
     `wants(path)` says whether the file at `path` may become an input, so that its digest is worth
-    having before the tree changes it.
+    having before the tree changes it. `watch` is told of all that is read, as soon as it is.
     """
 
-    def __init__(self, journal: Journal, hasher: EarlyHasher, wants: Wants) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        hasher: EarlyHasher,
+        wants: Wants,
+        watch: Watch = nobody_watches,
+    ) -> None:
         self.records: list[Record] = []
         self._journal = journal
         self._hasher = hasher
         self._wants = wants
+        self._watch = watch
         self._tree = ProcessTree()
         self._made: set[tuple[int, ...]] = set()
         self._lock = threading.Lock()
@@ -103,6 +115,7 @@ class Follower:
 
     def _keep(self, found: list[Record]) -> list[Record]:
         self.records.extend(found)
+        self._watch(found)
         self._tree.take(found)
         return found
 

@@ -14,14 +14,21 @@ from roar_core.run.choose import ChosenTracer
 from roar_core.run.planned import Planned
 
 
-def make_journal(path: Path, job: Job, chosen: ChosenTracer, config: Config) -> Journal:
-    """The journal of a job that is about to start; raises JournalError."""
+def make_journal(
+    path: Path, job: Job, chosen: ChosenTracer, config: Config, *, tells_again: bool = False
+) -> Journal:
+    """The journal of a job that is about to start; raises JournalError.
+
+    `tells_again`: without the table by which a file is told of once, whoever opens it.
+    """
+    more = {"table_slots": 0} if tells_again else {}
     return Journal.create(
         path,
         job.uid,
         preimage_wait_ms=round(config.get("hash.preimage_wait") * 1000),
         private_dirs=private_directories(os.environ),
         successor=chosen.successor,
+        **more,
     )
 
 

@@ -24,6 +24,7 @@ def object_edges(objects: Iterable[ObservedObject]) -> tuple[tuple[Edge, ...], t
             state,
             version=found.version,
             etag=found.etag,
+            ranges=found.ranges,
         )
         sides[found.direction][(found.url, tuple(sorted(found.digests.items())))] = edge
     return tuple(sides["input"].values()), tuple(sides["output"].values())

@@ -7,8 +7,8 @@ been.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -28,11 +28,14 @@ from roar_core.observe.judge import judge
 from roar_core.run.begun import BegunJob
 from roar_core.run.beside import Beside
 from roar_core.run.datasets import DatasetMaker
-from roar_core.run.edges import Hasher, digests_read, make_edges
+from roar_core.run.edges import Edges, Hasher, digests_read, make_edges
 from roar_core.run.extensions import Extensions
 from roar_core.run.policy import all_paths_in, filters_for, paths_in
 from roar_core.run.relay import Ended
 from roar_core.store.composites import Datasets
+
+if TYPE_CHECKING:
+    from roar_core.run.subtrees import Subtree
 
 
 class Finished(NamedTuple):
@@ -70,15 +73,21 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
     def claims(path: str) -> bool:
         return extensions.analysis.claims(path) or is_traffic(path)
 
+    filters = filters_for(begun.project, config, begun.job, tracked, claims)
     observation = judge(
         records,
         look,
-        filters_for(begun.project, config, begun.job, tracked, claims),
+        filters,
         list_files=list_files,
         clock=finished.clock_ns,
         lost=finished.lost,
         unreadable=finished.unreadable_bytes,
     )
+    subtrees = finished.beside.subtrees
+    tasks = [
+        (each, judge(each.records, look, filters, clock=finished.clock_ns, lost=finished.lost))
+        for each in (subtrees.split(records) if subtrees else ())
+    ]
     programs = {os.fsdecode(r.strings[0]) for r in records if r.kind == Kind.START}
     ended_at_ns = _ended_at_ns(begun.job, finished)
     # 60 MB of 100,000 opens, which nobody needs any more.
@@ -111,10 +120,28 @@ def record_job(begun: BegunJob, finished: Finished, extensions: Extensions) -> R
     )
     trackers = extensions.analysis.references(job, observation, ended_at_ns)
     known = (*observation.coverage.reasons, *finished.reasons, *edges.reasons)
-    known += finished.beside.reasons()
+    known += (*_merge_tasks(finished, tasks, edges, job.tracer), *finished.beside.reasons())
     job = attrs.evolve(job, trackers=trackers, coverage=Coverage((*known, *extensions.reasons())))
     datasets = Datasets(edges.datasets, config.get("composites.components_max"))
     return Recorded(begun.store.complete(job, datasets), observation)
+
+
+def _merge_tasks(
+    finished: Finished,
+    tasks: Sequence[tuple[Subtree, Observation]],
+    edges: Edges,
+    tracer: str | None,
+) -> Sequence[CoverageReason]:
+    """Make child jobs of the processes that are tasks; return what is known to be missing."""
+    subtrees, merge = finished.beside.subtrees, finished.beside.merge
+    if subtrees is None or merge is None:
+        return ()
+    from roar_core.run.subtrees import digests_of, fragment_of
+
+    digests = digests_of(edges.outputs, finished.early)
+    clock_ns = finished.clock_ns
+    merge(subtrees.name, (fragment_of(*each, digests, clock_ns, tracer) for each in tasks))
+    return subtrees.missing([each for each, _ in tasks])
 
 
 def _datasets(

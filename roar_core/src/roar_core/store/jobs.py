@@ -14,6 +14,7 @@ from roar_core.model.tracker import TrackerReference
 from roar_core.store.composites import use_from_row
 from roar_core.store.database import Database
 from roar_core.store.labels import read_labels
+from roar_core.store.object_versions import ranges_from_sql
 from roar_core.store.rows import (
     INPUT,
     JOB_COLUMNS,
@@ -192,11 +193,12 @@ def _edges(
         edge_id,
         version,
         etag,
+        ranges,
         *use,
     ) in db.execute(
         "SELECT job.id, job.project, edge.direction, edge.path, edge.size, edge.kind, "  # noqa: S608
         "edge.hash_state, edge.artifact, artifact.blake3, maker.uid, edge.id, "
-        "told.version, told.etag, "
+        "told.version, told.etag, told.ranges, "
         "composite.layout, used.touched, used.members, used.is_whole "
         "FROM job CROSS JOIN edge ON edge.job = job.id "
         "LEFT JOIN artifact ON artifact.id = edge.artifact "
@@ -216,6 +218,7 @@ def _edges(
             composite=use_from_row(*use),
             version=version,
             etag=etag,
+            ranges=ranges_from_sql(ranges),
         )
         edges.setdefault(job_id, ([], []))[direction != INPUT].append(edge)
     return edges

@@ -163,6 +163,11 @@ def results_between_tasks(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX job_by_parent ON job (parent, started_at_ns) WHERE parent IS NOT NULL")
 
 
+def ranges_of_objects(db: sqlite3.Connection) -> None:
+    """Of an object that was read in part it is kept which part."""
+    db.execute("ALTER TABLE object_version ADD COLUMN ranges TEXT")
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -175,6 +180,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     logs_and_labels_of_registries,
     versions_of_objects,
     results_between_tasks,
+    ranges_of_objects,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

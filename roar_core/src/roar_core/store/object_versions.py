@@ -1,7 +1,8 @@
-"""How stores call the bytes of objects: version and etag, told when they were got or put."""
+"""How stores call the bytes of objects, version and etag, and which of them were read."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 from roar_core.model.job import Job
@@ -30,13 +31,22 @@ class ObjectVersions(Database):
 def insert_versions(db: sqlite3.Connection, job_id: int, job: Job) -> None:
     """Keep the versions of a job's objects, once its edges are there."""
     told = [
-        (edge.version, edge.etag, job_id, direction, edge.path)
+        (edge.version, edge.etag, ranges_to_sql(edge.ranges), job_id, direction, edge.path)
         for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs))
         for edge in side
-        if edge.version is not None or edge.etag is not None
+        if edge.version is not None or edge.etag is not None or edge.ranges
     ]
     db.executemany(
-        "INSERT OR IGNORE INTO object_version SELECT id, ?, ? FROM edge "
+        "INSERT OR IGNORE INTO object_version SELECT id, ?, ?, ? FROM edge "
         "WHERE job = ? AND direction = ? AND path = ?",
         told,
     )
+
+
+def ranges_to_sql(ranges: tuple[tuple[int, int], ...]) -> str | None:
+    """What a column holds of the ranges that were read, NULL for none."""
+    return json.dumps(ranges, separators=(",", ":")) if ranges else None
+
+
+def ranges_from_sql(told: str | None) -> tuple[tuple[int, int], ...]:
+    return tuple((first, end) for first, end in json.loads(told)) if told else ()

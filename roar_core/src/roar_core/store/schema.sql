@@ -173,7 +173,8 @@ CREATE TABLE composite_use (
 CREATE TABLE object_version (
     edge    INTEGER PRIMARY KEY REFERENCES edge (id),
     version TEXT,
-    etag    TEXT
+    etag    TEXT,
+    ranges  TEXT                          -- JSON, [[first, behind the last], ...]; NULL: the whole
 );
 
 -- Jobs that wrote some members of a dataset that was read, besides the edge's producer.

@@ -13,20 +13,27 @@ class TestMyBackend(BackendContract):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
-from roar_core.hookspecs import BackendPlan, ExecutionBackend, Match, RunContext
+from roar_core.hookspecs import (
+    BackendPlan,
+    ExecutionBackend,
+    Match,
+    ProcessBackend,
+    ProcessTask,
+    RunContext,
+)
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.promises import backend as promises
 from roar_core.promises.audit import started_processes, touched_files
 from roar_core.promises.backend import ENVIRON
 
 
-class BackendContract:
-    """What roar relies on. The fixtures are yours to give.
+class PlanningContract:
+    """What roar relies on before a run starts. The fixtures are yours to give.
 
     `claimed` is a command line of your platform; `added_variables` names the variables that `plan`
     and `adopt` add or change, which your README must tell.
@@ -39,11 +46,6 @@ class BackendContract:
     def make_backend(self) -> Callable[[], ExecutionBackend]:
         """Makes the backend: more than once, as several roars would have it."""
         raise NotImplementedError("give a fixture `make_backend`")
-
-    @pytest.fixture
-    def reported(self, run: RunContext) -> int:
-        """Have at least one task of `run` report, for real; the number of tasks."""
-        raise NotImplementedError("give a fixture `reported`")
 
     @pytest.fixture
     def run(self, tmp_path: Path) -> RunContext:
@@ -114,6 +116,20 @@ class BackendContract:
         backend.finalise(run)
         backend.finalise(run)
 
+    @staticmethod
+    def _changed(variables: Iterable[tuple[str, str]]) -> set[str]:
+        given = dict(variables)
+        return {n for n in given.keys() | ENVIRON.keys() if given.get(n) != ENVIRON.get(n)}
+
+
+class BackendContract(PlanningContract):
+    """What roar relies on of a backend whose tasks report."""
+
+    @pytest.fixture
+    def reported(self, run: RunContext) -> int:
+        """Have at least one task of `run` report, for real; the number of tasks."""
+        raise NotImplementedError("give a fixture `reported`")
+
     def test_another_object_collects_the_same_again(
         self, make_backend: Callable[[], ExecutionBackend], run: RunContext, reported: int
     ) -> None:
@@ -143,7 +159,30 @@ class BackendContract:
         make_backend().finalise(run)
         make_backend().finalise(run)
 
-    @staticmethod
-    def _changed(variables: Iterable[tuple[str, str]]) -> set[str]:
-        given = dict(variables)
-        return {n for n in given.keys() | ENVIRON.keys() if given.get(n) != ENVIRON.get(n)}
+
+class ProcessContract(PlanningContract):
+    """What roar relies on of a `ProcessBackend`.
+
+    `environ` is what the platform gives a process that is a task.
+    """
+
+    environ: Mapping[str, str] = {}
+
+    def test_a_task_is_told_by_its_variables_alone(self, backend: ProcessBackend) -> None:
+        assert isinstance(backend, ProcessBackend)
+        with started_processes() as started, touched_files() as touched:
+            task = backend.task_of({**ENVIRON, **self.environ})
+            assert backend.task_of({**ENVIRON, **self.environ}) == task
+        assert isinstance(task, ProcessTask)
+        assert not started
+        assert not touched
+
+    def test_an_ordinary_process_is_no_task(self, backend: ProcessBackend) -> None:
+        assert backend.task_of(ENVIRON) is None
+        assert backend.task_of({}) is None
+
+    def test_any_value_of_a_variable_is_possible(self, backend: ProcessBackend) -> None:
+        for name in self.environ:
+            for value in ("", "x", "-1", "\udcff", "9" * 5000):
+                task = backend.task_of({**ENVIRON, **self.environ, name: value})
+                assert task is None or isinstance(task, ProcessTask)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from roar_core.testing.forking import Forking, new_forking_roar
 from roar_core.testing.needs import leave_out, missing
 from roar_core.testing.projects import InstalledPlugins, ProjectUnderTest
 
@@ -51,14 +52,27 @@ def install_plugin(tmp_path: Path) -> InstalledPlugins:
     return InstalledPlugins(tmp_path / "site")
 
 
+@pytest.fixture(scope="session")
+def forking_roar() -> Iterator[Forking]:
+    """What the commands of `project` are forked from.
+
+    Of the session, so that it is there before a test is looked at for what it leaves behind.
+    """
+    forking = new_forking_roar()
+    yield forking
+    forking.close()
+
+
 @pytest.fixture
-def project(tmp_path: Path, install_plugin: InstalledPlugins) -> ProjectUnderTest:
+def project(
+    tmp_path: Path, install_plugin: InstalledPlugins, forking_roar: Forking
+) -> ProjectUnderTest:
     """An empty project with a home of its own, in which real `roar` commands run."""
     root = tmp_path / "project"
     (root / ".roar").mkdir(parents=True)
     home = tmp_path / "home"
     home.mkdir()
-    return ProjectUnderTest(root, home, install_plugin)
+    return ProjectUnderTest(root, home, install_plugin, forking=forking_roar)
 
 
 @pytest.fixture(scope="session")

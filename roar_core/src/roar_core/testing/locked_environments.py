@@ -2,8 +2,8 @@
 
     $XDG_CACHE_HOME/roar-test/<name>-<hash of its lock file>/     or below ~/.cache
 
-An environment holds exactly what its lock file lists. It is made once and used by every checkout and
-every Python from then on. To make room, remove the folder.
+An environment holds exactly what its lock file lists. It is made once and used by every checkout
+and every Python from then on. To make room, remove the folder.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def _cache() -> Path:
 
 def _install(lock: Path, folder: Path) -> None:
     venv.create(folder, with_pip=True, symlinks=True)  # as `python -m venv` does
-    pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-q"]
+    pip = (str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q")
     done = subprocess.run(
-        [*pip, "install", "--no-deps", "-r", lock], capture_output=True, text=True, check=False
+        [*pip, "install", "--no-deps", "-r", str(lock)], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise NotInstallableError(done.stderr.strip().rpartition("\n")[2])

@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 
+from roar_core.testing.forking import Forking, same_start
+
 TIMEOUT_S = 120
 
 
@@ -73,12 +75,16 @@ class InstalledPlugins:
 
 @attrs.define
 class ProjectUnderTest:
-    """A temporary project; every command is a real process with a home directory of its own."""
+    """A temporary project; every command is a real process with a home directory of its own.
+
+    `forking` saves each `roar` the start of an interpreter; without it they are started.
+    """
 
     root: Path
     home: Path
     plugins: InstalledPlugins
     environ: dict[str, str] = attrs.field(factory=dict)
+    forking: Forking | None = None
     _newest_uid: str | None = None
 
     def write(self, relative: str, content: str | bytes) -> Path:
@@ -99,7 +105,11 @@ class ProjectUnderTest:
 
     def roar(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Result:
         """Run `roar` with `arguments` in the project and return how it ended."""
-        return self._call([*self.roar_argv, *arguments], environ or {})
+        own = self.environment(environ)
+        if self.forking is None or not same_start(own):
+            return self._call([*self.roar_argv, *arguments], environ or {})
+        done = self.forking.run(arguments, cwd=self.root, environ=own, timeout_s=TIMEOUT_S)
+        return Result(done.returncode, done.stdout, done.stderr)
 
     def shell(self, line: str) -> Result:
         """Run a line as a terminal's user would; stdout and stderr come together, in `stdout`."""

@@ -7,10 +7,13 @@ cuts short is SIGBUS.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from roar_core.errors import AlreadyThereError, NotFoundError, RoarError, UsageError
@@ -67,14 +70,15 @@ class FileTransfer:
     def put(self, upload: Upload) -> RemoteObject:
         path = path_of_url(upload.url)
         folder = os.path.dirname(path)
-        draft = os.path.join(folder, f"{PART_PREFIX}{secrets.token_hex(8)}")
         try:
             os.makedirs(folder, exist_ok=True)
             if os.path.isdir(path):
                 raise AlreadyThereError(f"{upload.url} is a folder")
+            draft = _new_draft(folder, upload.state)
             try:
-                _copy(upload, draft)
-                self._place(draft, path, upload)
+                with _draft(draft) as target:
+                    _copy(upload, target)
+                    self._place(draft, path, upload)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(draft)
@@ -183,8 +187,31 @@ def _opened(path: str, url: str) -> int:
         raise RoarError(f"cannot read {url}: {error.strerror}") from error
 
 
-def _copy(upload: Upload, draft: str) -> None:
-    with open(upload.source, "rb", buffering=0) as source, open(draft, "xb", buffering=0) as target:
+def _new_draft(folder: str, state: Path) -> str:
+    """Where a file is written before it has its name; what a killed put of it left is deleted."""
+    note = state / "draft"
+    with suppress(OSError, ValueError):
+        left = note.read_text()
+        if left.startswith(PART_PREFIX) and "/" not in left:
+            with open(os.path.join(folder, left), "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody writes it
+                os.unlink(file.name)
+    name = f"{PART_PREFIX}{secrets.token_hex(8)}"
+    note.write_text(name)
+    return os.path.join(folder, name)
+
+
+@contextmanager
+def _draft(path: str) -> Iterator[FileIO]:
+    """A new file, locked while it is written and named."""
+    with open(path, "xb", buffering=0) as target:
+        with suppress(OSError):  # a network file system without locks
+            fcntl.flock(target, fcntl.LOCK_EX)
+        yield target
+
+
+def _copy(upload: Upload, target: FileIO) -> None:
+    with open(upload.source, "rb", buffering=0) as source:
         done = 0
         while piece := source.read(PIECE_BYTES):
             view = memoryview(piece)

@@ -5,6 +5,7 @@ Whatever another machine sent may come in here: what is not of the right shape i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from roar_core.transparency.continuing import Seen
 from roar_core.transparency.statements import LogKey, TreeHead
 
 _HASH_BYTES = 32
+# JSON's escapes may hold half a character, which no UTF-8 can tell.
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 _NUMBER_END = 2**53  # what JSON tells exactly everywhere (RFC 8785)
 
 
@@ -92,8 +95,7 @@ def digest_of(told: Any, name: str) -> bytes:
 def text_of(told: Any, name: str) -> str:
     """A text of an answer."""
     found = _object(told).get(name)
-    # JSON's escapes may hold half a character, which no UTF-8 can tell.
-    if isinstance(found, str) and not any("\ud800" <= letter <= "\udfff" for letter in found):
+    if isinstance(found, str) and not _HALF_CHARACTERS.search(found):
         return found
     raise ToldError(f"the log tells no text in {name}")
 

@@ -13,6 +13,7 @@ from roar_glaas.pages.addresses import printed_artifact, printed_sign_in
 from roar_glaas.pages.artifact import artifact_page, recipe_graph, recipe_page, uses_page
 from roar_glaas.pages.browser import reader
 from roar_glaas.pages.compare import compare_page
+from roar_glaas.pages.record import record_page
 from roar_glaas.pages.refusals import refusal_page
 from roar_glaas.pages.rendering import HEADERS, built, page
 from roar_glaas.pages.search import home, search
@@ -67,7 +68,7 @@ page_routes = Router(
     route_handlers=[
         *(home, search, artifact_page, recipe_page, recipe_graph, uses_page, compare_page),
         *(session_page, session_graph, job_page, style, icon, script),
-        *(printed_artifact, printed_sign_in),
+        *(record_page, printed_artifact, printed_sign_in),
     ],
     exception_handlers={Refusal: _refused, HTTPException: _http_error},
     include_in_schema=False,  # the description is of what programs ask

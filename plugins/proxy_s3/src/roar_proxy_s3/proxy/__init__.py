@@ -3,8 +3,9 @@
     python -m roar_proxy_s3.proxy FILE
 
 FILE is what `settings.Settings` is read from, mode 0600, and is deleted once read. In the run's
-folder appear `ready.json` ({"port", "pid"}, atomically, when it listens) and `objects.jsonl`: one
-line (`facts.Fact`) for each operation on an object that succeeded, after its last byte. The process
+folder appear `ready.json` ({"port", "pid"}, atomically, when it listens, unless it was started
+listening) and `objects.jsonl`: one line (`facts.Fact`) for each operation on an object that
+succeeded, after its last byte. The process
 ends on SIGTERM, after the last byte of what is under way, and when the run's folder is gone. It
 listens on 127.0.0.1 only.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -17,7 +17,8 @@ import attrs
 from roar_proxy_s3.proxy import signatures
 from roar_proxy_s3.proxy.refusals import Refusal, denied, invalid
 from roar_proxy_s3.proxy.settings import Credential
-from roar_proxy_s3.proxy.signatures import Headers, Scope, Target
+from roar_proxy_s3.proxy.signatures import Scope, Target
+from roar_proxy_s3.proxy.wire.fields import Fields
 
 STAMP = "%Y%m%dT%H%M%SZ"
 _SKEW = timedelta(minutes=15)
@@ -51,8 +52,7 @@ class Admitted:
 def admitted(
     method: str,
     target: Target,
-    headers: Mapping[str, str],
-    every_header: Headers,
+    headers: Fields,
     credentials: Mapping[str, Credential],
     now: datetime,
 ) -> Admitted:
@@ -89,10 +89,9 @@ def admitted(
         target.path,
         signatures.without(target.query, _SIGNATURE) if presigned else target.query,
     )
-    every = tuple(every_header)
     for spelling in dict.fromkeys((covered, covered.encoded())):
         made = signatures.signature(
-            credential.secret, claim.scope, claim.stamp, method, spelling, every,
+            credential.secret, claim.scope, claim.stamp, method, spelling, headers,
             claim.signed, payload,
         )  # fmt: skip
         if hmac.compare_digest(made, claim.signature):
@@ -128,7 +127,7 @@ class _Claim:
     token: str | None = attrs.field(default=None, repr=False)
 
 
-def _claim_in_header(said: str, headers: Mapping[str, str]) -> _Claim:
+def _claim_in_header(said: str, headers: Fields) -> _Claim:
     algorithm, _, rest = said.partition(" ")
     _known(algorithm)
     pairs = (part.partition("=") for part in rest.split(","))
@@ -176,7 +175,7 @@ def _claim(fields: Mapping[str, str], prefix: str, stamp: str) -> _Claim:
 
 def _timely(claim: _Claim, now: datetime) -> None:
     try:
-        since = datetime.strptime(claim.stamp, STAMP).replace(tzinfo=UTC)
+        since = _time(claim.stamp)
     except ValueError as error:
         raise invalid("the request's x-amz-date is no time") from error
     if since > now + _SKEW or now > since + (claim.lasts or _SKEW):
@@ -184,7 +183,16 @@ def _timely(claim: _Claim, now: datetime) -> None:
         raise Refusal(403, code, f"the request was signed at {claim.stamp}: it has expired")
 
 
+@lru_cache(maxsize=64)
+def _time(stamp: str) -> datetime:
+    """Many requests are signed within one second, and to read a time takes long."""
+    return datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+
+
 def _stamp(date: str) -> str:
+    # Seldom needed, and slow to import.
+    from email.utils import parsedate_to_datetime
+
     try:
         return parsedate_to_datetime(date).astimezone(UTC).strftime(STAMP)
     except ValueError:

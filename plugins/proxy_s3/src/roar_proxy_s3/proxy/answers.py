@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 # Operations whose outcome stands in the body of the answer …
 TOLD_IN_BODY = {
@@ -57,7 +59,10 @@ def _records(body: bytes, name: str) -> Iterator[dict[str, str]]:
             yield {_name(field): field.text or "" for field in each}
 
 
-def _parsed(body: bytes) -> ET.Element | None:
+def _parsed(body: bytes) -> Element | None:
+    # Not before it is needed: every run waits for what the proxy imports.
+    from xml.etree import ElementTree as ET
+
     try:
         # The command trusts its store, and expat bounds what entities grow to.
         return ET.fromstring(body)  # noqa: S314
@@ -65,5 +70,5 @@ def _parsed(body: bytes) -> ET.Element | None:
         return None
 
 
-def _name(element: ET.Element) -> str:
+def _name(element: Element) -> str:
     return element.tag.rpartition("}")[2]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from aiohttp import web
-
 from roar_proxy_s3.proxy import framing
 from roar_proxy_s3.proxy.admission import Admitted
 from roar_proxy_s3.proxy.refusals import Refusal, invalid, unavailable
 from roar_proxy_s3.proxy.signatures import UNSIGNED
+from roar_proxy_s3.proxy.wire.inbound import Request
 
 _HEX_DIGEST = 64
 
@@ -18,17 +17,18 @@ class Body:
     """What to send on, and how to announce it.
 
     `length` is its Content-Length, None when only its end tells. `payload` is what
-    `x-amz-content-sha256` says of it. `see` is given the object's bytes as they pass. `failure` is
-    what was wrong with the body, if anything was; then the store has not got all of it.
+    `x-amz-content-sha256` says of it. `see` is given the object's bytes as they pass. Reading it
+    raises Refusal for what is wrong with it; then the store has not got all of it.
     """
 
-    def __init__(self, request: web.BaseRequest, see: Callable[[bytes], object]) -> None:
+    def __init__(self, request: Request, see: Callable[[bytes], object]) -> None:
         self._request, self._see = request, see
-        self._is_begun = False
-        self.length: int | None = request.content_length
+        self.is_begun = False
+        self.length = request.length
         self.payload = ""
         self.keeps_frames = True
-        self.failure: Refusal | None = None
+        # Without frames it goes on as it comes.
+        self.is_handed_on = request.fields.get("x-amz-content-sha256") not in framing.MODES
         self._pieces = self._verbatim()
 
     def resign(self, admitted: Admitted) -> None:
@@ -38,7 +38,8 @@ class Body:
             return
         if payload not in framing.MODES:
             raise invalid(f"roar's proxy does not know bodies that are {payload[:64]!r}")
-        headers = self._request.headers
+        self.is_handed_on = False
+        headers = self._request.fields
         said = headers.get("x-amz-decoded-content-length", "")
         if not (said.isascii() and said.isdigit()):
             raise Refusal(411, "MissingContentLength", "x-amz-decoded-content-length is missing")
@@ -59,28 +60,36 @@ class Body:
             self._pieces = framing.encoded(plain, trailer)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        # The client tries a request again whose kept connection turned out to be closed.
-        if self._is_begun:
-            raise unavailable("the store closed the connection; send the request again")
-        return self._sent()
+        self._begin()
+        return self._pieces
 
-    async def _sent(self) -> AsyncIterator[bytes]:
-        self._is_begun = True
-        if self._request.headers.get("Expect", "").lower() == "100-continue":
-            transport = self._request.transport
-            if transport is not None:
-                transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        try:
-            async for piece in self._pieces:
-                yield piece
-        except Refusal as failure:
-            self.failure = failure
-            raise
+    async def hand_to(self, take: Callable[[bytes], bool]) -> None:
+        """Have `take` called with its pieces as they come; True: not before `go_on`."""
+        self._begin()
+
+        def seen(piece: bytes) -> bool:
+            self._see(piece)
+            return take(piece)
+
+        await self._request.hand_to(seen)
+
+    def go_on(self) -> None:
+        """There is room for more."""
+        self._request.go_on()
+
+    def _begin(self) -> None:
+        if self.is_begun:
+            raise unavailable("the store closed the connection; send the request again")
+        self.is_begun = True
+
+    def stop(self) -> None:
+        """Nobody wants the rest."""
+        self._request.stop()
 
     async def _verbatim(self) -> AsyncIterator[bytes]:
         """As it came. An object's bytes are seen without the frames that they may come in."""
-        raw = self._request.content.iter_any()
-        said = self._request.headers.get("x-amz-content-sha256")
+        raw = self._request.pieces()
+        said = self._request.fields.get("x-amz-content-sha256")
         if said not in framing.MODES:
             async for piece in raw:
                 self._see(piece)
@@ -109,7 +118,7 @@ class Body:
         its last byte the store has an object.
         """
         held = b""
-        async for piece in framing.decoded(self._request.content.iter_any(), seals, trailer):
+        async for piece in framing.decoded(self._request.pieces(), seals, trailer):
             self._see(piece)
             size -= len(piece)
             if size < 0:
@@ -123,7 +132,7 @@ class Body:
             yield held
 
 
-def object_length(request: web.BaseRequest) -> int | None:
+def object_length(request: Request) -> int | None:
     """How many bytes of an object a request says that it brings."""
-    said = request.headers.get("x-amz-decoded-content-length", "")
-    return int(said) if said.isascii() and said.isdigit() else request.content_length
+    said = request.fields.get("x-amz-decoded-content-length")
+    return int(said) if said.isascii() and said.isdigit() else request.length

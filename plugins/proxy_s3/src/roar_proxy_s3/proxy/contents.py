@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-import attrs
-
-from roar_proxy_s3.proxy import tree
 from roar_proxy_s3.proxy.tree import Part
+from roar_proxy_s3.proxy.uploads import Upload
 
 _MOST_OBJECTS = 20_000
 _MOST_READ_AT_ONCE = 256
@@ -22,11 +21,6 @@ _MOST_READ_AT_ONCE = 256
 _MOST_PARTS = 512
 _MOST_UPLOADS = 64
 
-NOT_BUILT = "parts are not digested: the library was not compiled"
-FORGOTTEN = "too many objects at once to follow"
-OTHER_SHAPE = "its parts differ in size in a way that could not be foreseen"
-COPIED = "a part was copied within the store"
-UNSEEN = "a part was not sent through this proxy"
 PARTIAL = "not all of it was read"
 
 K = TypeVar("K")
@@ -70,50 +64,11 @@ class Reading:
         return None
 
 
-@attrs.define
-class Upload:
-    """The parts of one multipart upload.
-
-    Where a part begins is known for certain only at the end. Parts but the last are of one size
-    with every client that is known, so it is taken to be the largest so far, and checked.
-    """
-
-    _largest: int = 0
-    _parts: dict[int, tuple[Part | None, int]] = attrs.field(factory=dict)
-
-    def begin(self, number: int, length: int) -> Part:
-        """A part that is about to be sent."""
-        self._largest = max(self._largest, length)
-        return Part((number - 1) * self._largest)
-
-    def add(self, number: int, part: Part | None, length: int) -> None:
-        """A part that the store has; None for one copied there."""
-        self._parts[number] = (part, length)
-
-    def whole(self, numbers: Sequence[int]) -> tuple[int | None, str | None, str]:
-        """Size and digest of an object of these parts, and why one of them is not known."""
-        found = [self._parts.get(number) for number in numbers]
-        if not found or None in found:
-            return None, None, UNSEEN
-        known = [each for each in found if each is not None]
-        if any(part is None for part, _ in known):
-            return None, None, COPIED
-        size = sum(length for _, length in known)
-        if not tree.is_there():
-            return size, None, NOT_BUILT
-        at, merged = 0, Part(0)
-        for part, length in known:
-            if part is None or part.start != at:
-                return size, None, OTHER_SHAPE
-            merged.join(part)
-            at += length
-        return size, merged.digest(), OTHER_SHAPE
-
-
 class Contents:
-    """What the proxy has learnt in this run."""
+    """What the proxy has learnt in this run, whose folder this is."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._known = _Recent[Version, str](_MOST_OBJECTS)
         self._read = _Recent[Version, Reading](_MOST_READ_AT_ONCE)
         self._uploads = _Recent[str, Upload](_MOST_UPLOADS)
@@ -138,10 +93,11 @@ class Contents:
         return digest
 
     def upload(self, name: str) -> Upload:
-        return self._uploads.made(name, Upload)
+        return self._uploads.made(name, lambda: Upload(self._folder))
 
     def end_upload(self, name: str) -> None:
-        self._uploads.drop(name)
+        if (upload := self._uploads.drop(name)) is not None:
+            upload.close()
 
 
 class _Recent(Generic[K, V]):
@@ -167,5 +123,5 @@ class _Recent(Generic[K, V]):
             self.put(name, found)
         return found
 
-    def drop(self, name: K) -> None:
-        self._entries.pop(name, None)
+    def drop(self, name: K) -> V | None:
+        return self._entries.pop(name, None)

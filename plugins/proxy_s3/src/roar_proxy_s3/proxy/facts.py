@@ -40,6 +40,10 @@ class Fact:
     source: Mapping[str, Any] | None = None
 
 
+# What json.dumps would make anew for each.
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
+
 class Facts:
     """The file of them: a line is there whole or not at all."""
 
@@ -49,8 +53,9 @@ class Facts:
 
     def tell(self, fact: Fact) -> None:
         """Append one."""
-        said = {name: value for name, value in attrs.asdict(fact).items() if value is not None}
-        os.write(self._file, json.dumps(said, separators=(",", ":")).encode() + b"\n")
+        named = ((each.name, getattr(fact, each.name)) for each in attrs.fields(Fact))
+        said = {name: value for name, value in named if value is not None}
+        os.write(self._file, _encoded(said).encode() + b"\n")
 
     def close(self) -> None:
         os.close(self._file)

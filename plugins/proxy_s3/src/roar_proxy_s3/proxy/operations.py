@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 
+from roar_proxy_s3.proxy.wire.fields import Fields
+
 # What in a query makes a request one about something other than the object's bytes.
 _ASIDES = {
     *("acl", "attributes", "encryption", "legal-hold", "renameObject", "restore", "retention"),
@@ -45,12 +47,10 @@ class Operation:
     source: Source | None = None
 
 
-def operation(
-    method: str, bucket: str | None, path: str, query: str, headers: Mapping[str, str]
-) -> Operation:
+def operation(method: str, bucket: str | None, path: str, query: str, headers: Fields) -> Operation:
     """The operation of a request whose host names the bucket, or, if None, whose path does.
 
-    `path` is percent-encoded. `headers` are looked up without regard to case.
+    `path` is percent-encoded.
     """
     if bucket is None:
         bucket, _, key = path.removeprefix("/").partition("/")
@@ -61,7 +61,7 @@ def operation(
     number = asked.get("partNumber", "")
     source = headers.get("x-amz-copy-source")
     return Operation(
-        name=_name(method, bool(key), asked, source is not None) if bucket else OTHER,
+        name=_name(method, bool(key), asked, bool(source)) if bucket else OTHER,
         bucket=bucket,
         key=unquote(key, errors="surrogateescape"),
         version=asked.get("versionId"),
@@ -97,11 +97,11 @@ def _name(method: str, has_key: bool, asked: Mapping[str, str], copies: bool) ->
     return OTHER
 
 
-def _source(named: str, part: str | None) -> Source:
+def _source(named: str, part: str) -> Source:
     """`/bucket/key?versionId=…`, percent-encoded, the first slash optional."""
     path, _, version = named.partition("?versionId=")
     bucket, _, key = unquote(path.removeprefix("/")).partition("/")
-    first, _, last = (part or "").removeprefix("bytes=").partition("-")
+    first, _, last = part.removeprefix("bytes=").partition("-")
     if not (first.isdigit() and last.isdigit()):
         return Source(bucket, key, version or None)
     return Source(bucket, key, version or None, int(first), int(last))

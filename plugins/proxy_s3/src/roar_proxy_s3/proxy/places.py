@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from roar_proxy_s3.proxy.settings import Settings
-from roar_proxy_s3.proxy.signatures import Target
+from roar_proxy_s3.proxy.wire.pool import Origin
 
 _REGION = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 # A bucket's name that can stand before a host's; with a dot, no certificate would fit.
@@ -15,21 +15,17 @@ _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", re.ASCII)
 
 
 class Place(NamedTuple):
-    """A store's origin (`https://host:port`) and what its path begins with."""
+    """A store's origin and what its path begins with."""
 
-    scheme: str
-    host: str
+    origin: Origin
     base: str
-
-    def url(self, target: Target) -> str:
-        return f"{self.scheme}://{self.host}{target}"
 
 
 def place(settings: Settings, region: str, bucket: str | None) -> Place:
     """Where requests on a bucket go that is in this region; `bucket` None: named in the path."""
     at = urlsplit(settings.endpoint.replace("{region}", region))
     host = at.netloc if bucket is None else f"{bucket}.{at.netloc}"
-    return Place(at.scheme, host, at.path.rstrip("/"))
+    return Place(Origin(at.scheme, host), at.path.rstrip("/"))
 
 
 def is_regional(settings: Settings) -> bool:

@@ -7,20 +7,19 @@ import json
 import os
 import signal
 import socket
+import sys
 
-from aiohttp import web
-
+from roar_proxy_s3.proxy.contents import Contents
 from roar_proxy_s3.proxy.facts import Facts
 from roar_proxy_s3.proxy.relay import Relay
 from roar_proxy_s3.proxy.settings import Settings
 from roar_proxy_s3.proxy.store import Store
 from roar_proxy_s3.proxy.telling import Teller
+from roar_proxy_s3.proxy.wire.inbound import Inbound
 
 READY, OBJECTS = "ready.json", "objects.jsonl"
 _LOOK_S = 0.5
 _DRAIN_LOOK_S = 0.01
-# Clients keep connections for as long as they like.
-_IDLE_S = 3600.0
 _BACKLOG = 1024
 
 
@@ -28,38 +27,35 @@ async def serve(settings: Settings) -> None:
     """Listen until SIGTERM, or until the run's folder is gone; then end what is under way."""
     facts = Facts(settings.folder / OBJECTS)
     store = Store(settings)
-    relay = Relay(settings, store, Teller(facts))
-    listening = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+    relay = Relay(settings, store, Teller(facts, Contents(settings.folder)))
+    listening = _listening(settings)
     relay.port = listening.getsockname()[1]
-    server = web.Server(
-        relay,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=_IDLE_S,
-        max_line_size=65536,
-        max_field_size=65536,
-        read_bufsize=1 << 17,
-    )
-    runner = web.ServerRunner(server, shutdown_timeout=0)
-    await runner.setup()
-    site = web.SockSite(runner, listening)
-    await site.start()
-    over = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        # A request's first steps at once, not in the loop's next turn.
+        loop.set_task_factory(asyncio.eager_task_factory)
+    server = await loop.create_server(lambda: Inbound(relay), sock=listening, backlog=_BACKLOG)
+    over = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, over.set)
-    _say_ready(settings, relay.port)
+    if settings.listening is None:
+        _say_ready(settings, relay.port)
     while not over.is_set() and settings.folder.is_dir():
         try:
             await asyncio.wait_for(over.wait(), _LOOK_S)
         except TimeoutError:
             continue
-    await site.stop()
+    server.close()
     end = loop.time() + settings.grace_s
     while relay.under_way and loop.time() < end and settings.folder.is_dir():
         await asyncio.sleep(_DRAIN_LOOK_S)
-    await runner.cleanup()
-    await store.close()
+    store.close()
     facts.close()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    if settings.listening is not None:
+        return socket.socket(fileno=settings.listening)
+    return socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
 
 
 def _say_ready(settings: Settings, port: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
+from html import escape
 
-from aiohttp import web
+from roar_proxy_s3.proxy.wire.fields import Pair
 
 
 class Refusal(Exception):
@@ -14,14 +14,19 @@ class Refusal(Exception):
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
 
-    def response(self) -> web.Response:
-        """The answer. The connection ends with it when a body was not read."""
+    def body(self) -> bytes:
+        """The answer's."""
         text = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f"<Error><Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message>"
             "<RequestId>roar</RequestId></Error>"
         )
-        return web.Response(status=self.status, text=text, content_type="application/xml")
+        return text.encode("utf-8", "replace")
+
+    @staticmethod
+    def fields(body: bytes) -> list[Pair]:
+        """The answer's, that has this body."""
+        return [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
 
 
 def denied(message: str) -> Refusal:

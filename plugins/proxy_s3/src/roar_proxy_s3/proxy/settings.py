@@ -28,6 +28,7 @@ class Settings:
     request does not tell. `addressing` is how buckets are told to the store: in the path, or before
     the host's name where a name permits that. `secret` admits what is passed through. `ca_bundle`
     is a file of certificates, None for the system's. `grace_s` bounds the wait after SIGTERM.
+    `listening` is a descriptor that listens already, None to listen on a port of its own.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Settings:
     addressing: Literal["path", "virtual"] = "path"
     ca_bundle: str | None = None
     grace_s: float = 600.0
+    listening: int | None = None
 
 
 def take(file: Path) -> Settings:

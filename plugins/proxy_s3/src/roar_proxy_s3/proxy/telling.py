@@ -9,11 +9,13 @@ from typing import Any
 import attrs
 from blake3 import blake3
 
-from roar_proxy_s3.proxy import answers, contents, tree
+from roar_proxy_s3.proxy import answers, contents, tree, uploads
 from roar_proxy_s3.proxy.contents import Contents, Version
 from roar_proxy_s3.proxy.facts import Fact, Facts
 from roar_proxy_s3.proxy.operations import RECORDED, Operation
 from roar_proxy_s3.proxy.tree import Part
+from roar_proxy_s3.proxy.uploads import SentPart
+from roar_proxy_s3.proxy.wire.fields import Fields
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 _CHECKSUM = "x-amz-checksum-"
@@ -24,7 +26,7 @@ class Teller:
     """Makes a fact of each operation on an object that succeeds."""
 
     facts: Facts
-    contents: Contents = attrs.field(factory=Contents)
+    contents: Contents
 
     def passage(self, what: Operation, length: int | None) -> Passage:
         """Follow one operation, whose request has `length` bytes of an object, None if unsaid."""
@@ -40,14 +42,20 @@ class Passage:
         self._asked = bytearray()
         self._answer = bytearray()
         self._status = 0
-        self._headers: Mapping[str, str] = {}
+        self._headers = Fields()
         self._bytes = 0
         self._whole = blake3() if what.name in ("GetObject", "PutObject") else None
         self._part: Part | None = None
+        self._sent_part: SentPart | None = None
         self._range: tuple[int, int] | None = None
         self._size: int | None = None
-        if what.name == "UploadPart" and what.upload and what.part and length and tree.is_there():
-            self._part = self._contents.upload(what.upload).begin(what.part, length)
+        if what.name == "UploadPart" and what.upload and what.part and length is not None:
+            self._sent_part = self._contents.upload(what.upload).begin(what.part, length)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether what counts is what the client is given, and not what the store does."""
+        return self._what.name in ("GetObject", "SelectObjectContent")
 
     def sent(self, piece: bytes) -> None:
         """See bytes of an object, or of a list, on their way to the store."""
@@ -56,7 +64,7 @@ class Passage:
         elif self._is_told:
             self._see(piece)
 
-    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+    def answered(self, status: int, headers: Fields) -> None:
         """Learn what the store says before the bytes."""
         self._status, self._headers = status, headers
         self._is_told = self._is_told and 200 <= status < 300
@@ -79,11 +87,11 @@ class Passage:
             return
         if self._what.name in answers.TOLD_IN_BODY:
             _keep(self._answer, piece)
-        elif self._what.name in ("GetObject", "SelectObjectContent"):
+        elif self.is_reading:
             self._see(piece)
 
     def ended(self, is_all: bool) -> None:
-        """Tell it, if it succeeded; `is_all`: the client was given every byte."""
+        """Tell it, if it succeeded; `is_all`: its last byte was where it was to go."""
         if not self._is_told:
             return
         what = self._what
@@ -129,6 +137,8 @@ class Passage:
             self._whole.update(piece)
         elif self._part is not None:
             self._part.update(piece)
+        elif self._sent_part is not None:
+            self._sent_part.update(piece)
 
     def _digest(self, at: Version, is_all: bool) -> tuple[str | None, str | None]:
         """The digest of the operation's object, or why it is not known."""
@@ -139,14 +149,12 @@ class Passage:
                 return (self._whole.hexdigest() if self._whole else None), None
             case "GetObject":
                 return self._read(at, is_all)
-            case "UploadPart" | "UploadPartCopy" if what.upload and what.part:
-                if self._part is not None:
-                    self._part.end()
-                upload = self._contents.upload(what.upload)
-                is_copy = what.name == "UploadPartCopy"
-                # Of an empty part nothing was seen, and nothing needs to be.
-                part = None if is_copy else self._part or Part(self._bytes and -1)
-                upload.add(what.part, part, self._bytes)
+            case "UploadPart" if what.upload and what.part:
+                if self._sent_part is not None:
+                    self._sent_part.end()
+                self._contents.upload(what.upload).add(what.part, self._sent_part, self._bytes)
+            case "UploadPartCopy" if what.upload and what.part:
+                self._contents.upload(what.upload).add(what.part, None, -1)
             case "AbortMultipartUpload" if what.upload:
                 self._contents.end_upload(what.upload)
             case "CompleteMultipartUpload" if what.upload:
@@ -167,13 +175,13 @@ class Passage:
         if self._whole is not None:
             return self._whole.hexdigest(), None
         if self._part is None or self._size is None:
-            return None, contents.PARTIAL if tree.is_there() else contents.NOT_BUILT
+            return None, contents.PARTIAL if tree.is_there() else uploads.NOT_BUILT
         self._part.end()
         return self._contents.read(at, self._part, self._size), contents.PARTIAL
 
 
-def _checksums(headers: Mapping[str, str]) -> dict[str, str]:
-    named = ((name.lower(), value) for name, value in headers.items())
+def _checksums(headers: Fields) -> dict[str, str]:
+    named = ((name.lower(), value) for name, value in headers)
     return {n.removeprefix(_CHECKSUM): v for n, v in named if n.startswith(_CHECKSUM)}
 
 

@@ -15,11 +15,15 @@ from blake3 import blake3
 
 CHUNK = 1024
 _MOST_CHUNKS = 64
+_SPAN = _MOST_CHUNKS * CHUNK
 _LIBRARY = Path(__file__).resolve().parent.parent / "_native" / "libroar_blake3_tree.so"
 _native = ctypes.CDLL(str(_LIBRARY)) if _LIBRARY.exists() else None
 if _native is not None:
     for _name, *_types in (
-        ("roar_below", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_char_p),
+        (
+            "roar_below",
+            *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_char_p),
+        ),
         ("roar_chunk", ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_char_p),
         ("roar_parent", ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p),
     ):
@@ -51,9 +55,18 @@ class Part:
 
     def update(self, piece: bytes) -> None:
         """See the next bytes."""
-        self._held += piece
-        if len(self._held) >= _MOST_CHUNKS * CHUNK:
+        at = 0
+        if (ahead := self.stop + len(self._held)) % _SPAN:
+            # As far as where a node of the largest size begins; from there nothing is copied.
+            at = min(len(piece), _SPAN - ahead % _SPAN)
+            self._held += piece[:at]
+            if (ahead + at) % _SPAN:
+                return
             self._digest()
+        end = len(piece) - (len(piece) - at) % _SPAN
+        for place in range(at, end, _SPAN):
+            self._node(piece, place, _MOST_CHUNKS)
+        self._held += piece[end:]
 
     def end(self) -> None:
         """There are no more."""
@@ -91,21 +104,25 @@ class Part:
 
     def _digest(self) -> None:
         """Make nodes of the whole chunks that are held."""
-        held, at = self._held, 0
+        held, at = bytes(self._held), 0
         if self.stop % CHUNK:
             at = min(len(held), CHUNK - self.stop % CHUNK)
-            self._raw(bytes(held[:at]))
+            self._raw(held[:at])
         while (left := (len(held) - at) // CHUNK) > 0:
             chunk = self.stop // CHUNK
             count = min(_MOST_CHUNKS, chunk & -chunk or _MOST_CHUNKS, 1 << left.bit_length() - 1)
             if count == 1:
-                self._raw(bytes(held[at : at + CHUNK]))
+                self._raw(held[at : at + CHUNK])
             else:
-                below = _below(held, at, count, chunk)
-                stop = self.stop + count * CHUNK
-                self._push(_Item(self.stop, stop, _parent(below, is_root=False), below))
+                self._node(held, at, count)
             at += count * CHUNK
-        del held[:at]
+        del self._held[:at]
+
+    def _node(self, piece: bytes, at: int, count: int) -> None:
+        """Append the node over so many chunks."""
+        below = _below(piece, at, count, self.stop // CHUNK)
+        stop = self.stop + count * CHUNK
+        self._push(_Item(self.stop, stop, _parent(below, is_root=False), below))
 
     def _raw(self, piece: bytes) -> None:
         """Append bytes within one chunk."""
@@ -133,23 +150,23 @@ class Part:
         self.stop = item.stop
 
 
-def _below(held: bytearray, at: int, count: int, chunk: int) -> bytes:
+# One thread digests, and takes what is in here at once.
+_out = ctypes.create_string_buffer(64)
+
+
+def _below(piece: bytes, at: int, count: int, chunk: int) -> bytes:
     assert _native is not None
-    out = ctypes.create_string_buffer(64)
-    view = (ctypes.c_char * (count * CHUNK)).from_buffer(held, at)
-    _native.roar_below(view, count, chunk, out)
-    return out.raw
+    _native.roar_below(piece, at, count, chunk, _out)
+    return _out.raw
 
 
 def _chunk(piece: bytes, chunk: int) -> bytes:
     assert _native is not None
-    out = ctypes.create_string_buffer(32)
-    _native.roar_chunk(piece, len(piece), chunk, out)
-    return out.raw
+    _native.roar_chunk(piece, len(piece), chunk, _out)
+    return _out.raw[:32]
 
 
 def _parent(below: bytes, *, is_root: bool) -> bytes:
     assert _native is not None
-    out = ctypes.create_string_buffer(32)
-    _native.roar_parent(below, is_root, out)
-    return out.raw
+    _native.roar_parent(below, is_root, _out)
+    return _out.raw[:32]

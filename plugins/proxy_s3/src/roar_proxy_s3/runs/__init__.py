@@ -4,8 +4,10 @@ storage_proxy  what roar calls
 concerns       whether a command's variables could lead it to an object store
 listener       the process of the proxy that belongs to a folder
 leading        what leads a command's clients to it
-launch         its first half: finds the user's settings, then becomes the proxy
-resolving      where the user's own tools would go, with which keys, as botocore says
+preparing      what the process is told
+plain          where the user's own tools would go, with which keys, when that is told plainly
+resolving      the same, as botocore says
+launch         a process that asks botocore, then becomes the proxy
 python         in the command's own Python programs
 passed         from what the proxy told to what a job read and wrote
 

@@ -4,37 +4,41 @@ settings.json  what the proxy is told; gone once it has read it
 answer.json    whom the proxy is for, and why not for all (`Answer`)
 hook.json      what Python programs need to know to dial it
 bypassed       clients of Python programs that could not, a line each
-ready.json     where it listens, written by the proxy
+ready.json     where it listens
+objects.jsonl  what passed
 ending         there once roar has asked it to end: what ends before that has died
 """
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
+import socket
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import attrs
+from roar_proxy_s3.runs.plain import plainly_resolved
+from roar_proxy_s3.runs.preparing import (
+    ANSWER,
+    LISTENING,
+    PROXY,
+    SETTINGS,
+    Answer,
+    document,
+    prepare,
+    proxy_environ,
+    write_document,
+)
 
-SETTINGS, ANSWER, READY, HOOK = "settings.json", "answer.json", "ready.json", "hook.json"
-OBJECTS, ENDING, BYPASSED = "objects.jsonl", "ending", "bypassed"
+READY, OBJECTS, ENDING, BYPASSED = "ready.json", "objects.jsonl", "ending", "bypassed"
+_LOOPBACK, _BACKLOG = "127.0.0.1", 1024
 _LOOK_S = 0.002
-_PROGRAM = "roar_proxy_s3.runs.launch"
-
-
-@attrs.frozen
-class Answer:
-    """Whether the proxy can be given to clients as their endpoint; `reason` is what is missing."""
-
-    injects: bool = False
-    reason: str = ""
+_LAUNCH = "roar_proxy_s3.runs.launch"
 
 
 class Listening(NamedTuple):
@@ -51,46 +55,63 @@ class Listening(NamedTuple):
 def start(folder: Path, environ: Mapping[str, str]) -> Listening | None:
     """A proxy for commands with these variables; None when there can be none (`answer` says why).
 
-    Raises OSError when its process could not start.
+    It listens from now on. What it is to know takes a process of its own where botocore must be
+    asked for it, and then it is waited for; the proxy itself is not, while it loads: whoever dials
+    it is served as soon as it has. Raises OSError when its process could not start.
     """
-    argv = [sys.executable, "-P", "-m", _PROGRAM, os.fspath(folder)]
-    streams = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-    ]
-    pid = os.posix_spawn(
-        sys.executable, argv, dict(environ), file_actions=streams, setsigmask=(), setsid=True
-    )
+    settings = folder / SETTINGS
+    found = plainly_resolved(environ)
+    if found is not None:
+        prepare(folder, found, environ)
+        program, environ = PROXY, proxy_environ(environ)
+    else:
+        program = _LAUNCH
+    with socket.create_server((_LOOPBACK, 0), backlog=_BACKLOG) as listening:
+        port = listening.getsockname()[1]
+        streams = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, listening.fileno(), LISTENING),
+        ]
+        argv = [sys.executable, "-P", "-m", program, os.fspath(settings)]
+        pid = os.posix_spawn(
+            sys.executable, argv, dict(environ), file_actions=streams, setsigmask=(), setsid=True
+        )
+    write_document(folder / READY, {"port": port, "pid": pid})
+    if found is None and not _is_resolved(pid, folder):
+        return None
+    return Listening(port, pid)
+
+
+def _is_resolved(pid: int, folder: Path) -> bool:
+    """Whether there will be a proxy, once that is known."""
     process = os.pidfd_open(pid)
     try:
-        while (found := listening(folder)) is None:
+        while not (folder / ANSWER).exists():
             if select.select([process], [], [], _LOOK_S)[0]:
-                os.waitpid(pid, 0)
-                if not answer(folder).reason:
-                    raise OSError("the proxy's process ended before it listened")
-                return None
+                break
     finally:
         os.close(process)
-    return found
+    said = answer(folder)
+    if said.listens:
+        return True
+    os.waitpid(pid, 0)
+    (folder / READY).unlink()
+    if not said.reason:
+        raise OSError("the proxy's process ended before it listened")
+    return False
 
 
 def listening(folder: Path) -> Listening | None:
     """Who listens, or did, for this folder."""
-    told = _document(folder / READY)
+    told = document(folder / READY)
     return Listening(int(told["port"]), int(told["pid"])) if told else None
 
 
 def answer(folder: Path) -> Answer:
     """What the process said of itself, if one was started."""
-    return Answer(**_document(folder / ANSWER))
-
-
-def write_private(file: Path, told: Mapping[str, Any]) -> None:
-    """Write a document that only this user may read."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as target:
-        json.dump(told, target)
+    return Answer(**document(folder / ANSWER))
 
 
 def bypassed(folder: Path) -> Mapping[str, int]:
@@ -99,13 +120,6 @@ def bypassed(folder: Path) -> Mapping[str, int]:
         return Counter((folder / BYPASSED).read_text().splitlines())
     except FileNotFoundError:
         return {}
-
-
-def write_answer(folder: Path, said: Answer) -> None:
-    """Say it, whole or not at all."""
-    new = folder / f"{ANSWER}.new"
-    new.write_text(json.dumps(attrs.asdict(said)))
-    new.replace(folder / ANSWER)
 
 
 def has_died(folder: Path) -> bool:
@@ -135,21 +149,20 @@ def end(folder: Path, within_s: float) -> bool:
         os.close(process)
     with suppress(ChildProcessError):
         os.waitpid(found.pid, os.WNOHANG)  # it is another roar's when this one recovers the run
+    if is_over:
+        # It has read them, unless it was ended while it loaded.
+        (folder / SETTINGS).unlink(missing_ok=True)
     return is_over
 
 
 def _runs(found: Listening, folder: Path) -> bool:
     """Whether the proxy of this folder runs under that number."""
+    about = Path(f"/proc/{found.pid}")
     try:
-        words = Path(f"/proc/{found.pid}/cmdline").read_bytes().split(b"\0")
+        words = (about / "cmdline").read_bytes().split(b"\0")
+        if words == [b""]:
+            # It has ended, or is just becoming the proxy.
+            return (about / "stat").read_text().rpartition(") ")[2][0] not in "ZX"
     except OSError:
         return False
     return os.fsencode(folder / SETTINGS) in words
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,9 @@ import attrs
 from roar_core.model.fragment import ObservedObject
 
 Told = Mapping[str, Any]
+Range = tuple[int, int]
+# Of one object; where there are more, those with the least between them are told as one.
+_MOST_RANGES = 256
 
 
 def facts_in(file: Path) -> Iterator[Told]:
@@ -54,7 +57,7 @@ class _Passed:
         source = fact.get("source")
         match fact["operation"]:
             case "GetObject" | "SelectObjectContent":
-                self._read(_made(url, "input", fact, fact.get("size") or 0))
+                self._read(_made(url, "input", fact, fact.get("size") or 0), _range(fact))
             case "PutObject" if fact["is_all"]:
                 self.outputs[url] = _made(url, "output", fact, fact.get("size") or 0)
             case "CopyObject" if source:
@@ -81,7 +84,7 @@ class _Passed:
                 if kept is not None and fact.get("version") in (None, kept.version):
                     del self.outputs[url]
 
-    def _read(self, found: ObservedObject) -> None:
+    def _read(self, found: ObservedObject, part: Range | None = None) -> None:
         written = self.outputs.get(found.url)
         if written is not None and _is_same(found, written):
             self.outputs[found.url] = _with_content_of(found, written)
@@ -90,6 +93,10 @@ class _Passed:
         known = self.inputs.get(key)
         # A part of it may be read before the whole, and after.
         if known is None or "blake3" not in known.digests:
+            if "blake3" not in found.digests:
+                told = known.ranges if known is not None else ()
+                ranges = told if part is None else joined(told, part)
+                found = attrs.evolve(found, ranges=ranges)
             self.inputs[key] = found
 
     def _copied(self, source: Told) -> ObservedObject:
@@ -106,6 +113,28 @@ class _Passed:
         found = known[-1] if known else ObservedObject(url, "input", 0, version=version)
         self._read(found)
         return found
+
+
+def joined(ranges: Sequence[Range], more: Range) -> tuple[Range, ...]:
+    """The ranges with one more, in order, those that meet as one."""
+    found: list[Range] = []
+    for first, end in sorted((*ranges, more)):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((first, end))
+    if len(found) > _MOST_RANGES:
+        at = min(range(1, len(found)), key=lambda at: found[at][0] - found[at - 1][1])
+        found[at - 1 : at + 1] = [(found[at - 1][0], found[at][1])]
+    return tuple(found)
+
+
+def _range(fact: Told) -> Range | None:
+    """Which bytes of its object a GetObject has moved; None when nobody knows."""
+    if fact["operation"] != "GetObject" or not fact.get("bytes"):
+        return None
+    first = fact["range"][0] if fact.get("range") else 0
+    return first, first + fact["bytes"]
 
 
 def _length(part: int | _Copied) -> int:

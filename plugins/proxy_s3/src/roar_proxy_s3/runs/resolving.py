@@ -20,18 +20,22 @@ _LASTING = frozenset(("env", "shared-credentials-file", "config-file"))
 _AMAZON = re.compile(r"(?P<before>.*\bs3)(?:\.(?P<region>[a-z0-9-]+))?(?P<after>\.amazonaws\..+)")
 
 
+# Key id, secret, token.
+Keys = tuple[str, str, str | None]
+
+
 @attrs.frozen
 class Resolved:
     """What holds for a command that is started here.
 
-    `credentials` are (key id, secret, token); empty when those of the chain do not last, whose
+    `credentials` are empty when those of the chain do not last, whose
     `method` is then named, None when there are none at all.
     """
 
     endpoint: str
     region: str
     addressing: Literal["path", "virtual"]
-    credentials: tuple[tuple[str, str, str | None], ...] = attrs.field(repr=False)
+    credentials: tuple[Keys, ...] = attrs.field(repr=False)
     method: str | None
     ca_bundle: str | None
 
@@ -74,7 +78,7 @@ def reason_against(found: Resolved) -> str:
     )
 
 
-def _of_profiles(profiles: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+def _of_profiles(profiles: dict[str, Any]) -> Iterator[Keys]:
     """The keys of every profile: a program may choose its own."""
     for profile in profiles.values():
         key, secret = profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")

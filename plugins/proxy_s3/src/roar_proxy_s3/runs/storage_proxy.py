@@ -31,13 +31,13 @@ class S3Proxy:
     def start(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
         if not self._is_enabled:
             return {}
-        from roar_proxy_s3.runs import concerns, leading, listener
+        from roar_proxy_s3.runs import concerns, leading, listener, preparing
 
         if not concerns.may_use_s3(environ):
             return {}
         if variable := concerns.proxy_in_the_way(environ):
             reason = f"{variable} holds for 127.0.0.1 too; export NO_PROXY=127.0.0.1"
-            listener.write_answer(run.folder, listener.Answer(reason=reason))
+            preparing.write_answer(run.folder, preparing.Answer(reason=reason))
             return {}
         found = listener.start(run.folder, environ)
         if found is None:

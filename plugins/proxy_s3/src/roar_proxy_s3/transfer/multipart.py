@@ -12,6 +12,7 @@ from typing import Any
 from roar_core.errors import RoarError
 from roar_core.hookspecs import RemoteObject, Upload
 from roar_proxy_s3.transfer.addresses import Address
+from roar_proxy_s3.transfer.client import is_amazon
 from roar_proxy_s3.transfer.failures import code_of, explaining
 from roar_proxy_s3.transfer.file_parts import FilePart
 from roar_proxy_s3.transfer.listing import described, etag_of, version_of
@@ -21,6 +22,7 @@ from roar_proxy_s3.transfer.resuming import (
     State,
     abort,
     facts_of,
+    is_checksum,
     is_result,
     parts_there,
 )
@@ -152,20 +154,23 @@ def _complete(
         abort(client, kept)
         State(upload.state).forget()
         raise
-    version = version_of(answer)
-    # rclone answers with another ETag than the object has afterwards, so that is asked for.
+    told = RemoteObject(
+        upload.url,
+        upload.size,
+        version_of(answer),
+        etag_of(answer, upload.url),
+        name=address.key.rpartition("/")[2],
+    )
+    if is_amazon(client) or is_checksum(answer.get("ChecksumCRC32"), parts):
+        return told
+    # rclone answers with another ETag than the object has afterwards, so that is asked for. It
+    # reads all of the object to tell, which is as much as half of the upload.
     try:
-        found = described(client, address, version)
+        return described(client, address, told.version) or told
     except ClientError as error:
         if code_of(error) not in ("403", "AccessDenied"):
             raise
-        found = None  # these credentials may write and not read
-    if found is None:
-        name = address.key.rpartition("/")[2]
-        return RemoteObject(
-            upload.url, upload.size, version, etag_of(answer, upload.url), name=name
-        )
-    return found
+        return told  # these credentials may write and not read
 
 
 def _finished(

@@ -113,7 +113,7 @@ def cutting(path: Path | int, length: int) -> Question | None:
 
 
 def _creating(path: Path, intents: int) -> Question:
-    wanted = os.path.join(os.getcwdb(), os.fsencode(path))  # noqa: PTH118 - a path is any bytes
+    wanted = os.path.join(os.getcwdb(), os.fsencode(path))
 
     def done(_: bool) -> Report | None:
         now = look(wanted)

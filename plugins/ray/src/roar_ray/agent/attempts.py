@@ -10,12 +10,12 @@ import itertools
 import json
 import threading
 import time
-from functools import lru_cache
 
-from . import records, tags
+from . import records, tags, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from .capture import Capture
@@ -67,7 +67,9 @@ class Attempts:
         self._numbers.pop(task, None)
         self._starting.task = None
 
-    def begin(self, function: TracedFunction, *, here: bool = True) -> Attempt:
+    def begin(
+        self, function: TracedFunction, arguments: Sequence[Any], *, here: bool = True
+    ) -> Attempt:
         """An attempt at what Ray has started; not `here` but in an event loop's thread."""
         task = self._starting.task if here else None
         if task is None:
@@ -79,18 +81,28 @@ class Attempts:
             number = self._starting.number
         attempt = Attempt(next(self._tags), task.hex())
         name = self._core.get_current_task_name()
-        attempt.begun = _begun(attempt.task, number + 1, function.facts, name)
+        group = "" if function.group is None else function.group(arguments)
+        about = f'"task": "{attempt.task}", "attempt": {number + 1}, "at_ns": {time.time_ns()}'
+        attempt.begun = f"{{{about}, {function.facts_of(name, group)}".encode()
         self._of_tag[attempt.tag] = attempt
+        if function.is_outlived:
+            threads.count(attempt.tag)
         self._tell(attempt.tag, records.BEGIN, attempt.begun)
         return attempt
 
     def succeeded(self, attempt: Attempt) -> None:
-        """It ended well."""
+        """It ended well, or does so with the last of its threads."""
         if not attempt.is_over:
             attempt.is_over = True
-            self._of_tag.pop(attempt.tag, None)
-            text = f'{{"at_ns": {time.time_ns()}}}'
-            self._tell(attempt.tag, records.SUCCEEDED, text.encode())
+            if attempt.tag in threads.counted:
+                threads.when_ended(attempt.tag, lambda: self._succeeded(attempt))
+            else:
+                self._succeeded(attempt)
+
+    def _succeeded(self, attempt: Attempt) -> None:
+        self._of_tag.pop(attempt.tag, None)
+        text = f'{{"at_ns": {time.time_ns()}}}'
+        self._tell(attempt.tag, records.SUCCEEDED, text.encode())
 
     def failed(self, attempt: Attempt, error: BaseException) -> None:
         """It raised."""
@@ -120,19 +132,6 @@ class Attempts:
             self._tell(attempt.tag, records.NEEDS, text)
 
 
-def _begun(task: str, number: int, facts: str, name: str) -> bytes:
-    about = f'"task": "{task}", "attempt": {number}, "at_ns": {time.time_ns()}'
-    return f"{{{about}, {_rest(facts, name)}".encode()
-
-
-@lru_cache(1024)
-def _rest(facts: str, name: str) -> str:
-    """What is the same for all attempts with one function and one name: the end of an object."""
-    label = f', "label": {json.dumps(name)}' if name else ""
-    return f"{facts[1:-1]}{label}}}"
-
-
 def _is_wanted(error: BaseException) -> bool:
     """Whether Ray's own exit_actor, or its end of the process, has raised this."""
     return type(error).__name__ == "AsyncioActorExit" or hasattr(error, "ray_terminate_msg")
-

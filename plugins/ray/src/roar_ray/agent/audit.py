@@ -132,9 +132,11 @@ class PythonCapture:
         was_inside, thread.is_inside = thread.is_inside, True
         try:
             report = question(is_last)
-            if (report is not None or is_last) and self._open.pop(question, None) is not None:
-                if report is not None:
-                    self._report(report, tag, tid)
+            if report is None and not is_last:
+                return
+            # Whoever takes it from the table, this thread or the agent's, is the one to report it.
+            if self._open.pop(question, None) is not None and report is not None:
+                self._report(report, tag, tid)
         finally:
             thread.is_inside = was_inside
 

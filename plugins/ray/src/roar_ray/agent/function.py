@@ -15,21 +15,41 @@ from .trouble import told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from .attempts import Attempt, Attempts
+    from .libraries import Group
+
+# Names that users give to tasks may be many.
+_KNOWN_MAX = 1000
 
 
 class TracedFunction:
-    """What is the same for all calls of one function: `facts` are told of each."""
+    """What is the same for all calls of one function: `facts` are told of each.
+
+    `group` says of a call's arguments what tells it from others, `is_named_by_label` that a task's
+    own name counts for more than its function's, `is_outlived` that an attempt lasts as long as the
+    threads which it started.
+    """
 
     def __init__(
-        self, attempts: Attempts, function: Callable[..., Any], facts: dict[str, Any]
+        self,
+        attempts: Attempts,
+        function: Callable[..., Any],
+        facts: dict[str, Any],
+        *,
+        group: Group | None = None,
+        is_named_by_label: bool = False,
+        is_outlived: bool = False,
     ) -> None:
         self.attempts = attempts
         self.function = function
-        self.facts = json.dumps(facts)
+        self.group = group
+        self.is_outlived = is_outlived
+        self._facts = facts
+        self._is_named_by_label = is_named_by_label
+        self._known: dict[tuple[str, str], str] = {}
 
     def wrapped(self) -> Callable[..., Any]:
         """The function for Ray to call instead."""
@@ -47,10 +67,22 @@ class TracedFunction:
         wrapper.__dict__.update(self.function.__dict__)
         return wrapper
 
-    def begin(self, *, here: bool = True) -> Attempt | None:
+    def facts_of(self, label: str, group: str) -> str:
+        """The rest of a JSON object, from the first fact on; the same text for the same words."""
+        text = self._known.get((label, group))
+        if text is None:
+            facts = self._facts | {"label": label} | ({"group": group} if group else {})
+            if label and self._is_named_by_label:
+                facts["name"] = label
+            if len(self._known) > _KNOWN_MAX:
+                self._known.clear()
+            text = self._known[label, group] = json.dumps(facts)[1:]
+        return text
+
+    def begin(self, arguments: Sequence[Any], *, here: bool = True) -> Attempt | None:
         """The attempt that begins now; None when it cannot be told, and is not traced."""
         try:
-            return self.attempts.begin(self, here=here)
+            return self.attempts.begin(self, arguments, here=here)
         except Exception as error:
             told("begin", error)
             return None
@@ -86,7 +118,7 @@ class TracedFunction:
         function, generator = self.function, generators.GeneratorType
 
         def traced(*arguments: Any, **named: Any) -> Any:
-            attempt = self.begin()
+            attempt = self.begin(arguments)
             if attempt is None:
                 return function(*arguments, **named)
             before = self.enter(attempt)
@@ -111,7 +143,7 @@ class TracedFunction:
 
         def traced_coroutine(*arguments: Any, **named: Any) -> Any:
             coroutine = function(*arguments, **named)
-            attempt = self.begin(here=False)
+            attempt = self.begin(arguments, here=False)
             return coroutine if attempt is None else Steps(self, attempt, coroutine)
 
         return traced_coroutine
@@ -121,7 +153,7 @@ class TracedFunction:
 
         def traced_async_generator(*arguments: Any, **named: Any) -> Any:
             generator = function(*arguments, **named)
-            attempt = self.begin()
+            attempt = self.begin(arguments)
             if attempt is None or type(generator) is not generators.AsyncGeneratorType:
                 return generator
             return generators.traced_async(self, attempt, generator)

@@ -13,7 +13,7 @@ from .steps import Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
     from typing import Any
 
     from .attempts import Attempt
@@ -26,7 +26,8 @@ def traced(
     function: TracedFunction, attempt: Attempt, generator: Generator[Any, Any, Any]
 ) -> Generator[Any, Any, Any]:
     """The same generator; the attempt ends as it does."""
-    step, given = generator.send, (None,)
+    step: Callable[..., Any] = generator.send
+    given: tuple[Any, ...] = (None,)
     while True:
         before = function.enter(attempt)
         try:
@@ -49,9 +50,7 @@ def traced(
             step, given = generator.throw, (error,)
 
 
-def _close(
-    function: TracedFunction, attempt: Attempt, generator: Generator[Any, Any, Any]
-) -> None:
+def _close(function: TracedFunction, attempt: Attempt, generator: Generator[Any, Any, Any]) -> None:
     """Nobody wants the rest: that is an end, and no failure."""
     before = function.enter(attempt)
     try:

@@ -52,4 +52,3 @@ def install(_: object) -> None:
             tags.back(before, "handle")
 
     events.Handle._run = _run  # type: ignore[method-assign]
-

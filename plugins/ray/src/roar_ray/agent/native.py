@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from . import records, tags
+from . import tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

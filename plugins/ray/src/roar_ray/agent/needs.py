@@ -45,14 +45,15 @@ class Edges:
         self._ref = ray.ObjectRef
         self._creation = ray._raylet.TaskID.for_actor_creation_task
         missing = []
-        for name, see in (
+        places: tuple[tuple[str, Callable[[], None]], ...] = (
             ("remote functions", lambda: self._submission(ray.remote_function.RemoteFunction)),
             ("actor methods", lambda: self._submission(ray.actor.ActorMethod)),
             ("actors", lambda: self._submission(ray.actor.ActorClass)),
             ("contained refs", lambda: self._containment(ray._private.serialization)),
             ("ray.get", lambda: self._fetching(ray._private.worker.Worker)),
             ("await", self._awaiting),
-        ):
+        )
+        for name, see in places:
             try:
                 see()
             except Exception as error:
@@ -137,7 +138,7 @@ class Edges:
         return None if actor is None else str(self._creation(actor).hex())
 
     def _fetching(self, worker: Any) -> None:
-        """Where fetched objects become values: within ray.get, so that no frame of ours is around it."""
+        """Where fetched objects become values, so that no frame of ours is around ray.get."""
         load = worker.deserialize_objects
 
         def deserialize_objects(
@@ -168,4 +169,3 @@ class Edges:
             self._fetched({ref.hex()[:_TASK_DIGITS] for ref in refs})
         except Exception as error:
             told("ray.get", error)
-

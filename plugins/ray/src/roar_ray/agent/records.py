@@ -73,18 +73,18 @@ def record(
     prints, texts = len(fingerprints), len(strings)
     head = (kind, prints, texts, pid, tid, time_ns, value)
     parts = [_HEAD.pack(_RECORD_MAGIC, size, check(offset, size, *head[:4]), *head)]
-    for found in fingerprints:
-        parts.append(
-            _FINGERPRINT.pack(
-                found.st_dev,
-                found.st_ino,
-                found.st_size,
-                found.st_mtime_ns,
-                found.st_ctime_ns,
-                found.st_mode,
-                found.st_nlink,
-            )
+    parts += (
+        _FINGERPRINT.pack(
+            found.st_dev,
+            found.st_ino,
+            found.st_size,
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+            found.st_mode,
+            found.st_nlink,
         )
+        for found in fingerprints
+    )
     for text in strings:
         parts += (_LENGTH.pack(len(text)), text)
     return b"".join(parts).ljust(size, b"\0")

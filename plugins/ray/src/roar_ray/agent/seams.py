@@ -6,6 +6,7 @@ attempts cannot be told apart at all, and only the process is observed.
 
 from __future__ import annotations
 
+from . import libraries
 from .function import TracedFunction
 from .needs import Edges
 from .trouble import told
@@ -64,12 +65,23 @@ def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
     name = str(info.function_name)
     if name.startswith(_OWN) and name != _CARRIES:
         return info
-    facts: dict[str, Any] = {"name": str(descriptor.function_name), "module": str(descriptor.module_name)}
+    module = str(descriptor.module_name)
+    facts: dict[str, Any] = {"name": str(descriptor.function_name), "module": module}
     owner = str(descriptor.class_name)
     if owner:
         actor = worker.core_worker.get_actor_id().hex()
         facts |= {"name": f"{owner}.{name}", "actor": actor, "actor_class": owner}
-    function = TracedFunction(attempts, info.function, facts)
+    name = facts["name"]
+    if libraries.is_infrastructure(module, name):
+        facts["role"] = "infrastructure"
+    function = TracedFunction(
+        attempts,
+        info.function,
+        facts,
+        group=libraries.group_in(module) if owner else None,
+        is_named_by_label=libraries.is_named_by_label(module),
+        is_outlived=libraries.is_outlived(module, name),
+    )
     return info._replace(function=function.wrapped())
 
 

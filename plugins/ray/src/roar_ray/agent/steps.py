@@ -40,7 +40,7 @@ class Steps(collections.abc.Coroutine):  # type: ignore[type-arg]
 
     def __await__(self) -> Generator[Any, Any, Any]:
         loops.remember(self._attempt)
-        return self  # type: ignore[return-value] # it has all that is asked of one
+        return self
 
     def __iter__(self) -> Steps:
         return self

@@ -39,6 +39,7 @@ class ClusterStore:
 
 def store_at(address: str) -> ClusterStore:
     """The store of the cluster at an address, for a process that is not connected to it."""
-    from ray._raylet import GcsClient
+    from ray import _raylet
 
-    return ClusterStore(GcsClient(address=address))
+    client: Any = _raylet
+    return ClusterStore(client.GcsClient(address=address))

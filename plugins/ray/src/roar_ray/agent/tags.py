@@ -24,7 +24,7 @@ _told: Callable[[int], object] | None = None
 
 def tell_library(task_is: Callable[[int], object]) -> None:
     """From now on, call this in each thread whose tag changes."""
-    global _told  # noqa: PLW0603 - one library in one process
+    global _told
     _told = task_is
 
 

@@ -18,7 +18,7 @@ _told: set[str] = set()
 
 def tell_by(tell: Tell) -> None:
     """Where it is told from now on."""
-    global _tell  # noqa: PLW0603 - one journal in one process
+    global _tell
     _tell = tell
 
 
@@ -30,5 +30,5 @@ def told(place: str, error: BaseException) -> None:
         _told.add(place)
         what = f"{type(error).__name__}: {error}"[:1000]
         _tell(0, records.TROUBLE, json.dumps({"place": place, "error": what}).encode())
-    except Exception:  # noqa: BLE001 - the command goes first, and there is nobody left to tell
+    except Exception:
         return

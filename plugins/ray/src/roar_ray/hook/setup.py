@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PACKAGE = "_roar_ray_agent"
 
 # Run in a worker; `sources`, `settings`, `hook` and `inherited` are its globals.
-BOOTSTRAP = '''
+BOOTSTRAP = """
 def _start():
     import importlib.abc
     import importlib.machinery
@@ -64,7 +64,7 @@ try:
 except Exception as error:
     agent = error
 _hook()
-'''
+"""
 
 
 def sources_of(folder: str) -> dict[str, str]:

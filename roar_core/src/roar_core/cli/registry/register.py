@@ -56,11 +56,12 @@ def register(
 ) -> int:
     """Publish all that REF came from: its jobs, across sessions, with datasets and labels.
 
-    REF is a step (@3), a job, an artifact's hash, a path, a dataset or session:N; without it the
-    current session. What will leave this machine is shown first: secrets are masked, paths outside
-    of the project are told as /…/name. It asks before it publishes to a registry for the first
-    time, and before it publishes a project for everybody for the first time. What is there already
-    is not sent again; what was interrupted is finished by running it again.
+    REF is a step (@3), a job, an artifact's hash, a path, an object's URL, a dataset or session:N;
+    without it the current session. What will leave this machine is shown first: secrets are
+    masked, paths outside of the project are told as /…/name. It asks before it publishes to a
+    registry for the first time, and before it publishes a project for everybody for the first
+    time. What is there already is not sent again; what was interrupted is finished by running it
+    again.
 
     Examples: roar register --dry-run · roar register model.pkl --private · roar register -y @3
     """

@@ -20,19 +20,22 @@ def watch(added: Mapping[str, Callable[[ModuleType], None]]) -> None:
 
     Who imports it waits for that; what the function raises, the import raises.
     """
-    sys.meta_path.insert(0, _Watch(added))
+    if _WATCH not in sys.meta_path:
+        sys.meta_path.insert(0, _WATCH)
+    for name, function in added.items():
+        _WATCH.added.setdefault(name, []).append(function)
 
 
 class _Watch:
-    """Finds nothing itself, but adds to what is found."""
+    """Finds nothing itself, but adds to what is found. One for all: two would ask each other."""
 
-    def __init__(self, added: Mapping[str, Callable[[ModuleType], None]]) -> None:
-        self._added = dict(added)
+    def __init__(self) -> None:
+        self.added: dict[str, list[Callable[[ModuleType], None]]] = {}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in self._added:
+        if name not in self.added:
             return None
         for finder in list(sys.meta_path):
             find = getattr(finder, "find_spec", None)
@@ -51,8 +54,10 @@ class _Watch:
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            add = self._added.pop(spec.name, None)
-            if add is not None:
+            for add in self.added.pop(spec.name, ()):
                 add(module)
 
         loader.exec_module = exec_module
+
+
+_WATCH = _Watch()

@@ -1,4 +1,4 @@
-"""The example of a backend is a plugin of its own: it installs, type-checks and keeps its word."""
+"""Each example of a backend is a plugin of its own: it installs, type-checks, keeps its word."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = ROOT / "examples" / "backend_spool"
+EXAMPLES = sorted((ROOT / "examples").glob("backend_*"))
 PIP_INSTALL = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q")
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=EXAMPLES, ids=lambda example: example.name)
+def copy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy away from the checkout, where its author would work."""
-    folder = tmp_path_factory.mktemp("author") / "roar-backend-spool"
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    folder = tmp_path_factory.mktemp("author") / f"roar-{request.param.name.replace('_', '-')}"
+    shutil.copytree(request.param, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
@@ -37,10 +37,10 @@ def installed(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_roar_lists_it(installed: Path, tmp_path: Path) -> None:
+def test_roar_lists_it(copy: Path, installed: Path, tmp_path: Path) -> None:
     done = run("-m", "roar_core", "plugins", "--json", cwd=tmp_path, path=installed)
-    [row] = [r for r in json.loads(done.stdout)["plugins"] if r["name"] == "spool"]
-    assert (row["kind"], row["distribution"]) == ("backend", "roar-backend-spool")
+    [row] = [r for r in json.loads(done.stdout)["plugins"] if r["distribution"] == copy.name]
+    assert (row["kind"], row["name"]) == ("backend", copy.name.removeprefix("roar-backend-"))
     assert (row["state"], row["reason"]) == ("ok", None)
 
 

@@ -1,0 +1,87 @@
+"""Fetch what launchers have sent: lines in logs, or files in storage."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from roar_osmo.client import Osmo
+from roar_osmo.rewrite import FRAGMENTS, Treatment
+from roar_osmo.state import Attempt
+
+_LINE = re.compile(r"\bROAR1 ([0-9a-f]{64}) (\d{1,6})/(\d{1,6}) ([A-Za-z0-9+/=]{1,4096})\s*$")
+# A delivery may unpack to so much; a task with more files than that sends none of them.
+_CONTENT_MAX = 64 << 20
+_PARTS_MAX = 10_000
+
+Found = tuple[str, bytes]
+
+
+def fetched(
+    osmo: Osmo, workflow: str, treatment: Treatment, attempts: Iterable[Attempt]
+) -> Iterator[Found]:
+    """Name and content of each delivery of a task's attempts; raises OsmoError.
+
+    Deliveries that are cut short or damaged are none.
+    """
+    if treatment.returned_by == "output":
+        yield from _stored(osmo, treatment.url.replace("{{workflow_id}}", workflow))
+        return
+    retries = sorted(attempt.retry for attempt in attempts)
+    for retry in retries:
+        words = ["workflow", "logs", workflow]
+        # osmo takes `--retry-id 0` for no retry, which is the latest: where there are several, the
+        # log of the first is a part of the whole workflow's, if of any.
+        if retry or len(retries) == 1:
+            words += ["--task", treatment.task]
+        if retry:
+            words += ["--retry-id", str(retry)]
+        with osmo.lines(*words) as lines:
+            yield from in_lines(lines)
+
+
+def in_lines(lines: Iterable[str]) -> Iterator[Found]:
+    """The deliveries in a log, whatever stands before and between their lines."""
+    parts: dict[str, dict[int, str]] = {}
+    for line in lines:
+        match = _LINE.search(line) if "ROAR1 " in line else None
+        if match is None:
+            continue
+        name, at, count, text = match[1], int(match[2]), int(match[3]), match[4]
+        if not 1 <= at <= count <= _PARTS_MAX:
+            continue
+        mine = parts.setdefault(name, {})
+        mine[at] = text
+        if len(mine) == count:
+            content = _unpacked("".join(mine.pop(part, "") for part in range(1, count + 1)), name)
+            if content is not None:
+                yield name, content
+
+
+def _unpacked(text: str, name: str) -> bytes | None:
+    try:
+        packed = base64.b64decode(text, validate=True)
+        if hashlib.sha256(packed).hexdigest() != name:
+            return None
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(packed, _CONTENT_MAX)
+        return content if unpacker.eof else None
+    except (binascii.Error, zlib.error):
+        return None
+
+
+def _stored(osmo: Osmo, url: str) -> Iterator[Found]:
+    with tempfile.TemporaryDirectory(prefix="roar-osmo-") as folder:
+        osmo.text("data", "download", url, folder, "--regex", f".*{FRAGMENTS}/.*")
+        for path in sorted(Path(folder).rglob("*.json")):
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > _CONTENT_MAX:
+                continue
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() == path.stem:
+                yield path.stem, content

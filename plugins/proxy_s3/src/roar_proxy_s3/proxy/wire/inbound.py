@@ -1,0 +1,375 @@
+"""Connections of clients: each request is handed to a coroutine, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+import httptools
+
+from roar_proxy_s3.proxy.wire.fields import Fields, Pair, answer_head, content_length, text
+from roar_proxy_s3.proxy.wire.outbound import Pausable
+
+# Of a head; S3 takes 8 KiB, and a URL that is presigned by a role some.
+_MOST_HEAD = 1 << 17
+# Of a body that nobody has asked for yet; and of requests sent ahead.
+_MOST_AHEAD = 1 << 19
+_MOST_WAITING = 16
+# A client that still sends when it is answered must be let read why.
+_LINGER_S = 2.0
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
+_BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+Take = Callable[[bytes], bool]
+Handler = Callable[["Request"], Awaitable[None]]
+
+
+class Request:
+    """One request: its head, its body's bytes as they come, and the way back to its client.
+
+    `target` is verbatim. `length` is the body's Content-Length, None when only its end tells.
+    """
+
+    def __init__(
+        self, connection: Inbound, method: str, target: str, fields: Fields, is_last: bool
+    ) -> None:
+        self.method, self.target, self.fields = method, target, fields
+        self.length = content_length(fields)
+        self.has_body = bool(self.length) or "transfer-encoding" in fields
+        # What of an answer was sent: nothing, a part, or all.
+        self.is_answered = self.is_ended = False
+        self._is_last = is_last
+        self._connection = connection
+        self._ahead, self._bytes_ahead = deque[bytes](), 0
+        self._is_whole, self._is_cut = not self.has_body, False
+        self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
+        self._is_chunked = False
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing of the body is left to come."""
+        return self._is_whole and not self._ahead
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body. It ends early once `stop` is called."""
+        self._ask_for_body()
+        while True:
+            while self._ahead:
+                piece = self._ahead.popleft()
+                self._bytes_ahead -= len(piece)
+                if not self._ahead:
+                    self._connection.read_on(self)
+                yield piece
+            if self._is_whole or self._is_cut:
+                return
+            await self._more()
+
+    async def hand_to(self, take: Take) -> None:
+        """Have `take` called with the body's pieces, in the very moment in which they come.
+
+        It says whether it has enough for now: then none come before `go_on`. It ends as `pieces`.
+        """
+        self._ask_for_body()
+        is_enough = False
+        while self._ahead:
+            is_enough = take(self._ahead.popleft())
+        self._bytes_ahead, self._take = 0, take
+        if not is_enough:
+            self.go_on()
+        try:
+            while not (self._is_whole or self._is_cut):
+                await self._more()
+        finally:
+            self._take = None
+
+    def go_on(self) -> None:
+        """Have more of the body come."""
+        self._connection.read_on(self)
+
+    def _ask_for_body(self) -> None:
+        if self.fields.get("expect").lower() == "100-continue" and not self._ahead:
+            self._connection.write(_CONTINUE)
+
+    async def _more(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+
+    def stop(self) -> None:
+        """Have the body end: nobody wants the rest."""
+        self._is_cut = True
+        self._wake()
+
+    def answer(self, status: int, reason: str, fields: Iterable[Pair], body: bytes | None) -> None:
+        """Send an answer's head with the first of its body; None: there is to be none."""
+        self.is_answered = True
+        sent = list(fields)
+        if not self.is_read:
+            # What is left of the body is not the next request.
+            self._is_last = True
+        if self._is_last:
+            sent.append(("Connection", "close"))
+        head = answer_head(status, reason, sent)
+        if not body:
+            self._connection.write(head)
+        elif self._is_chunked or len(body) > _MOST_AHEAD:
+            self._connection.write(head)
+            self.write(body)
+        else:
+            self._connection.write(head + body)
+
+    def answer_chunked(self, status: int, reason: str, fields: Iterable[Pair]) -> None:
+        """Send the head of an answer whose length nobody knows."""
+        self._is_chunked = True
+        self.answer(status, reason, (*fields, ("Transfer-Encoding", "chunked")), None)
+
+    def write(self, piece: bytes) -> None:
+        """Send more of the answer's body."""
+        if self._is_chunked:
+            self._connection.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        else:
+            self._connection.write(piece)
+
+    def end(self) -> None:
+        """The answer is whole."""
+        if self._is_chunked:
+            self._connection.write(b"0\r\n\r\n")
+        self.is_ended = True
+
+    async def flushed(self) -> None:
+        """Wait until the client's system has the answer."""
+        await self._connection.flushed()
+
+    def fed_by(self, source: Pausable | None) -> None:
+        """Have whoever hands pieces on pause while the client takes none."""
+        self._connection.fed_by(source)
+
+    @property
+    def ends_connection(self) -> bool:
+        return self._is_last or not self.is_ended
+
+    def feed(self, piece: bytes) -> bool:
+        """Take more of the body; whether there is enough of it for now."""
+        if self._is_cut:
+            return False
+        if self._take is not None:
+            return self._take(piece)
+        self._ahead.append(piece)
+        self._bytes_ahead += len(piece)
+        self._wake()
+        return self._bytes_ahead >= _MOST_AHEAD
+
+    def feed_end(self) -> None:
+        self._is_whole = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Inbound(asyncio.Protocol):
+    """One client's connection. `handle` answers a request, and returns when that is done."""
+
+    def __init__(self, handle: Handler) -> None:
+        self._handle = handle
+        self._loop = asyncio.get_running_loop()
+        self._waiting = deque[Request]()
+        self._current: asyncio.Task[None] | None = None
+        self._reading: Request | None = None
+        self._target, self._pairs, self._head_bytes = b"", list[Pair](), 0
+        self._left = 0
+        self._is_lingering = self._is_paused = self._is_full = False
+        self._source: Pausable | None = None
+        self._flush: asyncio.Future[None] | None = None
+        self._parser = httptools.HttpRequestParser(self)
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_lingering:
+            return
+        if self._left:
+            data = self._take_body(data)
+        if data:
+            self._parse(data)
+
+    def _take_body(self, data: bytes) -> bytes:
+        """Within a body of known length is nothing to parse; what is behind it."""
+        piece, rest = (data, b"") if len(data) <= self._left else (
+            data[: self._left], data[self._left :]
+        )  # fmt: skip
+        self._left -= len(piece)
+        self._feed(piece)
+        if not self._left:
+            self._parser = httptools.HttpRequestParser(self)
+            self.on_message_complete()
+        return rest
+
+    def _parse(self, data: bytes) -> None:
+        if self._reading is None:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse(_BAD)
+            return
+        if self._reading is None and self._head_bytes > _MOST_HEAD:
+            self._refuse(_TOO_LARGE)
+
+    def eof_received(self) -> bool:
+        # Who has sent all of a request may still wait for its answer.
+        is_waited_for = self._current is not None and self._reading is None
+        if is_waited_for:
+            self._is_lingering = True
+        return is_waited_for
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._current is not None:
+            self._current.cancel()
+        self._waiting.clear()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+        if self._source is not None:
+            self._source.pause()
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        if self._source is not None:
+            self._source.resume()
+        if self._flush is not None and not self._flush.done():
+            self._flush.set_result(None)
+
+    # What the parser calls.
+
+    def on_url(self, part: bytes) -> None:
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._pairs.append((text(name), text(value)))
+
+    def on_headers_complete(self) -> None:
+        method = self._parser.get_method().decode()
+        fields, target = Fields(self._pairs), text(self._target)
+        keeps = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
+        request = Request(self, method, target, fields, is_last=not keeps)
+        self._target, self._pairs, self._head_bytes = b"", [], 0
+        self._reading = request
+        # Of a body in chunks the parser alone knows the end.
+        self._left = 0 if "transfer-encoding" in fields else request.length or 0
+        self._waiting.append(request)
+        if len(self._waiting) > _MOST_WAITING:
+            self._pause()
+        if self._current is None:
+            self._begin_next()
+
+    def on_body(self, piece: bytes) -> None:
+        if self._left:
+            self._left -= len(piece)
+        self._feed(piece)
+
+    def _feed(self, piece: bytes) -> None:
+        assert self._reading is not None
+        if self._reading.feed(piece):
+            self._pause()
+
+    def on_message_complete(self) -> None:
+        if self._reading is not None:
+            self._reading.feed_end()
+            self._reading = None
+
+    # What requests call.
+
+    def write(self, piece: bytes) -> None:
+        self._transport.write(piece)
+
+    def read_on(self, request: Request) -> None:
+        """Take more of a body, of which all that had come was used."""
+        if self._is_paused and request is self._reading:
+            self._resume()
+
+    def fed_by(self, source: Pausable | None) -> None:
+        if self._source is not None:
+            self._source.resume()
+        self._source = source
+        if source is not None and self._is_full:
+            source.pause()
+
+    async def flushed(self) -> None:
+        if not self._transport.get_write_buffer_size():
+            return
+        self._transport.set_write_buffer_limits(0)
+        if self._is_full:
+            self._flush = self._loop.create_future()
+            await self._flush
+        self._transport.set_write_buffer_limits()
+        if self._transport.is_closing():
+            raise ConnectionResetError
+
+    # One request after the other.
+
+    def _begin_next(self) -> None:
+        task = self._loop.create_task(self._answer(self._waiting.popleft()))
+        # It may be over already, where tasks begin at once.
+        if not task.done():
+            self._current = task
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            await self._handle(request)
+        except (ConnectionError, asyncio.CancelledError):
+            self._transport.abort()
+            return
+        finally:
+            self._current = self._source = None
+        if self._transport.is_closing():
+            return
+        if request.ends_connection or (self._is_lingering and not self._waiting):
+            self._end(request)
+        elif self._waiting:
+            self._begin_next()
+        if self._is_paused and len(self._waiting) < _MOST_WAITING:
+            self._resume()
+
+    def _end(self, request: Request) -> None:
+        """Close, but not before the client could read what it was told."""
+        if not request.is_ended:
+            self._transport.abort()
+        elif request.is_read or self._is_lingering:
+            self._transport.close()
+        else:
+            self._resume()
+            self._linger()
+
+    def _linger(self) -> None:
+        """Close once the client has: to close on what it still sends would take the answer away."""
+        self._is_lingering = True
+        self._transport.write_eof()
+        self._loop.call_later(_LINGER_S, self._transport.close)
+
+    def _refuse(self, answer: bytes) -> None:
+        """What is no HTTP is told so, and is not listened to any more."""
+        if self._current is not None:
+            self._transport.abort()
+            return
+        self._transport.write(answer)
+        self._linger()
+
+    def _pause(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
