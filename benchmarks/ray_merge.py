@@ -70,9 +70,13 @@ ASKED = ((("show",), 0.15), (("dag",), 0.15), (("show", "--json"), None), (("dag
 
 
 class Journals(NamedTuple):
-    """The journals of a run's workers by name, and what the files they tell of are like."""
+    """The journals of a run's workers by name, and what the files they tell of are like.
+
+    `given` has for each task those whose results it was given: the driver has told so.
+    """
 
     content: dict[str, bytes]
+    given: dict[str, tuple[str, ...]]
     versions: dict[str, Fingerprint]
     digests: dict[str, Mapping[str, str]]
 
@@ -141,6 +145,7 @@ class Pipeline:
     def __init__(self, project: str, tasks: int) -> None:
         self._project = project
         self._tasks = tasks
+        self.given: dict[str, tuple[str, ...]] = {}
         self.versions: dict[str, Fingerprint] = {}
         self.digests: dict[str, Mapping[str, str]] = {}
 
@@ -168,9 +173,9 @@ class Pipeline:
     def carry_out(self, number: int, worker: Worker) -> None:
         """Write what a task does into its worker's journal: about ten opens."""
         sources = self.sources(number)
-        needs = [self.task(each) for each in sources]
         facts = {"task": self.task(number), "attempt": 1, "name": f"step_{self.layer(number)}"}
-        worker.tell(number + 1, TaskEvent.BEGIN, {**facts, "needs": needs})
+        self.given[self.task(number)] = tuple(self.task(each) for each in sources)
+        worker.tell(number + 1, TaskEvent.BEGIN, facts)
         worker.add(Kind.TASK_IS, value=number + 1)
         own = 7 - 2 * len(sources)
         for name in ("config.yaml", *(f"data/{number:05}/{i}.parquet" for i in range(own))):
@@ -201,7 +206,7 @@ def journals(project: str, tasks: int, workers: int) -> Journals:
     for number in range(tasks):
         pipeline.carry_out(number, writers[number % workers])
     content = {f"worker-{w.pid}.jnl": w.content() for w in writers}
-    return Journals(content, pipeline.versions, pipeline.digests)
+    return Journals(content, pipeline.given, pipeline.versions, pipeline.digests)
 
 
 def begin(project: Project, store: Store) -> BegunJob:
@@ -222,12 +227,17 @@ def begin(project: Project, store: Store) -> BegunJob:
 
 
 def told(made: Journals, project: Project) -> list[TaskFragment]:
-    """All that the workers tell, as a backend would give it."""
+    """All that the workers tell and then what the driver tells, as a backend gives it."""
     found: list[TaskFragment] = []
     for name, data in made.content.items():
         root = os.fspath(project.root)
         tasks = read_tasks(data, name, project=root, is_final=True, eyes=made.eyes())
         found += tasks.attempts
+    found += [
+        attrs.evolve(each, part=f"{each.part}+given", read=(), written=(), needs=needs)
+        for each in found
+        if (needs := made.given[each.task])
+    ]
     return found
 
 
