@@ -1,4 +1,4 @@
-"""What it takes to bring in ten thousand tasks that workers ran, and a hundred thousand of their files.
+"""What it takes to bring in ten thousand tasks that workers ran, with ten files each.
 
     python benchmarks/ray_merge.py [--rounds 5] [--profile]
 
@@ -21,7 +21,6 @@ import os
 import pstats
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +33,7 @@ import attrs
 from blake3 import blake3
 from measure import ROAR, Figure
 from reading import milliseconds
+
 from roar_core.config.layers import load
 from roar_core.journal_file import Header
 from roar_core.journal_format import (

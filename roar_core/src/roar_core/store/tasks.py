@@ -205,13 +205,13 @@ class _Merge:
             "WHERE job.id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(more)),),
         )
-        return [
-            (
-                job,
-                TaskPart(more[job][0].key, job_from_row(tuple(row)), place, (), role, group, bool(d)),
-            )
-            for job, place, role, group, d, *row in rows
-        ]
+        found = []
+        for job, place, role, group, is_declared, *row in rows:
+            stored = job_from_row(tuple(row))
+            key = more[job][0].key
+            part = TaskPart(key, stored, place, (), role, group, bool(is_declared))
+            found.append((job, part))
+        return found
 
     def _add_needs(self, parts: Iterable[tuple[int, TaskPart]]) -> None:
         insert_needs(
