@@ -37,7 +37,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 test-all: $(VENV)/.dev
-	ROAR_TEST_ALL_TRACKERS=1 ROAR_TEST_ALL_CLIENTS=1 ROAR_TEST_ALL_RAY=1 $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
+	ROAR_TEST_ALL_TRACKERS=1 ROAR_TEST_ALL_CLIENTS=1 ROAR_TEST_ALL_RAY=1 ROAR_TEST_ALL_TORCH=1 $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

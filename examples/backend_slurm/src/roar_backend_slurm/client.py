@@ -45,30 +45,18 @@ def main(folder: str, project: str, client: str, *words: str) -> int:
     if name == "sbatch":
         return submit(program, words, at, (*US, folder, project, "batch"))
     if "--multi-prog" not in words[:at] and shutil.which(words[at] if words[at:] else ""):
-        words = (
-            *words[:at],
-            "/bin/sh",
-            "-c",
-            STEP,
-            "sh",
-            *US,
-            folder,
-            project,
-            "step",
-            *words[at:],
-        )
+        step = ("/bin/sh", "-c", STEP, "sh", *US, folder, project, "step")
+        words = (*words[:at], *step, *words[at:])
     return os.execv(program, [client, *words])  # noqa: S606
 
 
 def place_of_command(client: str, words: tuple[str, ...]) -> int:
     """Which word is the program or script, after the client's own options."""
     at, flags = 0, FLAGS + "wait " * (client == "sbatch")
-    while at < len(words) and re.match("-.", word := words[at]):
+    while at < len(words) and words[at - 1 : at] != ("--",) and re.match("-.", word := words[at]):
         at += 1
-        if word == "--":
-            break
         if word.startswith("--"):
-            at += "=" not in word and f" {word[2:]} " not in flags
+            at += word != "--" and "=" not in word and f" {word[2:]} " not in flags
         else:
             at += re.fullmatch(f"-[{LETTERS[client]}]*[^{LETTERS[client]}]", word) is not None
     return at
@@ -91,7 +79,8 @@ def submit(program: str, words: tuple[str, ...], at: int, batch: tuple[str, ...]
                     from roar_core.reports import Reports
 
                     Reports(Path(batch[len(US)])).expect(job[1])
-                print(line, end="", flush=True)
+                sys.stdout.write(line)
+                sys.stdout.flush()
     return process.returncode
 
 
