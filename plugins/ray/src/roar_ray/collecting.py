@@ -145,7 +145,7 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = (told.worker,) if told.worker is not None else ()
+        own = () if told.worker is None else (_ended_by_ray(told.worker, told.attempts),)
         for fragment in (*told.attempts, *own):
             if fragment.name != SWEEP:
                 yield self._node(node).placed(fragment) if node else fragment
@@ -209,6 +209,16 @@ class Collecting:
             except (OSError, subprocess.TimeoutExpired):
                 # Whoever looks next asks again; until then coverage says that it is open.
                 continue
+
+
+def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> TaskFragment:
+    """The worker, which Ray ends by whatever means: of that matters whether it took a task along.
+
+    A worker that nothing is wrong with exits with status 1 when its driver has gone.
+    """
+    is_cut_off = any(attempt.state == "interrupted" for attempt in attempts)
+    state = "interrupted" if is_cut_off else "succeeded"
+    return attrs.evolve(worker, state=state, exit_code=None)
 
 
 def _killed(driver: Driver) -> str:
