@@ -122,6 +122,10 @@ class Collecting:
         ]
         if unreadable:
             reasons.append(CoverageReason("unreadable", unreadable, "journals of workers of Ray"))
+        unheard = [each for each in self._unheard() if each.get("was_driver") is True]
+        if unheard:
+            words = "jobs submitted to Ray ran where this machine's folders are not seen"
+            reasons.append(CoverageReason("out_of_reach", len(unheard), words))
         if open_jobs:
             words = "jobs submitted to Ray have not ended, as far as is known"
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
@@ -172,6 +176,15 @@ class Collecting:
         drivers = [d for d in self._report.drivers() if d.submission == job.get("submission")]
         return bool(drivers) and all(d.has_ended for d in drivers)
 
+    def _unheard(self) -> list[Mapping[str, Any]]:
+        """The jobs that have ended of whose drivers nothing is here."""
+        heard = {driver.submission for driver in self._report.drivers()}
+        return [
+            job
+            for job in self._report.submissions()
+            if self._is_over(job) and job.get("submission") not in heard
+        ]
+
     def _reasons_of_drivers(self) -> Iterator[CoverageReason]:
         for driver in self._report.drivers():
             lost, silent = driver.texts("lost_nodes"), driver.texts("silent_nodes")
@@ -181,6 +194,10 @@ class Collecting:
             if silent:
                 words = f"nodes of Ray did not answer at the end: {', '.join(silent)}"
                 yield CoverageReason("nodes", len(silent), words)
+            unobserved = driver.texts("unobserved")
+            if unobserved:
+                words = f"workers of Ray were not observed: {unobserved[0]}"
+                yield CoverageReason("unobserved", len(unobserved), words)
             if not driver.has_ended and not driver.is_alive:
                 yield CoverageReason("driver", 1, _killed(driver))
 
@@ -195,6 +212,8 @@ class Collecting:
             # A job that was submitted just now, and not waited for, is not over.
             open_jobs = [job for job in self._report.submissions() if not self._is_over(job)]
             pythons |= {str(job["python"]) for job in open_jobs}
+        # Its program may have had nothing to do with Ray: that is no hole.
+        pythons |= {str(job["python"]) for job in self._unheard() if "was_driver" not in job}
         folder = os.fspath(self._run.folder / PYTHON)
         for python in sorted(pythons):
             argv = (python, "-c", _ASK_LATE, folder)
