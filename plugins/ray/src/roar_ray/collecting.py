@@ -137,7 +137,7 @@ class Collecting:
         )
 
     def _is_live(self) -> bool:
-        return any(each.is_alive and not each.has_ended for each in self._report.drivers())
+        return any(not each.has_ended and each.is_alive for each in self._report.drivers())
 
     def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
         eyes = self._node(node).eyes if node else Eyes()
