@@ -103,6 +103,8 @@ def test_what_is_ray_s_own_is_known_by_its_place(
         (("/usr/bin/python3", "-u", "/opt/p/ray/dashboard/dashboard.py", "--host=::"), True),
         (("ray-dashboard-NodeHead-0 (/usr/bin/python3 -c)",), True),
         (("ray::RuntimeEnvAgent",), True),
+        (("ray::IDLE",), True),
+        (("python", "-c", "from multiprocessing.resource_tracker import main;main(25)"), True),
         (("python", "-c", "from multiprocessing.forkserver import main; main(25, [1])"), False),
         (("ray::Trainer.fit",), False),
         (("python", "dashboard.py"), False),

@@ -242,7 +242,7 @@ def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> Tas
 
 def _killed(driver: Driver) -> str:
     if driver.is_own:
-        return "a driver of Ray was killed, and its cluster with it"
+        return "a driver of Ray was killed or left by os._exit, and its cluster with it"
     if driver.was_fetched_late:
-        return "a driver of Ray was killed: what its nodes had not sent by then is missing"
-    return "a driver of Ray was killed, and its cluster cannot be asked"
+        return "a driver of Ray was killed or left by os._exit: what its nodes had not sent by then is missing"
+    return "a driver of Ray was killed or left by os._exit, and its cluster cannot be asked"
