@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from roar_core.hookspecs import BackendPlan, Match, RunContext
-from roar_core.python_startup import copied, lead
+from roar_core.python_startup import copy_modules, lead
 
 if TYPE_CHECKING:
     from roar_core.model.fragment import TaskCoverage, TaskFragment
@@ -51,6 +51,7 @@ class RayBackend:
 
     def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
         from roar_ray import report
+        from roar_ray.agent.folder import NONCE
         from roar_ray.driver import told as telling
 
         folder = run.folder / report.PYTHON
@@ -59,11 +60,11 @@ class RayBackend:
         carried.mkdir()
         (carried / "__init__.py").touch()
         for name in _CARRIED:
-            copied(_PACKAGE / name, carried / name)
+            copy_modules(_PACKAGE / name, carried / name)
         nonce = secrets.token_hex(16)
         journals = run.folder / report.JOURNALS
         journals.mkdir(mode=0o700)
-        (journals / "nonce").write_text(nonce)
+        (journals / NONCE).write_text(nonce)
         settings = self._settings
         told = telling.Told(
             run=run.uid,
@@ -114,7 +115,7 @@ def _is_ray_s_own(path: PurePath) -> bool:
     return (
         parts[1:3] in {("tmp", "ray"), ("dev", "shm")}
         or ".ray" in parts[1:-1]
-        or (any(part.startswith("roar-ray-") for part in parts[1:-1]))
+        or any(part.startswith("roar-ray-") for part in parts[1:-1])
     )
 
 
