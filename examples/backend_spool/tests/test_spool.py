@@ -165,7 +165,7 @@ def test_two_attempts_are_two_jobs_of_one_task(
     assert project.json("show", second["uid"])["rerun_of"] == first["uid"]
     text = project.roar("show", "@1")
     assert "1 succeeded" in text.stdout
-    assert "1 retry" in text.stdout
+    assert "2 attempts: 1 failed" in text.stdout
     assert first["uid"][:8] in project.roar("show", "@1", "--all").stdout
     assert "1 task" in project.roar("log").stdout
 
