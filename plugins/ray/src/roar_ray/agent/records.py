@@ -32,7 +32,7 @@ DIRECTORY_RENAMED = 2
 GAP_UNENTERED = 14
 
 # Of a TASK record, whose value is `tag << 8 | event`.
-PROCESS, BEGIN, SUCCEEDED, FAILED, NEEDS, _, TROUBLE, SUBMITTED = range(8)
+PROCESS, BEGIN, SUCCEEDED, FAILED, NEEDS, TROUBLE, SUBMITTED = range(7)
 
 _HEADER = struct.Struct("=8sII16sQQQQQQII40xQQ48xQII")
 # Magic, size, check, kind, counts of fingerprints and strings, pid, tid, time, value.
