@@ -51,7 +51,6 @@ class RayBackend:
 
     def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
         from roar_ray import report
-        from roar_ray.agent.folder import NONCE
         from roar_ray.driver import told as telling
 
         folder = run.folder / report.PYTHON
@@ -64,7 +63,7 @@ class RayBackend:
         nonce = secrets.token_hex(16)
         journals = run.folder / report.JOURNALS
         journals.mkdir(mode=0o700)
-        (journals / NONCE).write_text(nonce)
+        (journals / "nonce").write_text(nonce)
         settings = self._settings
         told = telling.Told(
             run=run.uid,
