@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from roar_core.hookspecs import BackendPlan, Match, RunContext
-from roar_core.python_startup import copied, lead
+from roar_core.python_startup import copy_modules, lead
 from roar_ray import report
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class RayBackend:
         carried.mkdir()
         (carried / "__init__.py").touch()
         for name in _CARRIED:
-            copied(_PACKAGE / name, carried / name)
+            copy_modules(_PACKAGE / name, carried / name)
         nonce = secrets.token_hex(16)
         journals = run.folder / report.JOURNALS
         journals.mkdir(mode=0o700)
@@ -130,7 +130,7 @@ def _is_ray_s_own(path: PurePath) -> bool:
     return (
         parts[1:3] in {("tmp", "ray"), ("dev", "shm")}
         or ".ray" in parts[1:-1]
-        or (any(part.startswith("roar-ray-") for part in parts[1:-1]))
+        or any(part.startswith("roar-ray-") for part in parts[1:-1])
     )
 
 

@@ -17,6 +17,7 @@ from roar_core.hookspecs import RunContext
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.task_journal import Eyes, ToldTasks, read_tasks
+from roar_ray.agent import records
 from roar_ray.driver.sweeping import NAME as SWEEP
 from roar_ray.eyes import Node
 from roar_ray.report import PYTHON, Driver, Report
@@ -24,8 +25,7 @@ from roar_ray.report import PYTHON, Driver, Report
 # While the command runs, a journal is read again when it has grown by half: all reading together
 # costs no more than three times the last one.
 _GROWN = 1.5
-_TAIL = struct.Struct("=Q")
-_TAIL_OFFSET = 128
+_WORD = struct.Struct("=Q")
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
 _OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
@@ -161,9 +161,9 @@ class Collecting:
 
     def _has_grown(self, path: Path) -> bool:
         with path.open("rb") as source:
-            source.seek(_TAIL_OFFSET)
-            raw = source.read(_TAIL.size)
-        tail = _TAIL.unpack(raw)[0] if len(raw) == _TAIL.size else 0
+            source.seek(records.TAIL)
+            raw = source.read(_WORD.size)
+        tail = _WORD.unpack(raw)[0] if len(raw) == _WORD.size else 0
         if tail < self._read_up_to.get(path, 0) * _GROWN:
             return False
         self._read_up_to[path] = tail
