@@ -33,6 +33,8 @@ from roar_core.observe.workers import Span, Worker
 
 Digests = Callable[[str, Fingerprint], Mapping[str, str]]
 
+# Plain integers, as in observe.history.
+_OPEN, _CREATED = int(Kind.OPEN), int(Intent.CREATED)
 # How long a writer may take between reserving room and filling it, before it counts as dead.
 _HOLE_SETTLES_NS = 100_000_000
 # What the store can hold.
@@ -271,7 +273,8 @@ class _Reading:
             clock=self.clock,
             is_part=True,
         )
-        files = _Files(eyes or _BLIND, observation.code, until_ns, self._skews(records))
+        skews = self._skews(records) if observation.outputs else {}
+        files = _Files(eyes or _BLIND, observation.code, until_ns, skews)
         return _Seen(
             tuple(map(files.read, observation.inputs)),
             tuple(map(files.written, observation.outputs)),
@@ -282,7 +285,7 @@ class _Reading:
         """By how much each file system's clock is ahead of ours: by the files made here."""
         ahead: dict[int, int] = {}
         for record in records:
-            if record.kind == Kind.OPEN and record.value & Intent.CREATED and record.fingerprints:
+            if record.kind == _OPEN and record.value & _CREATED and record.fingerprints:
                 version = record.fingerprints[0]
                 skew = version.ctime_ns - self._wall(record.time_ns)
                 if ahead.get(version.dev, 0) < skew < _SKEW_MAX_NS:
@@ -344,14 +347,15 @@ class _Files(NamedTuple):
         return self._file(file.path, now)
 
     def _file(self, path: str, version: Fingerprint, *, is_changed: bool = False) -> TaskFile:
+        eyes = self.eyes
         return TaskFile(
             path,
             max(0, min(version.size, _INTEGER_MAX)),
-            digests=self.eyes.digests(path, version),
-            fingerprint=None if self.eyes.node or unseen.is_believed(version) else version,
+            digests=eyes.digests(path, version),
+            fingerprint=None if eyes.node or unseen.is_believed(version) else version,
             is_changed=is_changed,
             is_code=path in self.code,
-            node=self.eyes.node,
+            node=eyes.node,
         )
 
 
