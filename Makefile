@@ -12,7 +12,8 @@ PROJECTS := pyproject.toml roar_core/pyproject.toml $(PLUGINS:%=%/pyproject.toml
 NATIVE := $(wildcard plugins/*/native/* plugins/*/hatch_build.py plugins/*/web/* plugins/*/web/src/* roar_core/src/roar_core/include/*.h)
 C_SOURCES := $(wildcard plugins/*/native/*.[ch] benchmarks/workloads/*.[ch])
 
-# A process for each processor; a module's tests stay in one, and with them the servers they share.
+# A process for each processor. worksteal deals neighbouring tests to one process, so that most of
+# what a module's tests share is started once; whoever is idle takes from the end of another's.
 PARALLEL := -n auto --dist worksteal
 
 export ROAR_NO_TELEMETRY := 1
@@ -23,7 +24,7 @@ export ROAR_NO_TELEMETRY := 1
 help:
 	@echo "make demo    record a real pipeline with roar, and look at it"
 	@echo "make test    every test, on all processors; or as ARGS say: make test ARGS='-k judge'"
-	@echo "make test-all the same with every experiment tracker, client of S3 and library of Ray (3 GB, 10 minutes more)"
+	@echo "make test-all the same with every experiment tracker, client of S3, library of Ray and PyTorch (3 GB, 10 minutes more)"
 	@echo "make lint    ruff, mypy --strict, the import contract, clang-format"
 	@echo "make format  let ruff and clang-format rewrite what lint would refuse"
 	@echo "make bench   the measurements of docs/benchmarks.md, afresh (about 15 minutes)"
@@ -37,7 +38,8 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 test-all: $(VENV)/.dev
-	ROAR_TEST_ALL_TRACKERS=1 ROAR_TEST_ALL_CLIENTS=1 ROAR_TEST_ALL_RAY=1 ROAR_TEST_ALL_TORCH=1 $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
+	ROAR_TEST_ALL_TRACKERS=1 ROAR_TEST_ALL_CLIENTS=1 ROAR_TEST_ALL_OSMO=1 \
+		ROAR_TEST_ALL_RAY=1 ROAR_TEST_ALL_TORCH=1 $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

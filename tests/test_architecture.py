@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -285,6 +286,12 @@ def complaints_about_handler(source: Path, handler: ast.ExceptHandler) -> Iterat
         yield f"line {handler.lineno} catches {caught}"
     if isinstance(handler.body[0], ast.Pass):
         yield f"line {handler.lineno} passes over {caught}"
+
+
+def test_the_page_for_writers_of_plugins_names_what_is_public() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    named = re.findall(r"`roar_core\.(\w+)`", page.partition("\n| ")[0])
+    assert sorted(named) == sorted(PUBLIC)
 
 
 def test_changelog_fragments_say_which_distribution_they_are_about() -> None:

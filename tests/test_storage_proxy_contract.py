@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from blake3 import blake3
 
 from roar_core.hookspecs import StorageProxy
 from roar_core.model.fragment import ObservedObject
+from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
 from roar_core.testing.storage_proxy import Exchange, StorageProxyContract
 
@@ -156,14 +156,6 @@ def test_a_killed_roar_loses_no_object(client: ProjectUnderTest, store: Store) -
     objects = {edge["path"] for edge in (*job["inputs"], *job["outputs"])}
     assert {f"{store.url}/in", f"{store.url}/out"} <= objects
     assert not list((client.root / ".roar" / "runs").glob("*"))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something is so; fails when it does not become so within a minute."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def test_proxies_can_be_turned_off(client: ProjectUnderTest, store: Store) -> None:

@@ -17,6 +17,7 @@ from blake3 import blake3
 from roar_core.errors import DatabaseError
 from roar_core.hashing.early import EarlyHasher
 from roar_core.model.fingerprint import Fingerprint
+from roar_core.testing.processes import wait_for
 
 MIB = 1 << 20
 START = Callable[..., EarlyHasher]
@@ -46,7 +47,8 @@ def start(answers: Answers) -> Iterator[START]:
     yield make
     for hasher in hashers:
         hasher.stop()
-    wait_until(lambda: not idle_processes())
+    # A killed process at idle priority needs an idle moment to end in.
+    wait_for(lambda: not idle_processes())
 
 
 def fingerprint_of(path: Path) -> Fingerprint:
@@ -78,13 +80,6 @@ def parent_of(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return int(fields[1])
-
-
-def wait_until(claim: Callable[[], bool]) -> None:
-    # Long, because a killed process at idle priority needs an idle moment to end in.
-    deadline = time.monotonic() + 60
-    while not claim():
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize("urgent", [False, True])
@@ -193,7 +188,7 @@ def test_a_defect_in_the_hasher_leaves_no_writer_waiting(
     hasher.offer(path, version)
     assert hasher.drain(60)
     assert answers == [(version, False)] * 2
-    wait_until(lambda: all(thread.name != "roar-early" for thread in threading.enumerate()))
+    wait_for(lambda: all(thread.name != "roar-early" for thread in threading.enumerate()))
 
 
 def test_a_version_offered_again_is_answered_from_what_is_known(
@@ -259,7 +254,7 @@ def test_stop_abandons_what_is_in_progress_and_answers_it(
     assert len(answers) == 21
     assert (sparse, False) in answers
     hasher.stop()
-    wait_until(lambda: not idle_processes())
+    wait_for(lambda: not idle_processes())
 
 
 def test_after_stop_everything_is_refused_at_once(tmp_path: Path, answers: Answers) -> None:
@@ -326,7 +321,7 @@ def test_the_process_ends_when_roar_is_killed(tmp_path: Path) -> None:
         check=False,
     )
     assert said.returncode == -signal.SIGKILL
-    wait_until(lambda: not is_idle_process(int(said.stdout)))
+    wait_for(lambda: not is_idle_process(int(said.stdout)))
 
 
 def test_without_held_writers_a_version_just_written_is_refused(

@@ -8,7 +8,6 @@ import pty
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 
 import attrs
 import pytest
+
+from roar_core.testing.processes import wait_for
 
 TIMEOUT_S = 60
 ROAR = Path(sys.executable).parent / "roar"
@@ -183,14 +184,6 @@ def endpoint(machine: Machine, new_endpoint: Callable[[], Endpoint]) -> Endpoint
     return found
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return once `condition` holds; fail when it never does."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    return wait_until
+    return wait_for

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import roar_backend_slurm
 
+from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
-
-PATIENCE_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +21,6 @@ def installed(project: ProjectUnderTest, slurm: dict[str, str]) -> None:
     project.environ["PYTHONPATH"] = str(Path(roar_backend_slurm.__file__).parents[1])
     project.environ["FAKE_SLURM"] = slurm["FAKE_SLURM"]
     project.environ["PATH"] = f"{slurm['PATH']}{os.pathsep}{project.environment()['PATH']}"
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    """Wait until something is so; fails when it does not become so within a minute."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def call(project: ProjectUnderTest, *command: str) -> str:
@@ -154,11 +143,7 @@ def test_a_cancelled_job_has_failed_by_its_signal(project: ProjectUnderTest) -> 
 
 def test_a_killed_roar_loses_nothing(project: ProjectUnderTest) -> None:
     script = "touch begun; until test -e go; do sleep 0.01; done; echo > out.txt"
-    driver = subprocess.Popen(
-        (*project.roar_argv, "run", "srun", "sh", "-c", script),
-        cwd=project.root, env=project.environment(), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    driver = project.start(*project.roar_argv, "run", "srun", "sh", "-c", script)
     wait_for((project.root / "begun").exists)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import roar_backend_spool
 
+from roar_core.testing.processes import kill_group, wait_for
 from roar_core.testing.projects import ProjectUnderTest
 
 PATIENCE_S = 60
@@ -26,32 +24,8 @@ def installed(project: ProjectUnderTest) -> None:
 
 
 @pytest.fixture
-def start(project: ProjectUnderTest) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts a command in the project, in a process group of its own that does not outlive us."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start_one(*command: str) -> subprocess.Popen[bytes]:
-        started.append(
-            subprocess.Popen(
-                command,
-                cwd=project.root,
-                env=project.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        )
-        return started[-1]
-
-    yield start_one
-    for process in started:
-        kill(process)
-
-
-@pytest.fixture
-def worker(start: Callable[..., subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    return start("python", "-m", "roar_backend_spool", "work")
+def worker(project: ProjectUnderTest) -> subprocess.Popen[bytes]:
+    return project.start("python", "-m", "roar_backend_spool", "work")
 
 
 @pytest.fixture
@@ -61,21 +35,6 @@ def spool(project: ProjectUnderTest) -> str:
     path.write_text('#!/bin/sh\nexec python -m roar_backend_spool "$@"\n')
     path.chmod(0o755)
     return "./spool"
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill -9 a process and all of its group."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    """Wait until something is so; fails when it does not become so within a minute."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def tasks_of(job: Any) -> list[Any]:
@@ -171,15 +130,15 @@ def test_two_attempts_are_two_jobs_of_one_task(
 
 
 def test_collecting_again_merges_nothing_twice(
-    project: ProjectUnderTest, worker: Any, spool: str, start: Any
+    project: ProjectUnderTest, worker: Any, spool: str
 ) -> None:
-    driver = start(
+    driver = project.start(
         *project.roar_argv, "run", "sh", "-c", "./spool submit -- touch a; touch done; read x <>f"
     )
     os.mkfifo(project.root / "f")
     wait_for((project.root / "done").exists)
     assert driver.poll() is None
-    kill(driver)
+    kill_group(driver)
     for _ in range(3):
         job = project.json("show", "@1")
         assert [t["state"] for t in tasks_of(job)] == ["succeeded"]
@@ -187,14 +146,14 @@ def test_collecting_again_merges_nothing_twice(
 
 
 def test_a_killed_worker_leaves_what_its_command_did(
-    project: ProjectUnderTest, worker: Any, spool: str, start: Any
+    project: ProjectUnderTest, worker: Any, spool: str
 ) -> None:
     project.write("in.txt", "x")
     script = "cat in.txt > out.txt; touch begun; exec sleep 600"
-    driver = start(*project.roar_argv, "run", spool, "submit", "--", "sh", "-c", script)
+    driver = project.start(*project.roar_argv, "run", spool, "submit", "--", "sh", "-c", script)
     wait_for((project.root / "begun").exists)
     # A process group: the worker, its attempt and the command; nobody is left to tell.
-    kill(worker)
+    kill_group(worker)
     assert driver.wait(PATIENCE_S) == 75
     job = project.json("show", "@1")
     [task] = tasks_of(job)
@@ -204,25 +163,23 @@ def test_a_killed_worker_leaves_what_its_command_did(
 
 
 def test_a_killed_worker_s_task_is_tried_again(
-    project: ProjectUnderTest, worker: Any, spool: str, start: Any
+    project: ProjectUnderTest, worker: Any, spool: str
 ) -> None:
     script = "test -e begun && exit 0; touch begun; exec sleep 600"
     command = (spool, "submit", "--retries", "1", "--", "sh", "-c", script)
-    driver = start(*project.roar_argv, "run", *command)
+    driver = project.start(*project.roar_argv, "run", *command)
     wait_for((project.root / "begun").exists)
-    kill(worker)
-    start("python", "-m", "roar_backend_spool", "work")
+    kill_group(worker)
+    project.start("python", "-m", "roar_backend_spool", "work")
     assert driver.wait(PATIENCE_S) == 0
     job = project.json("show", "@1")
     assert [t["state"] for t in tasks_of(job)] == ["interrupted", "succeeded"]
     assert [group["states"] for group in job["tasks"]] == [{"succeeded": 1}]
 
 
-def test_a_killed_roar_loses_nothing(
-    project: ProjectUnderTest, worker: Any, spool: str, start: Any
-) -> None:
+def test_a_killed_roar_loses_nothing(project: ProjectUnderTest, worker: Any, spool: str) -> None:
     script = "touch begun; until test -e go; do :; done; echo 1 > out.txt"
-    driver = start(*project.roar_argv, "run", spool, "submit", "--", "sh", "-c", script)
+    driver = project.start(*project.roar_argv, "run", spool, "submit", "--", "sh", "-c", script)
     wait_for((project.root / "begun").exists)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()

@@ -1,7 +1,8 @@
 """An OSMO of this machine's own, on the PATH of a project's commands.
 
 Tests marked `thorough` look at what others have looked at from another side; they run with
-`make test-all`, and are deselected, not skipped, without it; the summary counts them.
+`ROAR_TEST_ALL_OSMO=1` (`make test-all`), and are deselected, not skipped, without it; the summary
+counts them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("ROAR_TEST_ALL_TRACKERS"):
+    if os.environ.get("ROAR_TEST_ALL_OSMO"):
         return
     left_out = [item for item in items if item.get_closest_marker("thorough")]
     config.stash[_LEFT_OUT] = len(left_out)

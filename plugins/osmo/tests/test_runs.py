@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import time
 
 import pytest
 from osmo_cluster import Cluster, collected, shown, submitted, tasks_of
 
+from roar_core.testing.processes import kill_group, wait_for
 from roar_core.testing.projects import ProjectUnderTest
 
 SERIAL = """\
@@ -239,21 +236,10 @@ def test_a_workflow_is_found_again_when_roar_is_killed_while_it_submits(
 ) -> None:
     project.write("workflow.yaml", SERIAL)
     cluster.behave(lingers=True)
-    driver = subprocess.Popen(
-        (*project.roar_argv, "run", "osmo", "workflow", "submit", "workflow.yaml"),
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (cluster.folder / "workflows/serial-1/state.json").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(driver.pid, signal.SIGKILL)
-    driver.wait()
+    submit = ("osmo", "workflow", "submit", "workflow.yaml")
+    driver = project.start(*project.roar_argv, "run", *submit)
+    wait_for((cluster.folder / "workflows/serial-1/state.json").exists)
+    kill_group(driver)
     cluster.run("serial-1")
     for _ in range(3):  # the run is completed, then asked about, then left alone
         project.json("collect")

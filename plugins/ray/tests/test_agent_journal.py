@@ -22,12 +22,12 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def test_the_agents_numbers_are_those_of_the_format() -> None:
-    kinds = ("START", "EXEC", "OPEN", "RENAME", "LINK", "UNLINK", "TRUNCATE", "CHDIR")
+    kinds = ("START", "OPEN", "CLOSED", "RENAME", "LINK", "UNLINK", "TRUNCATE")
     for name in (*kinds, "GAP", "PAD", "TASK", "TASK_IS"):
         assert getattr(records, name) == Kind[name]
     for name in ("PROCESS", "BEGIN", "SUCCEEDED", "FAILED", "NEEDS", "TROUBLE", "SUBMITTED"):
         assert getattr(records, name) == TaskEvent[name]
-    for name in ("READ", "WRITE", "APPEND", "CREATED", "TEXTUAL"):
+    for name in ("READ", "WRITE", "APPEND", "CREATED"):
         assert getattr(records, name) == Intent[name]
     assert records.EMPTIED == Intent.TRUNCATE
     assert (records.CHUNK, records.MAX_CHUNKS) == (CHUNK, MAX_CHUNKS)

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from two_nodes import TwoNodes, two_nodes
 
+from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
 
 PATIENCE_S = 300
@@ -92,13 +92,6 @@ def start(project: ProjectUnderTest) -> Iterator[Callable[..., subprocess.Popen[
         process.communicate()
 
 
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
-
-
 def touched(project: ProjectUnderTest, name: str) -> dict[str, tuple[str, set[str], set[str]]]:
     """Of the tasks of that name: their state, and what they read and wrote, by their output."""
     found = {}
@@ -143,6 +136,16 @@ def test_what_another_node_did_is_brought_here(
     own = [path for path in edges if path.startswith("file://")]
     assert sorted(own) == [f"file://{tasks[0]['task']['where']}{nodes.local}/{n}" for n in "ab"]
     assert not list((project.root / ".roar" / "runs").glob("*"))
+    assert not list(nodes.temporary.glob("roar-ray-*")), "the node keeps nothing of ours"
+
+    # A node on which no journal can be made says so.
+    (nodes.temporary / f"roar-ray-{os.getuid()}").touch()
+    blind = project.run(ray_python, "script.py", str(nodes.local))
+    assert blind.exit_code == 0, blind.stderr
+    assert blind.job is not None
+    details = " ".join(each["detail"] for each in blind.job["coverage"]["reasons"])
+    assert "unobserved: workers of Ray were not observed: PermissionError" in details
+    assert "tasks of ray not reported" in details
 
 
 @pytest.mark.long("a node that dies")
@@ -151,7 +154,7 @@ def test_a_node_that_is_killed_loses_nothing_that_was_sent(
 ) -> None:
     project.write("script.py", BEGIN + LINGERS)
     driver = start(ray_python, "script.py", str(nodes.local))
-    wait_for(lambda: (project.root / "begun").exists() or driver.poll() is not None)
+    wait_for(lambda: (project.root / "begun").exists() or driver.poll() is not None, PATIENCE_S)
     nodes.kill_second()
     said, _ = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, said
@@ -166,13 +169,13 @@ def test_a_driver_that_is_killed_loses_nothing_that_was_sent(
 ) -> None:
     project.write("script.py", BEGIN + LINGERS)
     run = start(ray_python, "script.py", str(nodes.local))
-    wait_for(lambda: (project.root / "begun").exists() or run.poll() is not None)
+    wait_for(lambda: (project.root / "begun").exists() or run.poll() is not None, PATIENCE_S)
     [told] = (project.root / ".roar" / "runs").glob("*/backend-ray/drivers/*.json")
     # roar first, then the driver: nobody of ours is left.
     run.kill()
     run.wait()
     os.kill(json.loads(told.read_text())["pid"], signal.SIGKILL)
-    wait_for(lambda: project.json("show", "@1")["state"] != "running")
+    wait_for(lambda: project.json("show", "@1")["state"] != "running", PATIENCE_S)
     for _ in range(2):
         collected = project.roar("collect")
         assert collected.exit_code == 0, collected.stderr

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +13,11 @@ import pytest
 import roar_torchrun
 from roar_core.hookspecs import ExecutionBackend, Match, ProcessTask
 from roar_core.testing.backend import ProcessContract
+from roar_core.testing.processes import kill_group, wait_for
 from roar_core.testing.projects import ProjectUnderTest
 from roar_torchrun import TorchrunBackend
 
 AGENT = Path(__file__).with_name("elastic_agent.py")
-PATIENCE_S = 60
 
 # All ranks read one file, each one of its own, and then what the first has written. None is so
 # quick that roar has not looked at it.
@@ -156,21 +152,10 @@ def test_a_killed_roar_and_a_killed_rank_lose_nothing(
 ) -> None:
     wait = "\npathlib.Path(f'{rank}.ready').touch()\nwhile True:\n    time.sleep(0.01)\n"
     project.write("train.py", TRAIN + wait)
-    driver = subprocess.Popen(
-        (*project.roar_argv, "run", torchrun, "--nproc-per-node=2", "train.py"),
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + PATIENCE_S
-    while not all((project.root / f"{rank}.ready").exists() for rank in range(2)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(driver.pid, signal.SIGKILL)
-    driver.wait()
+    driver = project.start(*project.roar_argv, "run", torchrun, "--nproc-per-node=2", "train.py")
+    ready = [project.root / f"{rank}.ready" for rank in range(2)]
+    wait_for(lambda: all(path.exists() for path in ready))
+    kill_group(driver)
     job = project.json("show", "@1")
     tasks = tasks_of(job)
     assert {key: task["state"] for key, task in tasks.items()} == {

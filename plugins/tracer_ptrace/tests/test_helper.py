@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from roar_core.hookspecs import LaunchPlan
 from roar_core.journal import GapCode, Journal, Kind, Record
+from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ptrace import STARTER, PtraceTracer
 
@@ -90,13 +90,6 @@ class Launched:
         records = self.journal.finish()
         self.journal.remove()
         return records, codes
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def test_it_holds_nothing_of_the_commands_and_is_alone(tmp_path: Path) -> None:

@@ -86,9 +86,8 @@ class TaskEvent(IntEnum):
     SUCCEEDED = 2
     FAILED = 3
     NEEDS = 4
-    PUT = 5
-    TROUBLE = 6
-    SUBMITTED = 7
+    TROUBLE = 5
+    SUBMITTED = 6
 
 
 class Intent(IntFlag):

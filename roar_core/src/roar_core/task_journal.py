@@ -167,6 +167,7 @@ class _Reading:
 
     def told(self, is_final: bool, known: Container[tuple[str, int]]) -> ToldTasks:
         attempts: list[TaskFragment] = []
+        before = _before(self.worker.spans)
         for span in self.worker.spans:
             if not is_final and span.ended is None:
                 continue
@@ -178,7 +179,8 @@ class _Reading:
                 self.worker.records += span.late
                 continue
             if named not in known:
-                attempts.append(self._attempt(span, facts, named, self.name))
+                attempt = self._attempt(span, facts, named, self.name)
+                attempts.append(_after(attempt, before.get(span)))
             if is_final and span.late:
                 late = f"{self.name}+late"
                 attempts.append(self._attempt(span, facts, named, late, is_late=True))
@@ -375,6 +377,32 @@ def _needs(span: Span, begun: Mapping[str, Any]) -> tuple[str, ...]:
         if record.value & 0xFF == TaskEvent.NEEDS:
             needs |= dict.fromkeys(_texts(_facts(record).get("needs")))
     return tuple(needs)[:_NEEDS_MAX]
+
+
+def _before(spans: Iterable[Span]) -> dict[Span, str | None]:
+    """The task that an actor worked on before: what it left in the actor, the next one has had.
+
+    Whether it left anything nobody sees. That of the one before is enough: it had its own.
+    """
+    last: dict[str, tuple[str, str | None]] = {}
+    found: dict[Span, str | None] = {}
+    for span in spans:
+        facts = _facts(span.begun)
+        actor, named = _text(facts, "actor"), _named(facts)
+        if not actor or named is None or facts.get("forked") is True:
+            continue
+        task, before = last.get(actor, (named[0], None))
+        # Another attempt at the same task comes after what the first one came after.
+        found[span] = before if task == named[0] else task
+        last[actor] = named[0], found[span]
+    return found
+
+
+def _after(attempt: TaskFragment, before: str | None) -> TaskFragment:
+    """The attempt, with the task that came before it in its actor among its needs."""
+    if before is None or before in attempt.needs:
+        return attempt
+    return attrs.evolve(attempt, needs=(before, *attempt.needs)[:_NEEDS_MAX])
 
 
 def _facts(record: Record) -> Mapping[str, Any]:

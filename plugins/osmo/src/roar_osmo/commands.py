@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from roar_core.errors import RoarError, UsageError
+
+if TYPE_CHECKING:
+    from roar_osmo.settings import Settings
 
 _AS_TYPED = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
@@ -107,7 +110,7 @@ def _collected(patience: float) -> int:
     return sum(run["open"] for run in runs)
 
 
-def _settings() -> Any:
+def _settings() -> Settings:
     from roar_osmo.settings import SECTION, Settings
 
     listed = json.loads(_roar("config", "list", "--json"))["settings"]

@@ -17,6 +17,7 @@ from roar_core.hookspecs import RunContext
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.task_journal import Eyes, ToldTasks, read_tasks
+from roar_ray.agent import records
 from roar_ray.driver.sweeping import NAME as SWEEP
 from roar_ray.eyes import Node
 from roar_ray.report import PYTHON, Driver, Report
@@ -24,8 +25,7 @@ from roar_ray.report import PYTHON, Driver, Report
 # While the command runs, a journal is read again when it has grown by half: all reading together
 # costs no more than three times the last one.
 _GROWN = 1.5
-_TAIL = struct.Struct("=Q")
-_TAIL_OFFSET = 128
+_WORD = struct.Struct("=Q")
 _NOWHERE = (0, 0)
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
@@ -147,6 +147,10 @@ class Collecting:
         ]
         if unreadable:
             reasons.append(CoverageReason("unreadable", unreadable, "journals of workers of Ray"))
+        unheard = [each for each in self._unheard() if each.get("was_driver") is True]
+        if unheard:
+            words = "jobs submitted to Ray ran where this machine's folders are not seen"
+            reasons.append(CoverageReason("out_of_reach", len(unheard), words))
         if open_jobs:
             words = "jobs submitted to Ray have not ended, as far as is known"
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
@@ -158,7 +162,7 @@ class Collecting:
         )
 
     def _is_live(self) -> bool:
-        return any(each.is_alive and not each.has_ended for each in self._report.drivers())
+        return any(not each.has_ended and each.is_alive for each in self._report.drivers())
 
     def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
         eyes = self._node(node).eyes if node else Eyes()
@@ -170,7 +174,7 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = (told.worker,) if told.worker is not None else ()
+        own = () if told.worker is None else (_ended_by_ray(told.worker, told.attempts),)
         for fragment in (*told.attempts, *own):
             if fragment.name != SWEEP:
                 yield self._node(node).placed(fragment) if node else fragment
@@ -200,6 +204,15 @@ class Collecting:
         drivers = [d for d in self._report.drivers() if d.submission == job.get("submission")]
         return bool(drivers) and all(d.has_ended for d in drivers)
 
+    def _unheard(self) -> list[Mapping[str, Any]]:
+        """The jobs that have ended of whose drivers nothing is here."""
+        heard = {driver.submission for driver in self._report.drivers()}
+        return [
+            job
+            for job in self._report.submissions()
+            if self._is_over(job) and job.get("submission") not in heard
+        ]
+
     def _reasons_of_drivers(self) -> Iterator[CoverageReason]:
         for driver in self._report.drivers():
             lost, silent = driver.texts("lost_nodes"), driver.texts("silent_nodes")
@@ -209,6 +222,10 @@ class Collecting:
             if silent:
                 words = f"nodes of Ray did not answer at the end: {', '.join(silent)}"
                 yield CoverageReason("nodes", len(silent), words)
+            unobserved = driver.texts("unobserved")
+            if unobserved:
+                words = f"workers of Ray were not observed: {unobserved[0]}"
+                yield CoverageReason("unobserved", len(unobserved), words)
             if not driver.has_ended and not driver.is_alive:
                 yield CoverageReason("driver", 1, _killed(driver))
 
@@ -223,6 +240,8 @@ class Collecting:
             # A job that was submitted just now, and not waited for, is not over.
             open_jobs = [job for job in self._report.submissions() if not self._is_over(job)]
             pythons |= {str(job["python"]) for job in open_jobs}
+        # Its program may have had nothing to do with Ray: that is no hole.
+        pythons |= {str(job["python"]) for job in self._unheard() if "was_driver" not in job}
         folder = os.fspath(self._run.folder / PYTHON)
         for python in sorted(pythons):
             argv = (python, "-c", _ASK_LATE, folder)
@@ -244,15 +263,25 @@ def _extent(path: Path) -> tuple[int, int]:
     try:
         with path.open("rb") as source:
             size = os.fstat(source.fileno()).st_size
-            raw = os.pread(source.fileno(), _TAIL.size, _TAIL_OFFSET)
+            raw = os.pread(source.fileno(), _WORD.size, records.TAIL)
     except OSError:
         return _NOWHERE
-    return (size, _TAIL.unpack(raw)[0]) if len(raw) == _TAIL.size else _NOWHERE
+    return (size, _WORD.unpack(raw)[0]) if len(raw) == _WORD.size else _NOWHERE
+
+
+def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> TaskFragment:
+    """The worker, which Ray ends by whatever means: of that matters whether it took a task along.
+
+    A worker that nothing is wrong with exits with status 1 when its driver has gone.
+    """
+    is_cut_off = any(attempt.state == "interrupted" for attempt in attempts)
+    state = "interrupted" if is_cut_off else "succeeded"
+    return attrs.evolve(worker, state=state, exit_code=None)
 
 
 def _killed(driver: Driver) -> str:
     if driver.is_own:
-        return "a driver of Ray was killed, and its cluster with it"
+        return "a driver of Ray was killed or left by os._exit, and its cluster with it"
     if driver.was_fetched_late:
-        return "a driver of Ray was killed: what its nodes had not sent by then is missing"
-    return "a driver of Ray was killed, and its cluster cannot be asked"
+        return "a driver of Ray was killed or left by os._exit: what its nodes had not sent by then is missing"
+    return "a driver of Ray was killed or left by os._exit, and its cluster cannot be asked"

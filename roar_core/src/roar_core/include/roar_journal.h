@@ -149,9 +149,8 @@ enum roar_event {
     ROAR_EVENT_SUCCEEDED = 2, /* it ended well */
     ROAR_EVENT_FAILED = 3,    /* it raised */
     ROAR_EVENT_NEEDS = 4,     /* it got the results of other tasks */
-    ROAR_EVENT_PUT = 5,       /* it put an object into the platform's store */
-    ROAR_EVENT_TROUBLE = 6,   /* what tells of tasks here failed in one place; its tag is 0 */
-    ROAR_EVENT_SUBMITTED = 7, /* this process submitted a task, given the results of others; its tag is 0 */
+    ROAR_EVENT_TROUBLE = 5,   /* what tells of tasks here failed in one place; its tag is 0 */
+    ROAR_EVENT_SUBMITTED = 6, /* this process submitted a task, given the results of others; its tag is 0 */
 };
 
 /* OPEN: what was asked for, and what was found. READ and WRITE say what the descriptor allows. */

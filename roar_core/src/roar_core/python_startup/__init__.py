@@ -30,7 +30,7 @@ def lead(modules: Path, started: str, folder: Path, environ: Mapping[str, str]) 
     `started` is the name of the one that is started. Returns the variables that do it: a path that
     leads on to the one in `environ`.
     """
-    copied(modules, folder)
+    copy_modules(modules, folder)
     for name, content in startup_files(started).items():
         (folder / name).write_text(content, encoding="utf-8")
     theirs = environ.get("PYTHONPATH")
@@ -47,7 +47,7 @@ def startup_files(started: str) -> dict[str, str]:
     return told
 
 
-def copied(modules: Path, folder: Path) -> None:
+def copy_modules(modules: Path, folder: Path) -> None:
     """Have the Python modules below `modules` below `folder` too, where nothing is yet.
 
     As further names of the same files, where the file system allows it: every command waits for
@@ -56,12 +56,12 @@ def copied(modules: Path, folder: Path) -> None:
     folder.mkdir()
     for entry in os.scandir(modules):
         if entry.name.endswith(".py"):
-            _linked(entry.path, folder / entry.name)
+            _link(entry.path, folder / entry.name)
         elif entry.is_dir() and entry.name != "__pycache__":
-            copied(Path(entry.path), folder / entry.name)
+            copy_modules(Path(entry.path), folder / entry.name)
 
 
-def _linked(source: str, target: Path) -> None:
+def _link(source: str, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system, or another owner (protected_hardlinks)

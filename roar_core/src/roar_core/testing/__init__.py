@@ -5,6 +5,6 @@ import pytest
 # A failing promise shows what was promised and what was found.
 for _module in (
     *("analyzer", "backend", "composite", "exporter", "projects", "storage_proxy", "tracer"),
-    "transfer",
+    *("processes", "transfer"),
 ):
     pytest.register_assert_rewrite(f"roar_core.testing.{_module}")

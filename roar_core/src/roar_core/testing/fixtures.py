@@ -66,13 +66,15 @@ def forking_roar() -> Iterator[Forking]:
 @pytest.fixture
 def project(
     tmp_path: Path, install_plugin: InstalledPlugins, forking_roar: Forking
-) -> ProjectUnderTest:
+) -> Iterator[ProjectUnderTest]:
     """An empty project with a home of its own, in which real `roar` commands run."""
     root = tmp_path / "project"
     (root / ".roar").mkdir(parents=True)
     home = tmp_path / "home"
     home.mkdir()
-    return ProjectUnderTest(root, home, install_plugin, forking=forking_roar)
+    made = ProjectUnderTest(root, home, install_plugin, forking=forking_roar)
+    yield made
+    made.kill_started()
 
 
 @pytest.fixture(scope="session")

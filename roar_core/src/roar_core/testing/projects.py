@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from roar_core.testing.forking import Forking, same_start
+from roar_core.testing.processes import kill_group
 
 TIMEOUT_S = 120
 
@@ -86,6 +87,7 @@ class ProjectUnderTest:
     environ: dict[str, str] = attrs.field(factory=dict)
     forking: Forking | None = None
     _newest_uid: str | None = None
+    _started: list[subprocess.Popen[bytes]] = attrs.field(factory=list, init=False)
 
     def write(self, relative: str, content: str | bytes) -> Path:
         """Make a file of the project, folders included."""
@@ -110,6 +112,29 @@ class ProjectUnderTest:
             return self._call([*self.roar_argv, *arguments], environ or {})
         done = self.forking.run(arguments, cwd=self.root, environ=own, timeout_s=TIMEOUT_S)
         return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command in the project, without streams, as the leader of a process group.
+
+        The fixture `project` kills that group when the test is over.
+        """
+        null = subprocess.DEVNULL
+        process = subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment(),
+            stdin=null,
+            stdout=null,
+            stderr=null,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def kill_started(self) -> None:
+        """Kill all that `start` has started."""
+        while self._started:
+            kill_group(self._started.pop())
 
     def shell(self, line: str) -> Result:
         """Run a line as a terminal's user would; stdout and stderr come together, in `stdout`."""

@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from roar_glaas.settings import Settings
 
@@ -22,6 +22,8 @@ def uvicorn_settings(app: Any, settings: Settings) -> uvicorn.Config:
     """How uvicorn is to serve `app`; logging is left as it is set up."""
     return uvicorn.Config(
         app,
+        # Not httptools, which uvicorn would take where it is installed: it knows no such limit of
+        # a request's head as is given below.
         http=_protocol(settings.receive_timeout_s),
         ws="none",
         log_config=None,
@@ -37,7 +39,7 @@ def uvicorn_settings(app: Any, settings: Settings) -> uvicorn.Config:
 
 
 def _protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
-    base: Any = AutoHTTPProtocol
+    base: Any = H11Protocol
 
     class Impatient(base):  # type: ignore[misc]
         """One connection, closed when the head of a request does not arrive in time."""

@@ -5,9 +5,8 @@
 FILE is what `settings.Settings` is read from, mode 0600, and is deleted once read. In the run's
 folder appear `ready.json` ({"port", "pid"}, atomically, when it listens, unless it was started
 listening) and `objects.jsonl`: one line (`facts.Fact`) for each operation on an object that
-succeeded, after its last byte. The process
-ends on SIGTERM, after the last byte of what is under way, and when the run's folder is gone. It
-listens on 127.0.0.1 only.
+succeeded, after its last byte. The process ends on SIGTERM, after the last byte of what is under
+way, and when the run's folder is gone. It listens on 127.0.0.1 only.
 
 A request comes by one of two ways, told apart by its `Host` (`admission`):
 

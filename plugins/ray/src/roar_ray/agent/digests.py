@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BLOCK = 1 << 20
-_CLOSED = 10
-_KINDS = frozenset({records.OPEN, records.RENAME, records.LINK, _CLOSED})
+_KINDS = frozenset({records.OPEN, records.RENAME, records.LINK, records.CLOSED})
 
 
 def of_files_in(journals: Iterable[str], within_s: float) -> list[str]:

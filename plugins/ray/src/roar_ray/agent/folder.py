@@ -8,22 +8,16 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NamedTuple
-
-    class Folder(NamedTuple):
-        """A folder for journals, and whether the driver's machine has it too."""
-
-        path: str
-        is_shared: bool
-else:
-    from collections import namedtuple
-
-    Folder = namedtuple("Folder", "path is_shared")
+from typing import NamedTuple
 
 NONCE = "nonce"
+
+
+class Folder(NamedTuple):
+    """A folder for journals, and whether the driver's machine has it too."""
+
+    path: str
+    is_shared: bool
 
 
 def folder_of(run: str, shared: str, nonce: str) -> Folder:

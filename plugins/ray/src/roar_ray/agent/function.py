@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from types import AsyncGeneratorType, GeneratorType
 
 from . import generators, tags
 from .steps import Steps
@@ -115,7 +116,7 @@ class TracedFunction:
             told("failed", error)
 
     def _plain(self) -> Callable[..., Any]:
-        function, generator = self.function, generators.GeneratorType
+        function = self.function
 
         def traced(*arguments: Any, **named: Any) -> Any:
             attempt = self.begin(arguments)
@@ -129,9 +130,9 @@ class TracedFunction:
                 raise
             finally:
                 self.leave(before)
-            if type(result) is generator:
+            if type(result) is GeneratorType:
                 return generators.traced(self, attempt, result)
-            if type(result) is generators.AsyncGeneratorType:
+            if type(result) is AsyncGeneratorType:
                 return generators.traced_async(self, attempt, result)
             self.succeeded(attempt)
             return result
@@ -154,7 +155,7 @@ class TracedFunction:
         def traced_async_generator(*arguments: Any, **named: Any) -> Any:
             generator = function(*arguments, **named)
             attempt = self.begin(arguments)
-            if attempt is None or type(generator) is not generators.AsyncGeneratorType:
+            if attempt is None or type(generator) is not AsyncGeneratorType:
                 return generator
             return generators.traced_async(self, attempt, generator)
 

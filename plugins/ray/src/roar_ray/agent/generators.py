@@ -7,8 +7,6 @@ would be that of an asynchronous one.
 
 from __future__ import annotations
 
-from types import AsyncGeneratorType, GeneratorType
-
 from .steps import Steps
 
 TYPE_CHECKING = False
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
     from .attempts import Attempt
     from .function import TracedFunction
-
-__all__ = ["AsyncGeneratorType", "GeneratorType", "traced", "traced_async"]
 
 
 def traced(

@@ -138,7 +138,7 @@ class Journal:
         if tail + take > words[records.ALLOCATED // 8]:
             return None
         words[records.TAIL // 8] = tail + take
-        if size > rest >= records.HEAD_SIZE:
+        if size > rest >= records.HEAD.size:
             self._store(tail, records.record(tail, rest, records.PAD, self.pid, 0, 0, 0)[:64])
         return tail if size <= rest else tail + rest
 

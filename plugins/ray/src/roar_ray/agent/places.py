@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NamedTuple
-
-    class Place(NamedTuple):
-        """What lies at a path: the resolved path, and stat(2) of it."""
-
-        path: bytes
-        status: os.stat_result
-else:
-    from collections import namedtuple
-
-    Place = namedtuple("Place", "path status")
+from typing import NamedTuple
 
 # Regular, endless, and no artifacts.
 _SPECIAL = (b"/proc/", b"/sys/", b"/memfd:", b"/dev/")
+
+
+class Place(NamedTuple):
+    """What lies at a path: the resolved path, and stat(2) of it."""
+
+    path: bytes
+    status: os.stat_result
 
 
 def look(path: str | bytes, *, follow: bool = True) -> Place | None:

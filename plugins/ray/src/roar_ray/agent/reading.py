@@ -14,16 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Where the header says where the records begin.
-_RECORDS_OFFSET = 64
 # The cluster's store copies a value a few times, in a process that all of the cluster needs.
 _PIECE = 512 << 10
-_MAGIC = struct.pack("=I", 0x5243524A)
-_HEAD = struct.Struct("=IIIHBBIIQQ")
+_MAGIC = struct.pack("=I", records.RECORD_MAGIC)
+# The beginning of a record's head.
 _SIZE = struct.Struct("=4sI")
-_LENGTH = struct.Struct("=I")
 _WORD = struct.Struct("=Q")
-_FINGERPRINT_SIZE = 48
 
 
 class Reading:
@@ -46,7 +42,7 @@ class Reading:
             first, tail, lost, allocated = (
                 _WORD.unpack_from(page, word)[0]
                 for word in (
-                    *(_RECORDS_OFFSET, records.TAIL),
+                    *(records.RECORDS_OFFSET, records.TAIL),
                     *(records.LOST, records.ALLOCATED),
                 )
             )
@@ -75,7 +71,7 @@ class Reading:
             for position, behind, is_filled in _parts(data, first):
                 if is_filled:
                     yield first + position, first + behind
-                elif behind - position >= records.HEAD_SIZE:
+                elif behind - position >= records.HEAD.size:
                     self._holes.append((first + position, first + behind))
 
 
@@ -106,10 +102,10 @@ def _cut(data: bytes, base: int) -> Iterator[tuple[int, bytes]]:
 
 def _run_end(data: bytes, position: int) -> int:
     """Where the records end that stand back to back from `position`."""
-    unpack, last = _SIZE.unpack_from, len(data) - records.HEAD_SIZE
+    unpack, last = _SIZE.unpack_from, len(data) - records.HEAD.size
     while position <= last:
         magic, size = unpack(data, position)
-        if magic != _MAGIC or size < records.HEAD_SIZE or size % 8:
+        if magic != _MAGIC or size < records.HEAD.size or size % 8:
             break
         if position + size > len(data):
             break
@@ -131,12 +127,12 @@ def gapless(path: str) -> int:
         page = source.read(records.HEADER_SIZE)
         if len(page) < records.HEADER_SIZE or not page.startswith(records.MAGIC):
             return 0
-        at: int = _WORD.unpack_from(page, _RECORDS_OFFSET)[0]
+        at: int = _WORD.unpack_from(page, records.RECORDS_OFFSET)[0]
         while True:
             source.seek(at)
             room = records.CHUNK - at % records.CHUNK
             behind = at + _run_end(source.read(room), 0)
-            if room - (behind - at) >= records.HEAD_SIZE:
+            if room - (behind - at) >= records.HEAD.size:
                 return behind
             at += room
 
@@ -146,11 +142,11 @@ def each_in(path: str) -> Iterator[tuple[int, tuple[bytes, ...]]]:
     for _, data in Reading(path).pieces():
         position = 0 if data[:4] == _MAGIC else len(data)
         while position < len(data):
-            _, size, _, kind, prints, texts, *_ = _HEAD.unpack_from(data, position)
-            at = position + _HEAD.size + prints * _FINGERPRINT_SIZE
+            _, size, _, kind, prints, texts, *_ = records.HEAD.unpack_from(data, position)
+            at = position + records.HEAD.size + prints * records.FINGERPRINT.size
             found = []
             for _ in range(texts):
-                end = at + 4 + _LENGTH.unpack_from(data, at)[0]
+                end = at + 4 + records.LENGTH.unpack_from(data, at)[0]
                 found.append(data[at + 4 : end])
                 at = end
             yield kind, tuple(found)
@@ -159,7 +155,7 @@ def each_in(path: str) -> Iterator[tuple[int, tuple[bytes, ...]]]:
 
 def _is_record(data: bytes, position: int, base: int) -> bool:
     """Whether what begins like a record at `position` is one: it knows where it stands."""
-    if position + _HEAD.size > len(data):
+    if position + records.HEAD.size > len(data):
         return False
-    _, size, check, kind, prints, texts, pid, *_ = _HEAD.unpack_from(data, position)
+    _, size, check, kind, prints, texts, pid, *_ = records.HEAD.unpack_from(data, position)
     return bool(check == records.check(base + position, size, kind, prints, texts, pid))

@@ -22,23 +22,24 @@ MAX_CHUNKS = 64
 # For the records of whoever reads the journal; it begins as one PAD.
 OWN_ROOM = 64 << 10
 RECORD_MAX = 256 << 10
-HEAD_SIZE = 40
-TAIL, LOST, ALLOCATED, DOORBELL = 128, 136, 192, 200
+# Where words of the header stand.
+RECORDS_OFFSET, TAIL, LOST, ALLOCATED = 64, 128, 136, 192
 
-START, EXEC, OPEN, RENAME, LINK, UNLINK, TRUNCATE = 1, 2, 6, 11, 12, 13, 14
-CHDIR, GAP, PAD, TASK, TASK_IS = 16, 18, 19, 21, 22
-READ, WRITE, APPEND, EMPTIED, CREATED, TEXTUAL = 1, 2, 4, 8, 16, 256
+START, OPEN, CLOSED, RENAME, LINK, UNLINK, TRUNCATE = 1, 6, 10, 11, 12, 13, 14
+GAP, PAD, TASK, TASK_IS = 18, 19, 21, 22
+READ, WRITE, APPEND, EMPTIED, CREATED = 1, 2, 4, 8, 16
 DIRECTORY_RENAMED = 2
 GAP_UNENTERED = 14
 
 # Of a TASK record, whose value is `tag << 8 | event`.
-PROCESS, BEGIN, SUCCEEDED, FAILED, NEEDS, _, TROUBLE, SUBMITTED = range(8)
+PROCESS, BEGIN, SUCCEEDED, FAILED, NEEDS, TROUBLE, SUBMITTED = range(7)
 
 _HEADER = struct.Struct("=8sII16sQQQQQQII40xQQ48xQII")
-_HEAD = struct.Struct("=IIIHBBIIQQ")
-_FINGERPRINT = struct.Struct("=QQQqqII")
-_LENGTH = struct.Struct("=I")
-_RECORD_MAGIC = 0x5243524A
+# Magic, size, check, kind, counts of fingerprints and strings, pid, tid, time, value.
+HEAD = struct.Struct("=IIIHBBIIQQ")
+FINGERPRINT = struct.Struct("=QQQqqII")
+LENGTH = struct.Struct("=I")
+RECORD_MAGIC = 0x5243524A
 _U64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -54,8 +55,8 @@ def header(
 
 def size_of(fingerprints: Sequence[object], strings: Sequence[bytes]) -> int:
     """Bytes of a record with this body."""
-    body = len(fingerprints) * _FINGERPRINT.size + sum(4 + len(text) for text in strings)
-    return (HEAD_SIZE + body + 7) & ~7
+    body = len(fingerprints) * FINGERPRINT.size + sum(4 + len(text) for text in strings)
+    return (HEAD.size + body + 7) & ~7
 
 
 def record(
@@ -72,9 +73,9 @@ def record(
     """The bytes of a record that is to stand at this offset of the file."""
     prints, texts = len(fingerprints), len(strings)
     head = (kind, prints, texts, pid, tid, time_ns, value)
-    parts = [_HEAD.pack(_RECORD_MAGIC, size, check(offset, size, *head[:4]), *head)]
+    parts = [HEAD.pack(RECORD_MAGIC, size, check(offset, size, *head[:4]), *head)]
     parts += (
-        _FINGERPRINT.pack(
+        FINGERPRINT.pack(
             found.st_dev,
             found.st_ino,
             found.st_size,
@@ -86,7 +87,7 @@ def record(
         for found in fingerprints
     )
     for text in strings:
-        parts += (_LENGTH.pack(len(text)), text)
+        parts += (LENGTH.pack(len(text)), text)
     return b"".join(parts).ljust(size, b"\0")
 
 

@@ -1,7 +1,7 @@
 """Ray's private places where the agent goes in, each looked for when a worker starts.
 
-Where one is missing, what hangs on it is left out and the process says so; where the first is,
-attempts cannot be told apart at all, and only the process is observed.
+Where one is missing, what hangs on it is left out and the process says so; without those of
+`missing_in` attempts cannot be told apart at all, and only the process is observed.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import os
 import time
 import zlib
 from collections import deque
+from typing import NamedTuple
 
 from .reading import Reading
 from .store import ClusterStore
@@ -17,7 +18,7 @@ from .store import ClusterStore
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, NamedTuple, Protocol
+    from typing import Any, Protocol
 
     class KeyValueStore(Protocol):
         """Where pieces go: the cluster's internal key-value store."""
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
         def put(self, key: bytes, value: bytes) -> None: ...
         def keys(self, prefix: bytes) -> list[bytes]: ...
 
-    class Place(NamedTuple):
-        """What a key says of its piece; `size` in bytes before compression."""
 
-        node: str
-        stream: str
-        offset: int
-        size: int
+class Place(NamedTuple):
+    """What a key says of its piece; `size` in bytes before compression."""
+
+    node: str
+    stream: str
+    offset: int
+    size: int
 
 
 def prefix_of(run: str) -> bytes:
@@ -47,7 +49,7 @@ def key_of(run: str, node: str, stream: str, offset: int, size: int) -> bytes:
 def place_of(key: bytes) -> Place:
     """What a key says; ValueError when it is none of ours."""
     _, _, node, stream, offset, size = key.decode("ascii").split("/")
-    return node, stream, int(offset, 16), int(size, 16)  # type: ignore[return-value]
+    return Place(node, stream, int(offset, 16), int(size, 16))
 
 
 class Shipping:

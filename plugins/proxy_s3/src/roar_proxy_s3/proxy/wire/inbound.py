@@ -202,9 +202,7 @@ class Inbound(asyncio.Protocol):
 
     def _take_body(self, data: bytes) -> bytes:
         """Within a body of known length is nothing to parse; what is behind it."""
-        piece, rest = (data, b"") if len(data) <= self._left else (
-            data[: self._left], data[self._left :]
-        )  # fmt: skip
+        piece, rest = data[: self._left], data[self._left :]
         self._left -= len(piece)
         self._feed(piece)
         if not self._left:
