@@ -37,7 +37,9 @@ class Driver(NamedTuple):
             stat = Path(f"/proc/{self.document['pid']}/stat").read_text(errors="replace")
         except OSError:
             return False
-        return stat.rpartition(")")[2].split()[19] == self.document.get("pid_started")
+        fields = stat.rpartition(")")[2].split()
+        # One that was killed has ended, though whoever inherited it may not have looked yet.
+        return fields[0] not in "ZX" and fields[19] == self.document.get("pid_started")
 
     @property
     def is_own(self) -> bool:
