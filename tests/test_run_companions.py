@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 
 import pytest
 
@@ -87,6 +88,27 @@ def test_an_adopted_run_gets_its_tasks_as_child_jobs(project: ProjectUnderTest) 
     [task] = group["jobs"]
     assert (task["kind"], task["step"], task["state"]) == ("task", None, "succeeded")
     assert not (project.root / ".roar" / "runs" / result.job["uid"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "codes"),
+    [
+        ("words[:1] == ['sleep'] and pid > 1", set()),
+        ("False", {"outlived"}),
+        ("1", {"outlived", "backend"}),
+        ("1 / 0", {"outlived", "backend"}),
+    ],
+)
+def test_a_server_of_the_platform_may_outlive_the_command(
+    project: ProjectUnderTest, answer: str, codes: set[str]
+) -> None:
+    serves = f"lambda self, run, pid, words: {answer}"
+    install(project, f"{BACKEND}\nLedgerBackend.serves = {serves}\n")
+    result = project.run("sh", "-c", "sleep 30 >/dev/null 2>&1 & echo $!")
+    os.kill(int(result.stdout), signal.SIGKILL)
+    assert result.job is not None
+    assert {each["code"] for each in result.job["coverage"]["reasons"]} == codes
+    assert len(warnings(result.stderr)) == ("backend" in codes)
 
 
 def test_a_claimed_command_is_planned(project: ProjectUnderTest) -> None:

@@ -57,8 +57,9 @@ def cluster(project: ProjectUnderTest) -> ProjectUnderTest:
 def test_a_run_tells_of_its_tasks_by_name(cluster: ProjectUnderTest) -> None:
     text = cluster.roar("show", "@1").stdout
     assert "of train ×1, without a file" in text
-    assert "tasks  4" in text
-    lines = [line.strip() for line in text.partition("tasks  4\n")[2].splitlines()]
+    heading = "tasks  4  4 files read, 1 written\n"
+    assert heading in text
+    lines = [line.strip() for line in text.partition(heading)[2].splitlines()]
     assert lines == [
         "✓ load ×2  2 succeeded  3 attempts: 1 interrupted",
         "✓ train ×1  1 succeeded  rank 0  python only",
@@ -98,6 +99,16 @@ def test_a_model_came_of_what_other_tasks_read(cluster: ProjectUnderTest) -> Non
     assert "_Stats" not in drawn
     cluster.roar("dag", "--html", "dag.html")
     assert "2 results" in cluster.read("dag.html")
+
+
+def test_the_platform_s_own_is_no_impact(cluster: ProjectUnderTest) -> None:
+    cluster.write("script.txt", "touch $CLUSTER\n")
+    cluster.run("sh", "script.txt")
+    jobs = cluster.json("impact", "script.txt")["jobs"]
+    assert "_Stats" in {job["name"] for job in jobs}
+    text = cluster.roar("impact", "script.txt").stdout
+    assert "train" in text
+    assert "_Stats" not in text
 
 
 def test_results_survive_an_export(cluster: ProjectUnderTest) -> None:

@@ -75,6 +75,23 @@ def test_a_project_records_normally_wherever_it_lies(project: str) -> None:
     assert classify(f"{project}/data.csv", project=project, roar_dir=f"{project}/.roar") is None
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/home/u/.cache/pip/x", "caches"),
+        ("/home/u/.nv/ComputeCache/x", "caches"),
+        ("/home/u/.config/matplotlib/x", "caches"),
+        ("/home/u/torchinductor_u/x", "caches"),
+        ("/home/u/m.pyc", "caches"),
+        ("/home/u/p/venv/share/x", "packages"),
+        ("/home/u/lib/site-packages/x", "packages"),
+        ("/home/u/p/data.csv", None),
+    ],
+)
+def test_a_project_may_hold_packages_and_caches(path: str, name: str | None) -> None:
+    assert classify(path, project="/home/u") == name
+
+
 def test_opt_is_the_systems_only_where_a_package_owns_it() -> None:
     assert classify("/opt/google/chrome", opt_owned=lambda path: "google" in path) == "system"
 

@@ -209,6 +209,16 @@ def test_the_same_work_elsewhere_has_the_same_hash() -> None:
     assert job_hash(there) == job_hash(ADAS_JOB)
 
 
+@given(st.lists(st.binary(min_size=1).filter(lambda raw: b"\0" not in raw), max_size=8))
+def test_the_name_is_that_of_the_preimage_in_canonical_json(names: list[bytes]) -> None:
+    paths = [f"{ADA}/{os.fsdecode(name)}" for name in names]
+    edges = tuple(Edge(path, 1, digest(path.encode("utf-8", "surrogateescape"))) for path in paths)
+    packages = Packages({os.fsdecode(name): "1" for name in names})
+    job = attrs.evolve(ADAS_JOB, inputs=edges, outputs=edges[:1], packages=packages)
+    preimage = canonical_json(job_preimage(job))
+    assert job_hash(job) == f"blake3:{blake3(preimage).hexdigest()}"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -125,6 +125,34 @@ def test_what_the_driver_got_may_be_in_what_it_started_later_only(
         assert set(downstream(db, [fourth]).distances) == {fourth, top}
 
 
+def test_who_tells_only_what_an_attempt_was_given_leaves_its_edges(
+    store: Store, jobs: Any, driver: Job
+) -> None:
+    load = part(jobs, driver, "load", writes="data")
+    train = part(jobs, driver, "train", at=1, reads="data", writes="model")
+    merge_parts(store, driver.uid, [load, train])
+    query = "SELECT edge.*, hash, input_count FROM edge JOIN job ON job.id = edge.job"
+    with store.reading() as db:
+        before = db.execute(query).fetchall()
+    given = part(jobs, driver, "train", "load", name="+given", at=1)
+    assert merge_parts(store, driver.uid, [given]) == 1
+    with store.reading() as db:
+        assert db.execute(query).fetchall() == before
+    assert given_by(store, train) == [load.job.uid]
+    # Of two parts that come together each is told.
+    more = part(jobs, driver, "train", name="more", at=1, reads="else")
+    last = part(jobs, driver, "train", "before", name="last", at=1, writes="log", group="rank 3")
+    assert merge_parts(store, driver.uid, [more, last, more]) == 2
+    whole = store.job(train.job.uid)
+    assert [edge.path for edge in whole.inputs] == [f"{jobs.root}/data", f"{jobs.root}/else"]
+    assert [edge.path for edge in whole.outputs] == [f"{jobs.root}/log", f"{jobs.root}/model"]
+    assert [edge.producer for edge in whole.inputs] == [load.job.uid, None]
+    with store.reading() as db:
+        assert db.execute("SELECT grouped FROM task WHERE task = 'train'").fetchall() == [
+            ("rank 3",)
+        ]
+
+
 def test_results_that_go_round_in_a_circle_end(store: Store, jobs: Any, driver: Job) -> None:
     parts = [part(jobs, driver, "a", "b"), part(jobs, driver, "b", "a", "b")]
     merge_parts(store, driver.uid, parts)

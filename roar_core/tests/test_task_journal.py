@@ -420,3 +420,29 @@ def test_it_reads_what_lies_on_this_disk(tmp_path: Path) -> None:
     script.end(1, at_ns=version.ctime_ns)
     (one,) = script.read(eyes=Eyes(), project=os.fspath(tmp_path)).attempts
     assert [(file.path, file.fingerprint) for file in one.written] == [(str(path), version)]
+
+
+def test_what_a_method_left_in_its_actor_the_next_one_has_had() -> None:
+    script = Script()
+    for tag, facts in enumerate(
+        [
+            {"task": "init", "actor": "a"},
+            {"task": "fit", "actor": "a", "needs": ["load"]},
+            {"task": "fit", "attempt": 2, "actor": "a"},
+            {"task": "other", "actor": "b"},
+            {"task": "function"},
+            {"task": "save", "actor": "a"},
+        ],
+        start=1,
+    ):
+        script.begin(tag, **facts)
+        script.end(tag)
+    needs = [(each.task, each.needs) for each in script.read().attempts]
+    assert needs == [
+        ("init", ()),
+        ("fit", ("init", "load")),
+        ("fit", ("init",)),
+        ("other", ()),
+        ("function", ()),
+        ("save", ("fit",)),
+    ]

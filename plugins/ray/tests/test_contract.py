@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from roar_core.hookspecs import ExecutionBackend, RunContext
+from roar_core.hookspecs import ExecutionBackend, RunContext, ServingBackend
 from roar_core.testing.backend import BackendContract
 from roar_ray import roar_config_sections
 from roar_ray.backend import RayBackend
@@ -93,6 +93,35 @@ def test_what_is_ray_s_own_is_known_by_its_place(
 ) -> None:
     run = RunContext("ab" * 16, ("true",), tmp_path, tmp_path, tmp_path / "folder")
     assert RayBackend(settings()).claims(run, Path(path)) is is_claimed
+
+
+@pytest.mark.parametrize(
+    ("words", "is_server"),
+    [
+        (("/opt/p/site-packages/ray/core/src/ray/gcs/gcs_server", "--log_dir=/tmp/x"), True),
+        (("/opt/p/site-packages/ray/core/src/ray/raylet/raylet", "--x"), True),
+        (("/usr/bin/python3", "-u", "/opt/p/ray/dashboard/dashboard.py", "--host=::"), True),
+        (("ray-dashboard-NodeHead-0 (/usr/bin/python3 -c)",), True),
+        (("ray::RuntimeEnvAgent",), True),
+        (("ray::IDLE",), True),
+        (("python", "-c", "from multiprocessing.resource_tracker import main;main(25)"), True),
+        (("python", "-c", "from multiprocessing.forkserver import main; main(25, [1])"), False),
+        (("ray::Trainer.fit",), False),
+        (("python", "dashboard.py"), False),
+        ((), False),
+    ],
+)
+def test_what_outlives_the_command_is_a_server_or_missed(
+    words: tuple[str, ...], is_server: bool, tmp_path: Path
+) -> None:
+    run = RunContext("ab" * 16, ("true",), tmp_path, tmp_path, tmp_path / "folder")
+    backend = RayBackend(settings())
+    assert isinstance(backend, ServingBackend)
+    assert backend.serves(run, 7, words) is is_server
+    (run.folder / "journals").mkdir(parents=True)
+    (run.folder / "journals" / "aa.7.jnl").touch()
+    assert backend.serves(run, 7, words), "its tasks tell what is missing"
+    assert backend.serves(run, 77, words) is is_server
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,16 @@ def test_what_another_node_did_is_brought_here(
     own = [path for path in edges if path.startswith("file://")]
     assert sorted(own) == [f"file://{tasks[0]['task']['where']}{nodes.local}/{n}" for n in "ab"]
     assert not list((project.root / ".roar" / "runs").glob("*"))
+    assert not list(nodes.temporary.glob("roar-ray-*")), "the node keeps nothing of ours"
+
+    # A node on which no journal can be made says so.
+    (nodes.temporary / f"roar-ray-{os.getuid()}").touch()
+    blind = project.run(ray_python, "script.py", str(nodes.local))
+    assert blind.exit_code == 0, blind.stderr
+    assert blind.job is not None
+    details = " ".join(each["detail"] for each in blind.job["coverage"]["reasons"])
+    assert "unobserved: workers of Ray were not observed: PermissionError" in details
+    assert "tasks of ray not reported" in details
 
 
 @pytest.mark.long("a node that dies")

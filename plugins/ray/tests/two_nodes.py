@@ -25,11 +25,15 @@ _PATIENT = {"RAY_raylet_start_wait_time_s": "180"}
 
 @attrs.frozen
 class TwoNodes:
-    """`environ` is what a driver needs to be let in; tasks go to the second by `{"second": 1}`."""
+    """`environ` is what a driver needs to be let in; tasks go to the second by `{"second": 1}`.
+
+    `local` is the second's own disk, `temporary` its folder for temporary files.
+    """
 
     address: str
     environ: dict[str, str]
     local: Path
+    temporary: Path
     dashboard: str
     second: subprocess.Popen[bytes]
 
@@ -79,7 +83,8 @@ def two_nodes(python: str, project: Path, *, dashboard: bool = False) -> Iterato
             there = {**whole, "TMPDIR": str(temporary)}
             _start(started, second, project, there, folder / "second.log")
             yield TwoNodes(
-                f"127.0.0.1:{port}", environ, local, f"http://127.0.0.1:{web}", started[1]
+                *(f"127.0.0.1:{port}", environ, local, temporary),
+                *(f"http://127.0.0.1:{web}", started[1]),
             )
         finally:
             for process in reversed(started):

@@ -446,6 +446,18 @@ class ExecutionBackend(Protocol):
         """Let go of everything the run holds on the platform. Finalising twice is once."""
 
 
+@runtime_checkable
+class ServingBackend(ExecutionBackend, Protocol):
+    """A backend whose platform starts servers in the run's tree, which may outlive the command."""
+
+    def serves(self, run: RunContext, pid: int, words: Sequence[str]) -> bool:
+        """Whether a process is the platform's own, so that nothing is missed of what it does yet.
+
+        Asked of those that are there still when the run is recorded: no hole if it is. `words` are
+        its arguments as the kernel tells them, which a process may have overwritten with a title.
+        """
+
+
 @attrs.frozen
 class ProcessTask:
     """Which task a process is: `task` and `name` as a `TaskFragment` has them, attempts from 1.

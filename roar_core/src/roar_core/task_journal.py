@@ -33,6 +33,8 @@ from roar_core.observe.workers import Span, Worker
 
 Digests = Callable[[str, Fingerprint], Mapping[str, str]]
 
+# Plain integers, as in observe.history.
+_OPEN, _CREATED = int(Kind.OPEN), int(Intent.CREATED)
 # How long a writer may take between reserving room and filling it, before it counts as dead.
 _HOLE_SETTLES_NS = 100_000_000
 # What the store can hold.
@@ -165,6 +167,7 @@ class _Reading:
 
     def told(self, is_final: bool, known: Container[tuple[str, int]]) -> ToldTasks:
         attempts: list[TaskFragment] = []
+        before = _before(self.worker.spans)
         for span in self.worker.spans:
             if not is_final and span.ended is None:
                 continue
@@ -176,7 +179,8 @@ class _Reading:
                 self.worker.records += span.late
                 continue
             if named not in known:
-                attempts.append(self._attempt(span, facts, named, self.name))
+                attempt = self._attempt(span, facts, named, self.name)
+                attempts.append(_after(attempt, before.get(span)))
             if is_final and span.late:
                 late = f"{self.name}+late"
                 attempts.append(self._attempt(span, facts, named, late, is_late=True))
@@ -269,7 +273,8 @@ class _Reading:
             clock=self.clock,
             is_part=True,
         )
-        files = _Files(eyes or _BLIND, observation.code, until_ns, self._skews(records))
+        skews = self._skews(records) if observation.outputs else {}
+        files = _Files(eyes or _BLIND, observation.code, until_ns, skews)
         return _Seen(
             tuple(map(files.read, observation.inputs)),
             tuple(map(files.written, observation.outputs)),
@@ -280,7 +285,7 @@ class _Reading:
         """By how much each file system's clock is ahead of ours: by the files made here."""
         ahead: dict[int, int] = {}
         for record in records:
-            if record.kind == Kind.OPEN and record.value & Intent.CREATED and record.fingerprints:
+            if record.kind == _OPEN and record.value & _CREATED and record.fingerprints:
                 version = record.fingerprints[0]
                 skew = version.ctime_ns - self._wall(record.time_ns)
                 if ahead.get(version.dev, 0) < skew < _SKEW_MAX_NS:
@@ -342,14 +347,15 @@ class _Files(NamedTuple):
         return self._file(file.path, now)
 
     def _file(self, path: str, version: Fingerprint, *, is_changed: bool = False) -> TaskFile:
+        eyes = self.eyes
         return TaskFile(
             path,
             max(0, min(version.size, _INTEGER_MAX)),
-            digests=self.eyes.digests(path, version),
-            fingerprint=None if self.eyes.node or unseen.is_believed(version) else version,
+            digests=eyes.digests(path, version),
+            fingerprint=None if eyes.node or unseen.is_believed(version) else version,
             is_changed=is_changed,
             is_code=path in self.code,
-            node=self.eyes.node,
+            node=eyes.node,
         )
 
 
@@ -371,6 +377,32 @@ def _needs(span: Span, begun: Mapping[str, Any]) -> tuple[str, ...]:
         if record.value & 0xFF == TaskEvent.NEEDS:
             needs |= dict.fromkeys(_texts(_facts(record).get("needs")))
     return tuple(needs)[:_NEEDS_MAX]
+
+
+def _before(spans: Iterable[Span]) -> dict[Span, str | None]:
+    """The task that an actor worked on before: what it left in the actor, the next one has had.
+
+    Whether it left anything nobody sees. That of the one before is enough: it had its own.
+    """
+    last: dict[str, tuple[str, str | None]] = {}
+    found: dict[Span, str | None] = {}
+    for span in spans:
+        facts = _facts(span.begun)
+        actor, named = _text(facts, "actor"), _named(facts)
+        if not actor or named is None or facts.get("forked") is True:
+            continue
+        task, before = last.get(actor, (named[0], None))
+        # Another attempt at the same task comes after what the first one came after.
+        found[span] = before if task == named[0] else task
+        last[actor] = named[0], found[span]
+    return found
+
+
+def _after(attempt: TaskFragment, before: str | None) -> TaskFragment:
+    """The attempt, with the task that came before it in its actor among its needs."""
+    if before is None or before in attempt.needs:
+        return attempt
+    return attrs.evolve(attempt, needs=(before, *attempt.needs)[:_NEEDS_MAX])
 
 
 def _facts(record: Record) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from roar_core.hookspecs import BackendPlan, Match, RunContext
 from roar_core.python_startup import copy_modules, lead
+from roar_ray import report
 
 if TYPE_CHECKING:
     from roar_core.model.fragment import TaskCoverage, TaskFragment
@@ -27,6 +28,17 @@ _CARRIED = ("agent", "driver", "hook")
 _SESSION = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_\d+")
 # Within it, copies of what the user sends to the nodes: data, and code.
 _THEIRS = {"working_dir_files", "py_modules_files"}
+# Programs of a cluster's own, and the titles that some of them give themselves; workers that have
+# no task yet, or none any more; and what multiprocessing keeps beside the dashboard, which opens no
+# file, whoever's it is.
+_SERVER = re.compile(
+    r"/ray/(core/src/ray/(gcs/gcs_server|raylet/raylet)|dashboard/(dashboard|agent)\.py"
+    r"|_private/(log_monitor\.py|workers/default_worker\.py|runtime_env/agent/main\.py)"
+    r"|autoscaler/_private/monitor\.py)$"
+    r"|^ray-dashboard-\w+-\d|^ray::(DashboardAgent|RuntimeEnvAgent|IDLE\w*)$"
+    r"|^from multiprocessing\.resource_tracker import main; ?main\(\d+\)$"
+    r"|^from multiprocessing\.forkserver import main; main\(.*\['ray', 'ray\.dashboard"
+)
 
 
 class RayBackend:
@@ -50,7 +62,6 @@ class RayBackend:
         return BackendPlan(run.command, {**environ, **self.adopt(run, environ)})
 
     def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
-        from roar_ray import report
         from roar_ray.driver import told as telling
 
         folder = run.folder / report.PYTHON
@@ -87,6 +98,12 @@ class RayBackend:
                 return _THEIRS.isdisjoint(parts[at:])
         return _is_ray_s_own(path)
 
+    def serves(self, run: RunContext, pid: int, words: Sequence[str]) -> bool:
+        if any(_SERVER.search(word) for word in words):
+            return True
+        # Of a worker with a journal its tasks tell what is missing; others might have no agent.
+        return any((run.folder / report.JOURNALS).glob(f"*.{pid}.jnl"))
+
     def collect(self, run: RunContext) -> Iterator[TaskFragment]:
         if not _has_any(run.folder):
             return
@@ -120,8 +137,6 @@ def _is_ray_s_own(path: PurePath) -> bool:
 
 def _has_any(folder: Path) -> bool:
     """Whether any process of the run has had to do with Ray."""
-    from roar_ray import report
-
     if (folder / report.DRIVERS).is_dir() or (folder / report.SUBMISSIONS).is_dir():
         return True
     journals = folder / report.JOURNALS

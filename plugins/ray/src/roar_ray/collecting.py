@@ -122,6 +122,10 @@ class Collecting:
         ]
         if unreadable:
             reasons.append(CoverageReason("unreadable", unreadable, "journals of workers of Ray"))
+        unheard = [each for each in self._unheard() if each.get("was_driver") is True]
+        if unheard:
+            words = "jobs submitted to Ray ran where this machine's folders are not seen"
+            reasons.append(CoverageReason("out_of_reach", len(unheard), words))
         if open_jobs:
             words = "jobs submitted to Ray have not ended, as far as is known"
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
@@ -133,7 +137,7 @@ class Collecting:
         )
 
     def _is_live(self) -> bool:
-        return any(each.is_alive and not each.has_ended for each in self._report.drivers())
+        return any(not each.has_ended and each.is_alive for each in self._report.drivers())
 
     def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
         eyes = self._node(node).eyes if node else Eyes()
@@ -145,7 +149,7 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = (told.worker,) if told.worker is not None else ()
+        own = () if told.worker is None else (_ended_by_ray(told.worker, told.attempts),)
         for fragment in (*told.attempts, *own):
             if fragment.name != SWEEP:
                 yield self._node(node).placed(fragment) if node else fragment
@@ -172,6 +176,15 @@ class Collecting:
         drivers = [d for d in self._report.drivers() if d.submission == job.get("submission")]
         return bool(drivers) and all(d.has_ended for d in drivers)
 
+    def _unheard(self) -> list[Mapping[str, Any]]:
+        """The jobs that have ended of whose drivers nothing is here."""
+        heard = {driver.submission for driver in self._report.drivers()}
+        return [
+            job
+            for job in self._report.submissions()
+            if self._is_over(job) and job.get("submission") not in heard
+        ]
+
     def _reasons_of_drivers(self) -> Iterator[CoverageReason]:
         for driver in self._report.drivers():
             lost, silent = driver.texts("lost_nodes"), driver.texts("silent_nodes")
@@ -181,6 +194,10 @@ class Collecting:
             if silent:
                 words = f"nodes of Ray did not answer at the end: {', '.join(silent)}"
                 yield CoverageReason("nodes", len(silent), words)
+            unobserved = driver.texts("unobserved")
+            if unobserved:
+                words = f"workers of Ray were not observed: {unobserved[0]}"
+                yield CoverageReason("unobserved", len(unobserved), words)
             if not driver.has_ended and not driver.is_alive:
                 yield CoverageReason("driver", 1, _killed(driver))
 
@@ -195,6 +212,8 @@ class Collecting:
             # A job that was submitted just now, and not waited for, is not over.
             open_jobs = [job for job in self._report.submissions() if not self._is_over(job)]
             pythons |= {str(job["python"]) for job in open_jobs}
+        # Its program may have had nothing to do with Ray: that is no hole.
+        pythons |= {str(job["python"]) for job in self._unheard() if "was_driver" not in job}
         folder = os.fspath(self._run.folder / PYTHON)
         for python in sorted(pythons):
             argv = (python, "-c", _ASK_LATE, folder)
@@ -211,9 +230,20 @@ class Collecting:
                 continue
 
 
+def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> TaskFragment:
+    """The worker, which Ray ends by whatever means: of that matters whether it took a task along.
+
+    A worker that nothing is wrong with exits with status 1 when its driver has gone.
+    """
+    if any(attempt.state == "interrupted" for attempt in attempts):
+        return attrs.evolve(worker, state="interrupted", exit_code=None)
+    return attrs.evolve(worker, state="succeeded", exit_code=None)
+
+
 def _killed(driver: Driver) -> str:
+    what = "a driver of Ray was killed or left by os._exit"
     if driver.is_own:
-        return "a driver of Ray was killed, and its cluster with it"
+        return f"{what}, and its cluster with it"
     if driver.was_fetched_late:
-        return "a driver of Ray was killed: what its nodes had not sent by then is missing"
-    return "a driver of Ray was killed, and its cluster cannot be asked"
+        return f"{what}: what its nodes had not sent by then is missing"
+    return f"{what}, and its cluster cannot be asked"

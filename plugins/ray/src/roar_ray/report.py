@@ -38,7 +38,7 @@ class Driver(NamedTuple):
         except OSError:
             return False
         fields = stat.rpartition(")")[2].split()
-        # One that was killed has ended, though whoever inherited it may not have looked yet.
+        # What nobody has waited for yet, Z, is dead all the same.
         return fields[0] not in "ZX" and fields[19] == self.document.get("pid_started")
 
     @property

@@ -52,7 +52,7 @@ def print_job(
         lines = edge_lines(edges, project, steps, limit=limit, declared=declared)
         print_edges(label, edges, lines)
     if family.groups:
-        print_tasks(family.groups, limit, expanded=expanded or everything)
+        print_tasks(family, limit, expanded=expanded or everything)
 
 
 def print_fact(label: str, value: str) -> None:

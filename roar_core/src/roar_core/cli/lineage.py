@@ -25,6 +25,7 @@ from roar_core.lineage.closure import downstream, upstream
 from roar_core.lineage.edges import input_of, inputs_of, outputs_of
 from roar_core.lineage.session import JobRow, jobs_by_id
 from roar_core.lineage.target import Target, find_target
+from roar_core.lineage.tasks import platform_jobs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -94,16 +95,18 @@ def impact(ref: str, depth: int | None, everything: bool, remote: bool, as_json:
 
     def ask(
         opened: Opened,
-    ) -> tuple[Project, Target, list[int], Closure, dict[int, JobRow], list[Used]]:
+    ) -> tuple[Project, Target, list[int], Closure, dict[int, JobRow], list[Used], set[int]]:
         target = find_target(opened.store, opened.refs[0], opened.project)
         with opened.store.reading() as db:
             first = _first_users(db, target)
             closure = downstream(db, first, depth)
             jobs = jobs_by_id(db, closure.distances)
             made = outputs_of(db, [job for job in closure.distances if job not in target.jobs])
-        return opened.project, target, first, closure, jobs, made
+            platform = platform_jobs(db, closure.distances)
+        return opened.project, target, first, closure, jobs, made, platform
 
-    project, target, first, closure, jobs, made = answered([ref], "downstream", ask, remote=remote)
+    answer = answered([ref], "downstream", ask, remote=remote)
+    project, target, first, closure, jobs, made, platform = answer
     if as_json:
         fields = {"outputs": [used_document(used, project, jobs) for used in made]}
         output.data(walk_document("impact", target, closure, jobs, fields))
@@ -117,7 +120,10 @@ def impact(ref: str, depth: int | None, everything: bool, remote: bool, as_json:
         for job in used.jobs:
             by_job.setdefault(job, []).append(used)
     remarks = {job: names(outputs, project) for job, outputs in by_job.items()}
-    for line in tree(first, closure, jobs, upstream=False, limit=limit, remarks=remarks):
+    lines = tree(
+        first, closure, jobs, upstream=False, limit=limit, remarks=remarks, platform=platform
+    )
+    for line in lines:
         output.line(line)
 
 

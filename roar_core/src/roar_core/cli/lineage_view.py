@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from roar_core.cli import output, wording
@@ -27,8 +27,12 @@ def tree(
     upstream: bool,
     limit: int | None,
     remarks: Mapping[int, str] | None = None,
+    platform: Container[int] = (),
 ) -> list[str]:
-    """A line for each job, below the job by which it was reached first."""
+    """A line for each job, below the job by which it was reached first.
+
+    Of the `platform`'s own only those that lead on, or of which there is a remark.
+    """
     below: dict[int, list[int]] = {}
     for consumer, producer, *_ in closure.passings:
         here, there = (consumer, producer) if upstream else (producer, consumer)
@@ -43,6 +47,8 @@ def tree(
             continue
         seen.add(job)
         remark = (remarks or {}).get(job, "")
+        if job in platform and not remark and job not in below:
+            continue
         lines.append(f"{'  ' * depth}{job_line(jobs[job])}{remark and f'  {remark}'}")
         stack += [(other, depth + 1) for other in sorted(set(below.get(job, ())))]
     if limit is not None and len(lines) > limit + 1:

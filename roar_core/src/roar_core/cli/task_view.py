@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 NAMES_LIMIT = 6
 _GROUPS_LIMIT = 3
 _RESULTS_LIMIT = 4
+# The digits of a platform's long identifier, such as a node's of Ray, that tell nobody anything.
+_SURPLUS = re.compile("(?<=^[0-9a-f]{12})[0-9a-f]{20,}$")
 
 
 def family_facts(family: Family, steps: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -41,14 +44,19 @@ def results_words(results: Sequence[tuple[str | None, int]]) -> str:
     return f"{words} and {told}" if words else told
 
 
-def print_tasks(groups: Sequence[TaskGroup], limit: int | None, *, expanded: bool) -> None:
-    """A line for each name, with counts and states; `expanded` lists every attempt below it.
+def print_tasks(family: Family, limit: int | None, *, expanded: bool) -> None:
+    """How many tasks there are below a job, and how many files they used.
+
+    Then a line for each name, with counts and states; `expanded` lists every attempt below it.
 
     Names beyond `limit` are counted, and so are, unless `expanded`, the platform's own.
     """
-    total = sum(group.number for group in groups if not group.is_hidden)
-    output.line(f"  {output.style('tasks', 'dim')}  {total:,}")
-    for line in group_lines(groups, limit, expanded=expanded):
+    total = sum(group.number for group in family.groups if not group.is_hidden)
+    files = ""
+    if family.read or family.written:
+        files = f"  {wording.count(family.read, 'file')} read, {family.written:,} written"
+    output.line(f"  {output.style('tasks', 'dim')}  {total:,}{files}")
+    for line in group_lines(family.groups, limit, expanded=expanded):
         output.line(f"    {line}")
 
 
@@ -150,7 +158,7 @@ def _attempt(row: TaskRow) -> str:
     lasted = "" if job.duration_s is None else f"  {wording.duration(job.duration_s)}"
     ended = wording.ending(job.state, job.exit_code, job.signal)
     uid = output.style(wording.short_uid(job.uid), "dim")
-    traits = "  ".join(_traits(row._replace(group="")))
+    traits = "  ".join(_traits(row._replace(group="", where=_SURPLUS.sub("", row.where))))
     task = output.printable(f"{row.task}  {traits}")
     return f"{wording.mark(job.state)} {uid}  {task}{lasted}  {ended}"
 

@@ -36,7 +36,7 @@ def newest_graph(
     """The `last` steps and builds of a session: costs nothing for the steps before them."""
     jobs = newest_steps(db, session, last)
     window = {job.place.step for job in jobs if job.place}
-    links = folded(db, [link for job in jobs for link in job_links(db, job.id)])
+    links = [link for job in jobs for link in job_links(db, job.id)]
     known = {job.id for job in jobs}
     for producer in {producer for _, producer, _ in links}:
         if producer not in known:

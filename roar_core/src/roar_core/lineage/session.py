@@ -244,10 +244,14 @@ def session_links(db: sqlite3.Connection, session: int) -> list[Link]:
 
 
 def job_links(db: sqlite3.Connection, job: int) -> list[Link]:
-    """What one job and its tasks read that a recorded job wrote."""
+    """What one job and its tasks read that another job, or a task of another, wrote.
+
+    What a task read or wrote its driver did: ten thousand tasks are folded where their edges are.
+    """
     return db.execute(
-        "SELECT consumer, producer, artifact FROM passing"  # noqa: S608
-        f" WHERE consumer IN ({_WITH_TASKS})",
+        "SELECT :job, coalesce(task.driver, producer) AS source, artifact FROM passing"  # noqa: S608
+        f" LEFT JOIN task ON task.job = producer WHERE consumer IN ({_WITH_TASKS})"
+        " AND source <> :job",
         {"job": job},
     ).fetchall()
 

@@ -60,13 +60,16 @@ class Family(NamedTuple):
     """What a job has to do with tasks: the one that it is, its driver's uid, those below it.
 
     `results` tells of how many tasks of which name it got the result without a file between them;
-    None stands for those that have not reported.
+    None stands for those that have not reported. `read` and `written` are how many different files
+    all tasks below it used, as many as there are paths.
     """
 
     task: TaskRow | None = None
     parent: str | None = None
     groups: tuple[TaskGroup, ...] = ()
     results: tuple[tuple[str | None, int], ...] = ()
+    read: int = 0
+    written: int = 0
 
 
 class Tie(NamedTuple):
@@ -103,12 +106,40 @@ def needs_of(db: sqlite3.Connection, uid: str) -> list[Need]:
     return [Need(*row) for row in rows]
 
 
+def platform_jobs(db: sqlite3.Connection, jobs: Iterable[int]) -> set[int]:
+    """Which of these jobs are no work of the user's, but what a platform keeps going itself."""
+    rows = db.execute(
+        "SELECT job FROM task WHERE role = 'infrastructure'"
+        " AND job IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(jobs)),),
+    )
+    return {job for (job,) in rows}
+
+
 def family_of(db: sqlite3.Connection, uid: str, *, with_rows: bool = False) -> Family:
     """The tasks below a job, and which one it is itself; each attempt only `with_rows`."""
     mine = _rows(db, "job.uid = ?", uid)
     row = db.execute("SELECT parent FROM job WHERE uid = ?", (uid,)).fetchone()
     groups = task_groups(db, uid, with_rows=with_rows)
-    return Family(mine[0] if mine else None, row and row[0], tuple(groups), _results(db, uid))
+    files = _files(db, uid) if groups else {}
+    return Family(
+        mine[0] if mine else None,
+        row and row[0],
+        tuple(groups),
+        _results(db, uid),
+        read=files.get(0, 0),
+        written=files.get(1, 0),
+    )
+
+
+def _files(db: sqlite3.Connection, uid: str) -> dict[int, int]:
+    """How many different files all tasks below a job read (0) and wrote (1)."""
+    rows = db.execute(
+        "SELECT direction, count(DISTINCT path) FROM task JOIN edge ON edge.job = task.job "
+        "WHERE driver = (SELECT id FROM job WHERE uid = ?) GROUP BY direction",
+        (uid,),
+    )
+    return dict(rows.fetchall())
 
 
 def task_groups(db: sqlite3.Connection, uid: str, *, with_rows: bool = False) -> list[TaskGroup]:

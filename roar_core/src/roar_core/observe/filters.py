@@ -99,6 +99,14 @@ class Filters:
             if policy.enabled.get(name, True) and test is not _never
         )
         self._sources = policy.enabled.get("source", True)
+        self._order_inside = tuple(
+            (name, test) for name, test in self._order if name in ("claimed", "ignored")
+        )
+        self._special_inside = tuple(
+            root
+            for root in (*self._packages, *self._caches)
+            if root.startswith(self._project) or self._project.startswith(root)
+        )
 
     def with_prefixes(self, prefixes: Iterable[str]) -> Filters:
         """The same policy, knowing further interpreter prefixes."""
@@ -118,12 +126,23 @@ class Filters:
         if role == "input" and self._sources and self._is_source(path, is_code):
             return "source"
         named = path in self.policy.argv_paths
-        for name, test in self._order:
+        for name, test in self._order_inside if self._is_plain(path) else self._order:
             if test(path):
                 if named and not (is_code and name in ("packages", "system")):
                     return None
                 return name
         return None
+
+    def _is_plain(self, path: str) -> bool:
+        """Whether the project has this file, and no word in it hints at packages or caches."""
+        return (
+            path.startswith(self._project)
+            and "cache" not in path
+            and "-packages/" not in path
+            and "torchinductor" not in path
+            and not path.endswith(".pyc")
+            and not path.startswith(self._special_inside)
+        )
 
     def _is_source(self, path: str, is_code: bool) -> bool:
         if not path.startswith(self._project):

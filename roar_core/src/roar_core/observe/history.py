@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from roar_core.journal_format import Intent, Kind, Record, RenameFlag
@@ -23,6 +24,8 @@ _TEXTUAL, _RENAME_TEXTUAL = int(Intent.TEXTUAL), int(RenameFlag.TEXTUAL)
 _NEW = _CREATED | _TMPFILE
 _NAMING = frozenset({Kind.RENAME, Kind.LINK, Kind.UNLINK})
 _NOT_QUIET = _WRITE | _TRUNCATE | _NEW | _TEXTUAL
+# What os.fsdecode would ask for each name.
+_NAMES = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
 _TYPE = stat.S_IFMT(0xFFFF)
 _NO_ARTIFACT = (b"/proc/", b"/sys/", b"/memfd:", b"/SYSV")
 
@@ -264,7 +267,7 @@ class History:
                 self.unresolved += 1
                 self.unresolved_example = self.unresolved_example or in_words(raw)
                 return None
-            path = self._paths[raw] = os.fsdecode(raw)
+            path = self._paths[raw] = raw.decode(*_NAMES)
         return os.path.normpath(path) if textual else path
 
     def _misplaced(self, record: Record) -> None:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Protocol, TypeVar
 
 from roar_core.errors import PluginError, RefusedError
-from roar_core.hookspecs import ExecutionBackend, Match, ProcessBackend
+from roar_core.hookspecs import ExecutionBackend, Match, ProcessBackend, ServingBackend
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.run.partners import Partner, Shortfall
@@ -79,6 +79,18 @@ class Backends:
             return self._claimed[path]
 
         return is_claimed
+
+    def serves(self, pid: int, words: Sequence[str]) -> bool:
+        """Whether a process that outlives the command is a platform's own server."""
+        for partner in self.partners:
+            if not isinstance(partner.offer.value, ServingBackend):
+                continue
+            try:
+                if partner.call("claiming a process", _serves, partner, pid, words):
+                    return True
+            except PluginError as error:
+                self._shortfall.note("backend", error)
+        return False
 
     def collect(self, partner: Partner, keep: Keep) -> tuple[list[CoverageReason], bool]:
         """Bring back what tasks have reported; return what is missing, and whether that is all.
@@ -203,6 +215,13 @@ def _coverage(backend: ExecutionBackend, partner: Partner) -> TaskCoverage:
     found = backend.coverage(partner.run)
     if not isinstance(found, TaskCoverage):
         raise TypeError(f"coverage gave {found!r}, expected a TaskCoverage")
+    return found
+
+
+def _serves(partner: Partner, pid: int, words: Sequence[str]) -> bool:
+    found = partner.offer.value.serves(partner.run, pid, words)
+    if not isinstance(found, bool):
+        raise TypeError(f"serves gave {found!r}, expected True or False")
     return found
 
 

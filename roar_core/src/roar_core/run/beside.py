@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from roar_core.model.coverage import CoverageReason
@@ -52,6 +52,9 @@ class Company(Protocol):
     def begin(self, begun: BegunJob, store: Store) -> None:
         """The command is about to start; every signal of the relay is blocked."""
 
+    def serves(self, pid: int, words: Sequence[str]) -> bool:
+        """Whether a process that outlives the command is a platform's own server."""
+
     def abandon(self) -> None:
         """The command is not started after all."""
 
@@ -73,6 +76,9 @@ class Alone:
 
     def begin(self, begun: BegunJob, store: Store) -> None:
         """Nobody wants to know."""
+
+    def serves(self, pid: int, words: Sequence[str]) -> bool:
+        return False
 
     def abandon(self) -> None:
         """Nobody is there to stop."""

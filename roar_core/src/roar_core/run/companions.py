@@ -6,7 +6,7 @@ Most runs have none; then nothing of this is imported.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from roar_core.config.layers import Config, load
@@ -68,6 +68,10 @@ class Companions:
         words = f"{tracer.name} tells of a file once a run: {subtrees.name}'s are not told apart"
         self._shortfall.reasons.append(CoverageReason("tasks", 1, words))
         return None
+
+    def serves(self, pid: int, words: Sequence[str]) -> bool:
+        """Whether a process that outlives the command is a platform's own server."""
+        return self._backends.serves(pid, words)
 
     def begin(self, begun: BegunJob, store: Store) -> None:
         """Collect while the command runs, from the backends that want it so."""

@@ -115,7 +115,9 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
             with SignalRelay() as relay:
                 companions.begin(begun, store)
                 execution = Execution(
-                    begun, planned, chosen, journal, launch, warn, watch or nobody_watches
+                    *(begun, planned, chosen, journal, launch, warn),
+                    watch=watch or nobody_watches,
+                    is_server=companions.serves,
                 )
                 try:
                     started, ended, ended_at = execution.carry_out(relay)

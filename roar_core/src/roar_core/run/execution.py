@@ -9,7 +9,7 @@ import errno
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from roar_core.errors import PluginError
@@ -28,7 +28,7 @@ from roar_core.run.follow import (
     nobody_watches,
 )
 from roar_core.run.planned import Planned
-from roar_core.run.processes import seconds_since_boot
+from roar_core.run.processes import seconds_since_boot, words_of
 from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, start
 
@@ -38,9 +38,15 @@ if TYPE_CHECKING:
     from roar_core.run.record import Recorded
 
 Tell = Callable[[str], None]
+IsServer = Callable[[int, Sequence[str]], bool]
 
 # Arguments may take megabytes (execve(2)), roar's own room in the journal has 64 KiB.
 _ARGUMENTS_MAX = 16 << 10
+
+
+def nothing_serves(pid: int, words: Sequence[str]) -> bool:
+    """Whatever outlives the command is a hole: no platform takes part."""
+    return False
 
 
 def tell_gaps(journal: Journal, reasons: Iterable[CoverageReason]) -> list[CoverageReason]:
@@ -71,7 +77,9 @@ class Execution:
         launch: Launch,
         warn: Tell,
         watch: Watch = nobody_watches,
+        is_server: IsServer = nothing_serves,
     ) -> None:
+        self._is_server = is_server
         self._begun = begun
         self._planned = planned
         self._journal = journal
@@ -181,9 +189,18 @@ class Execution:
         while True:
             left = self._follower.survivors(since_s)
             remaining = deadline - time.monotonic()
-            if not left or remaining <= 0:
+            if not left:
                 return left
+            if remaining <= 0:
+                return self._without_servers(left, since_s)
             time.sleep(min(0.01, remaining))
+
+    def _without_servers(self, left: list[int], since_s: float) -> list[int]:
+        """Those of which something is missed; asking takes time, in which some may end."""
+        servers = {pid for pid in left if self._is_server(pid, words_of(pid))}
+        if not servers:
+            return left
+        return [pid for pid in self._follower.survivors(since_s) if pid not in servers]
 
     def record(self, ended: Ended, duration_s: float, beside: Beside) -> Recorded:
         """Judge, hash and store what was seen, and let go of the journal."""

@@ -30,6 +30,15 @@ class ProcessTree:
         return sorted(pid for pid in self._running if is_alive(pid, since_s))
 
 
+def words_of(pid: int) -> list[str]:
+    """The arguments of a process, or the title it gave itself; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as handle:  # noqa: PTH123 - as below
+            return [os.fsdecode(word) for word in handle.read().split(b"\0") if word]
+    except OSError:
+        return []
+
+
 def seconds_since_boot() -> float:
     """The clock of `/proc/PID/stat`'s start time."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from roar_core.errors import PluginError
+from roar_core.garbage import collection_paused
 from roar_core.hashing.digests import Digested
 from roar_core.hashing.pool import hash_files
 from roar_core.identity import without_node
@@ -28,7 +29,7 @@ from roar_core.store.writer import Store
 
 # Tasks merged in one transaction: few enough that another roar need not wait long for its turn to
 # write, many enough that ten thousand tasks take no ten thousand commits.
-_BATCH = 250
+_BATCH = 1000
 
 Claims = Callable[[Iterable[str]], Callable[[str], bool]]
 
@@ -72,8 +73,11 @@ class TaskMerger:
         return unmet_needs(self._store, self._begun.job.uid, backend)
 
     def _write(self, batch: Mapping[PartKey, TaskFragment]) -> None:
-        if not batch:
-            return
+        if batch:
+            with collection_paused():
+                self._write_all(batch)
+
+    def _write_all(self, batch: Mapping[PartKey, TaskFragment]) -> None:
         touched = {f.path for each in batch.values() for f in (*each.read, *each.written)}
         claims, held = self._claims(touched), self._begun.code.holds(touched)
         filters = {
@@ -138,9 +142,10 @@ class TaskMerger:
 
         def edge_of(file: TaskFile) -> Edge:
             digests, wanted = file.digests, file.fingerprint
-            here = None if file.node else found.get(file.path)
-            if "blake3" not in digests and wanted is not None and isinstance(here, Digested):
-                digests = here.digests if here.fingerprint.same_content(wanted) else digests
+            if "blake3" not in digests and wanted is not None and not file.node:
+                here = found.get(file.path)
+                if isinstance(here, Digested) and here.fingerprint.same_content(wanted):
+                    digests = here.digests
             # The same path here, or on another node, is another file.
             path = f"file://{file.node}{file.path}" if file.node else file.path
             kind: EdgeKind = "object" if file.node else "file"

@@ -8,7 +8,8 @@ from typing import Any
 
 from roar_core.identity import job_hash
 from roar_core.model.job import Job
-from roar_core.store.edges import add_edges, insert_edges, resolve_late, resolve_new
+from roar_core.store.edges import JobEdges, add_edges, insert_edges, resolve_late, resolve_new
+from roar_core.store.inserting import insert_rows
 from roar_core.store.rows import to_sql, unhex
 from roar_core.store.ties import tie_files, tie_inputs
 from roar_core.store.writer import job_columns, outcome_columns
@@ -25,27 +26,21 @@ def insert_children(db: sqlite3.Connection, driver: int, jobs: Sequence[Job]) ->
     ).fetchone()
     ids = range(first, first + len(jobs))
     known: dict[Any, Any] = {}
+    edges = [JobEdges.of(job_id, job) for job_id, job in zip(ids, jobs, strict=True)]
     rows = [
         {
-            "id": job_id,
+            "id": told.job,
             **job_columns(db, job, known),
             "session": session,
             "undone_at_ns": undone_at_ns,
             "hash": unhex(job_hash(job)),
+            "input_count": told.input_count,
+            "output_count": told.output_count,
         }
-        for job_id, job in zip(ids, jobs, strict=True)
+        for told, job in zip(edges, jobs, strict=True)
     ]
-    names, marks = ", ".join(rows[0]), ", ".join("?" * len(rows[0]))
-    # Names are literals of ours; values are bound.
-    db.executemany(
-        f"INSERT INTO job ({names}) VALUES ({marks})",  # noqa: S608
-        [tuple(row.values()) for row in rows],
-    )
-    counts = add_edges(db, list(zip(ids, jobs, strict=True)))
-    db.executemany(
-        "UPDATE job SET input_count = ?, output_count = ? WHERE id = ?",
-        [(*both, job_id) for job_id, both in zip(ids, counts, strict=True)],
-    )
+    insert_rows(db, f"job ({', '.join(rows[0])})", [tuple(row.values()) for row in rows])
+    add_edges(db, edges)
     resolve_new(db, ids[0], ids[-1])
     tie_files(db, ids[0], ids[-1])
     return ids

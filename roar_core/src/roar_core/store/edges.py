@@ -5,15 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import repeat
+from typing import NamedTuple
 
 import attrs
 
 from roar_core.model.job import Edge, Job
+from roar_core.store.inserting import CHUNK, insert_rows
 from roar_core.store.rows import INPUT, OUTPUT, path_to_sql
-
-# Below SQLite's limit on bound variables before 3.32 (999).
-_CHUNK = 900
 
 
 def _wrote(how: str, order: str) -> str:
@@ -44,48 +42,60 @@ def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, in
 
     A path may have held several versions that were read, but ends as one output: the last counts.
     """
-    [counts] = add_edges(db, [(job_id, job)])
+    edges = JobEdges.of(job_id, job)
+    add_edges(db, [edges])
     # Most inputs were made by nobody: one look spares them the four of _PRODUCER.
     db.execute(
         f"UPDATE edge SET producer = {_PRODUCER} WHERE job = ? AND direction = 0 AND "  # noqa: S608 (constants)
         f"({_MADE_ELSEWHERE.format('<')} OR {_MADE_ELSEWHERE.format('>')})",
         (job_id,),
     )
-    return counts
+    return edges.input_count, edges.output_count
 
 
-def add_edges(db: sqlite3.Connection, jobs: Sequence[tuple[int, Job]]) -> list[tuple[int, int]]:
-    """Insert the edges of jobs, by their ids, with artifacts and digests; return the counts.
+class JobEdges(NamedTuple):
+    """The edges of one job (its id) as rows tell them: each once, by direction and stored path."""
 
-    Producers are left to be found.
-    """
-    rows: list[tuple[int, int, str | bytes, Edge]] = []
-    seen: list[int] = []
-    counts = []
-    for job_id, job in jobs:
-        edges = {
-            (
-                direction,
-                path_to_sql(edge.path, job.project, is_object=edge.kind == "object"),
-                edge.hash if direction == INPUT else None,
-            ): edge
-            for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs))
-            for edge in side
+    job: int
+    edges: list[tuple[int, str | bytes, Edge]]
+    input_count: int
+    seen_ns: int
+
+    @property
+    def output_count(self) -> int:
+        return len(self.edges) - self.input_count
+
+    @classmethod
+    def of(cls, job_id: int, job: Job) -> JobEdges:
+        """What is to be stored of a job's edges."""
+        project = job.project
+        read = {
+            (path_to_sql(edge.path, project, is_object=edge.kind == "object"), edge.hash): edge
+            for edge in job.inputs
         }
-        rows += [(job_id, direction, path, edge) for (direction, path, _), edge in edges.items()]
-        seen += repeat(job.started_at_ns, len(edges))
-        inputs = sum(direction == INPUT for direction, _, _ in edges)
-        counts.append((inputs, len(edges) - inputs))
-    artifacts = _artifacts_of(db, [row[3] for row in rows], seen)
-    db.executemany(
-        "INSERT INTO edge (job, direction, path, artifact, size, kind, hash_state) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        written = {
+            path_to_sql(edge.path, project, is_object=edge.kind == "object"): edge
+            for edge in job.outputs
+        }
+        edges = [(INPUT, path, edge) for (path, _), edge in read.items()]
+        edges += [(OUTPUT, path, edge) for path, edge in written.items()]
+        return cls(job_id, edges, len(read), job.started_at_ns)
+
+
+def add_edges(db: sqlite3.Connection, jobs: Sequence[JobEdges]) -> None:
+    """Insert the edges of jobs with artifacts and digests; producers are left to be found."""
+    edges = [edge for job in jobs for _, _, edge in job.edges]
+    seen = [job.seen_ns for job in jobs for _ in job.edges]
+    artifacts = iter(_artifacts_of(db, edges, seen))
+    insert_rows(
+        db,
+        "edge (job, direction, path, artifact, size, kind, hash_state)",
         [
-            (job_id, direction, path, artifact, edge.size, edge.kind, edge.hash_state)
-            for (job_id, direction, path, edge), artifact in zip(rows, artifacts, strict=True)
+            (job.job, direction, path, next(artifacts), edge.size, edge.kind, edge.hash_state)
+            for job in jobs
+            for direction, path, edge in job.edges
         ],
     )
-    return counts
 
 
 _MADE_ELSEWHERE = (
@@ -235,16 +245,20 @@ def _artifacts_of(
 ) -> list[int | None]:
     """Like `artifacts_of`, each edge with the time when it was seen."""
     digests = [_blake3(edge) for edge in edges]
-    db.executemany(
-        "INSERT OR IGNORE INTO artifact (blake3, size, first_seen_ns) VALUES (?, ?, ?)",
-        # Sorted: neighbours in the index go in together, a third quicker than in random order.
-        sorted(
-            (blake3, edge.size, now_ns)
-            for blake3, edge, now_ns in zip(digests, edges, seen_ns, strict=True)
-            if blake3
-        ),
+    first_seen: dict[bytes, tuple[int, int]] = {}
+    for digest, edge, now_ns in zip(digests, edges, seen_ns, strict=True):
+        if digest is not None and digest not in first_seen:
+            first_seen[digest] = (edge.size, now_ns)
+    # Sorted: neighbours in the index go in together, a third quicker than in random order.
+    wanted = sorted(first_seen)
+    known = _ids(db, wanted)
+    new = [digest for digest in wanted if digest not in known]
+    insert_rows(
+        db,
+        "artifact (blake3, size, first_seen_ns)",
+        [(digest, *first_seen[digest]) for digest in new],
     )
-    known = _ids(db, sorted({digest for digest in digests if digest}))
+    known.update(_ids(db, new))
     artifacts = [
         known[digest] if digest else _artifact_by_other_digest(db, edge, now_ns)
         for digest, edge, now_ns in zip(digests, edges, seen_ns, strict=True)
@@ -269,8 +283,8 @@ def _blake3(edge: Edge) -> bytes | None:
 
 def _ids(db: sqlite3.Connection, wanted: Sequence[bytes]) -> dict[bytes, int]:
     known: dict[bytes, int] = {}
-    for start in range(0, len(wanted), _CHUNK):
-        chunk = wanted[start : start + _CHUNK]
+    for start in range(0, len(wanted), CHUNK):
+        chunk = wanted[start : start + CHUNK]
         marks = ",".join("?" * len(chunk))
         query = f"SELECT blake3, id FROM artifact WHERE blake3 IN ({marks})"  # noqa: S608
         known.update(db.execute(query, chunk))

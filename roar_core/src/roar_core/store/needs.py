@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
+from roar_core.store.inserting import insert_rows
 from roar_core.store.writer import Store, row_of
 
 
@@ -35,7 +36,7 @@ def unmet_needs(store: Store, driver: str, backend: str) -> int:
 
 def insert_needs(db: sqlite3.Connection, needs: Iterable[tuple[int, str, str]]) -> None:
     """Insert (job, backend, task) rows; those that are there already stay as they are."""
-    db.executemany("INSERT OR IGNORE INTO need (job, backend, task) VALUES (?, ?, ?)", needs)
+    insert_rows(db, "need (job, backend, task)", list(needs), verb="INSERT OR IGNORE")
 
 
 def resolve_named(

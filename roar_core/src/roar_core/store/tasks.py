@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import attrs
@@ -13,9 +14,10 @@ from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.job import Edge, Job
 from roar_core.store.children import insert_children, replace_child
 from roar_core.store.edges import resolve_in_family
+from roar_core.store.inserting import insert_rows
 from roar_core.store.jobs import full_jobs
 from roar_core.store.needs import insert_needs, resolve_named
-from roar_core.store.rows import coverage_json
+from roar_core.store.rows import JOB_COLUMNS, coverage_json, job_from_row
 from roar_core.store.writer import Store, row_of
 
 
@@ -114,26 +116,26 @@ class _Merge:
         jobs, merged = self._known({part.key.task for part in parts})
         new: dict[Attempt, TaskPart] = {}
         names: dict[Attempt, list[str]] = {}
-        more: list[tuple[int, TaskPart]] = []
+        more: dict[int, list[TaskPart]] = {}
         for part in parts:
             attempt = part.key[:3]
             job = jobs.get(attempt)
             if job is not None:
                 if (job, part.key.part) not in merged:
                     merged.add((job, part.key.part))
-                    more.append((job, part))
+                    more.setdefault(job, []).append(part)
             elif attempt not in new:
                 new[attempt], names[attempt] = part, [part.key.part]
             elif part.key.part not in names[attempt]:
                 new[attempt] = joined(new[attempt], part)
                 names[attempt].append(part.key.part)
         self._insert(list(new.values()), list(names.values()))
-        for job, part in more:
-            self._add(job, part)
-        touched = [*new.values(), *(part for _, part in more)]
+        self._add(more)
+        further = [part for parts in more.values() for part in parts]
+        touched = [*new.values(), *further]
         self._link_attempts(touched, jobs)
         self._tie_needs(touched)
-        return sum(map(len, names.values())) + len(more)
+        return sum(map(len, names.values())) + len(further)
 
     def _known(self, tasks: Collection[str]) -> tuple[dict[Attempt, int], set[tuple[int, str]]]:
         """The attempts at these tasks that are merged, with their jobs' ids, and their parts."""
@@ -157,35 +159,59 @@ class _Merge:
         if not parts:
             return
         ids = insert_children(self._db, self._driver, [part.job for part in parts])
-        self._db.executemany(
-            "INSERT INTO task (job, driver, backend, task, attempt, place, role, grouped, "
-            "is_declared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        insert_rows(
+            self._db,
+            "task (job, driver, backend, task, attempt, place, role, grouped, is_declared)",
             [
                 (job, self._driver, *part.key[:3], *_traits(part))
                 for job, part in zip(ids, parts, strict=True)
             ],
         )
-        self._db.executemany(
-            "INSERT INTO task_part VALUES (?, ?)",
+        insert_rows(
+            self._db,
+            "task_part (job, part)",
             [(job, name) for job, each in zip(ids, names, strict=True) for name in each],
         )
         self._add_needs(zip(ids, parts, strict=True))
 
-    def _add(self, job_id: int, part: TaskPart) -> None:
-        """Let the job of an attempt, of which other parts are merged, say what is now known."""
-        [stored] = full_jobs(self._db, "job.id = ?", job_id)
-        row = self._db.execute(
-            "SELECT place, role, grouped, is_declared FROM task WHERE job = ?", (job_id,)
-        ).fetchone()
-        before = part._replace(job=stored, where=row[0], role=row[1], group=row[2], declared=row[3])
-        whole = joined(before, part)
-        replace_child(self._db, job_id, whole.job)
-        self._db.execute(
-            "UPDATE task SET place = ?, role = ?, grouped = ?, is_declared = ? WHERE job = ?",
-            (*_traits(whole), job_id),
+    def _add(self, more: Mapping[int, Sequence[TaskPart]]) -> None:
+        """Let the jobs of attempts, of which other parts are merged, say what is now known."""
+        if not more:
+            return
+        parts = [(job, part) for job, each in more.items() for part in each]
+        for job, stored in self._stored(more):
+            whole = functools.reduce(joined, more[job], stored)
+            # A part may tell only whose results an attempt got: then there is nothing to replace.
+            if whole.job != stored.job or whole.declared != stored.declared:
+                [full] = full_jobs(self._db, "job.id = ?", job)
+                whole = functools.reduce(joined, more[job], stored._replace(job=full))
+                replace_child(self._db, job, whole.job)
+            if _traits(whole) != _traits(stored):
+                self._db.execute(
+                    "UPDATE task SET place = ?, role = ?, grouped = ?, is_declared = ? "
+                    "WHERE job = ?",
+                    (*_traits(whole), job),
+                )
+        insert_rows(
+            self._db, "task_part (job, part)", [(job, part.key.part) for job, part in parts]
         )
-        self._db.execute("INSERT INTO task_part VALUES (?, ?)", (job_id, part.key.part))
-        self._add_needs([(job_id, part)])
+        self._add_needs(parts)
+
+    def _stored(self, more: Mapping[int, Sequence[TaskPart]]) -> list[tuple[int, TaskPart]]:
+        """What is known of attempts, by their jobs' ids, but for what other tables hold."""
+        rows = self._db.execute(
+            "SELECT job.id, place, role, grouped, is_declared, "  # noqa: S608 (constants)
+            f"{JOB_COLUMNS} FROM task JOIN job ON job.id = task.job "
+            "WHERE job.id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(more)),),
+        )
+        found = []
+        for job, place, role, group, is_declared, *row in rows:
+            stored = job_from_row(tuple(row))
+            key = more[job][0].key
+            part = TaskPart(key, stored, place, (), role, group, bool(is_declared))
+            found.append((job, part))
+        return found
 
     def _add_needs(self, parts: Iterable[tuple[int, TaskPart]]) -> None:
         insert_needs(

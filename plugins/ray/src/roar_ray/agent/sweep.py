@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from . import digests
 from .folder import node_folder
@@ -10,7 +11,7 @@ from .reading import Reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     Swept = tuple[list[tuple[str, int, bytes]], list[str]]
 
@@ -32,9 +33,14 @@ def swept(run: str, reached: Mapping[str, int], hash_within_s: float) -> Swept:
     return pieces, digests.of_files_in(paths, hash_within_s)
 
 
-def forget(run: str) -> None:
-    """Delete this node's journals of a run, which the driver has."""
+def forget(run: str, streams: Iterable[str]) -> None:
+    """Delete these journals of a run on this node, which the driver has, and the emptied folder."""
     folder = node_folder(run)
-    for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
-    os.rmdir(folder)
+    for stream in streams:
+        with suppress(FileNotFoundError):  # a node on the same machine was faster
+            os.unlink(os.path.join(folder, f"{stream}.jnl"))
+    for path in (folder, os.path.dirname(folder)):
+        try:
+            os.rmdir(path)
+        except OSError:  # another run's, or a worker that has just begun
+            return

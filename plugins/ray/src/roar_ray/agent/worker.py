@@ -8,7 +8,7 @@ import platform
 import socket
 import sys
 
-from . import capture, forks, frames, loops, records, seams, shipping, threads, trouble
+from . import capture, failing, forks, frames, loops, records, seams, shipping, threads, trouble
 from .attempts import Attempts
 from .audit import PythonCapture
 from .folder import folder_of
@@ -33,13 +33,21 @@ class Agent:
 
 
 def start(settings: Mapping[str, Any], ray: Any) -> Agent:
-    """Observe this worker from now on. Raises when nothing at all can be observed.
+    """Observe this worker from now on. Raises when nothing at all can be, and tells the driver.
 
     `settings` are `run` (32 hexadecimal digits), `folder` and `nonce` (see `folder_of`), `capture`
     (`native` when it can be had, or `python`), and for a node of which that folder is out of reach
     `ship_every_s` and `store_bytes`.
     """
     worker = ray._private.worker.global_worker
+    try:
+        return _started(settings, ray, worker)
+    except Exception as error:
+        failing.tell(settings, worker, error)
+        raise
+
+
+def _started(settings: Mapping[str, Any], ray: Any, worker: Any) -> Agent:
     name = worker.worker_id.hex()
     folder = folder_of(settings["run"], settings.get("folder", ""), settings.get("nonce", ""))
     journal = Journal(f"{folder.path}/{name}.{os.getpid()}.jnl", settings["run"])

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from roar_ray.agent import shipping
+from roar_ray.agent import failing, shipping
 from roar_ray.agent.store import ClusterStore
 from roar_ray.driver import fetching, known, sweeping
 
@@ -62,6 +62,8 @@ class Connection:
         self._fetch()
         with self._faults.kept("asking Ray for its tasks"):
             self._ask_for_tasks()
+        with self._faults.kept("asking which workers were not observed"):
+            self._document["unobserved"] = failing.told(self._store, self._told.run)
         with self._faults.kept("asking the nodes for the rest"):
             self._sweep()
         with self._faults.kept("letting go of the cluster's store"):
@@ -92,10 +94,22 @@ class Connection:
         silent: list[str] = []
         if asked:
             where = (self._told.run, self._told.folder, self._told.sweep_s)
-            silent, self._document["sweeps"] = sweeping.sweep(self._ray, asked, *where)
+            silent, self._document["sweeps"] = sweeping.sweep(
+                self._ray, asked, *where, forgets=not self._has_company()
+            )
         alive = self._alive()
         self._document["lost_nodes"] = sorted(elsewhere - alive)
         self._document["silent_nodes"] = sorted(alive.intersection(silent))
+
+    def _has_company(self) -> bool:
+        """Whether another driver of the run may have workers yet that write."""
+        here = os.path.dirname(self._path)
+        others = [os.path.join(here, name) for name in os.listdir(here) if name.endswith(".json")]
+        for path in others:
+            with open(path, encoding="utf-8") as source:
+                if path != self._path and not json.load(source)["has_ended"]:
+                    return True
+        return False
 
     def _alive(self) -> set[str]:
         return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}

@@ -14,7 +14,7 @@ import json
 import os
 import sys
 
-from roar_ray.agent import shipping
+from roar_ray.agent import failing, shipping
 from roar_ray.agent.store import store_at
 from roar_ray.driver import connection, fetching, submitting
 from roar_ray.driver import told as telling
@@ -38,19 +38,22 @@ def main() -> None:
             store = store_at(document["address"])
             fetching.fetch(store, told.run, told.folder)
             store.delete_all(shipping.prefix_of(told.run))
-            _write(path, {**document, "was_fetched_late": True})
+            unobserved = failing.told(store, told.run)
+            _write(path, {**document, "unobserved": unobserved, "was_fetched_late": True})
     for path, document in _documents(told.folder, submitting.FOLDER):
         if document["python"] != sys.executable:
             continue
         with faults.kept("asking after a submitted job"):
-            _write(path, {**document, "status": _status(document)})
+            _write(path, {**document, **_state(document)})
 
 
-def _status(document: dict[str, Any]) -> str:
+def _state(document: dict[str, Any]) -> dict[str, Any]:
+    """How a job is, and whether its program has been a driver of Ray at all."""
     from ray.job_submission import JobSubmissionClient
 
     client = JobSubmissionClient(document["address"])
-    return str(client.get_job_status(document["submission"]).value)
+    about = client.get_job_info(document["submission"])
+    return {"status": str(about.status.value), "was_driver": about.driver_info is not None}
 
 
 def _authenticate(document: dict[str, Any]) -> None:

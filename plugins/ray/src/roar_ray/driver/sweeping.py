@@ -28,27 +28,22 @@ class Outcome(NamedTuple):
     tasks: list[str]
 
 
-def sweep(ray: Any, nodes: Iterable[str], run: str, folder: str, within_s: float) -> Outcome:
+def sweep(
+    ray: Any, nodes: Iterable[str], run: str, folder: str, within_s: float, *, forgets: bool = False
+) -> Outcome:
     """Bring in what these nodes hold back.
 
-    `nodes` are ids in hex, `folder` is the run's. Waits at most `within_s` for all of them.
+    `nodes` are ids in hex, `folder` is the run's. Waits at most `within_s` for all of them. A node
+    that `forgets` deletes its journals when they are here: nobody else may need them any more.
     """
-    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    roar_ray_sweep.__module__ = NAME
-    remote = ray.remote(roar_ray_sweep)
     asked = {}
     for node in nodes:
-        options = {
-            "name": NAME,
-            "num_cpus": 0,
-            "max_retries": 0,
-            "scheduling_strategy": strategy(node_id=node, soft=False),
-        }
-        reached = fetching.reached(folder, node)
-        asked[remote.options(**options).remote(run, reached, within_s / 2)] = node
+        told = (run, fetching.reached(folder, node), within_s / 2)
+        asked[_on(ray, node, roar_ray_sweep).remote(*told)] = node
     ready, silent = ray.wait(list(asked), num_returns=len(asked), timeout=within_s)
     for answer in silent:
         ray.cancel(answer, force=True)
+    forgotten = []
     for answer in ready:
         try:
             pieces, hashed = ray.get(answer)
@@ -56,8 +51,25 @@ def sweep(ray: Any, nodes: Iterable[str], run: str, folder: str, within_s: float
             silent.append(answer)
             continue
         lay_down(folder, asked[answer], pieces, hashed)
-    tasks = [answer.hex()[:_TASK_DIGITS] for answer in asked]
+        if forgets:
+            streams = [*fetching.reached(folder, asked[answer])]
+            forgotten.append(_on(ray, asked[answer], roar_ray_forget).remote(run, streams))
+    if forgotten:
+        ray.wait(forgotten, num_returns=len(forgotten), timeout=within_s / 4)
+    tasks = [answer.hex()[:_TASK_DIGITS] for answer in (*asked, *forgotten)]
     return Outcome(sorted(asked[answer] for answer in silent), tasks)
+
+
+def _on(ray: Any, node: str, function: Any) -> Any:
+    """The function as a task of ours that runs on this node or nowhere."""
+    function.__module__ = NAME
+    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    return ray.remote(function).options(
+        name=NAME,
+        num_cpus=0,
+        max_retries=0,
+        scheduling_strategy=strategy(node_id=node, soft=False),
+    )
 
 
 def lay_down(
@@ -79,3 +91,10 @@ def roar_ray_sweep(run: str, reached: Mapping[str, int], hash_within_s: float) -
     from _roar_ray_agent import sweep  # type: ignore[import-not-found]
 
     return sweep.swept(run, reached, hash_within_s)
+
+
+def roar_ray_forget(run: str, streams: list[str]) -> None:
+    """Runs in a worker as well, when what it deletes is with the driver."""
+    from _roar_ray_agent import sweep
+
+    sweep.forget(run, streams)
