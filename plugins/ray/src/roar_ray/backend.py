@@ -29,12 +29,13 @@ _CARRIED = ("agent", "driver", "hook")
 _SESSION = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_\d+")
 # Within it, copies of what the user sends to the nodes: data, and code.
 _THEIRS = {"working_dir_files", "py_modules_files"}
-# Programs of a cluster's own, and the titles that some of them give themselves; workers that have no
-# task yet, or none any more; and what multiprocessing keeps beside the dashboard, which opens no
+# Programs of a cluster's own, and the titles that some of them give themselves; workers that have
+# no task yet, or none any more; and what multiprocessing keeps beside the dashboard, which opens no
 # file, whoever's it is.
 _SERVER = re.compile(
     r"/ray/(core/src/ray/(gcs/gcs_server|raylet/raylet)|dashboard/(dashboard|agent)\.py"
-    r"|_private/(log_monitor\.py|workers/default_worker\.py|runtime_env/agent/main\.py)|autoscaler/_private/monitor\.py)$"
+    r"|_private/(log_monitor\.py|workers/default_worker\.py|runtime_env/agent/main\.py)"
+    r"|autoscaler/_private/monitor\.py)$"
     r"|^ray-dashboard-\w+-\d|^ray::(DashboardAgent|RuntimeEnvAgent|IDLE\w*)$"
     r"|^from multiprocessing\.resource_tracker import main; ?main\(\d+\)$"
     r"|^from multiprocessing\.forkserver import main; main\(.*\['ray', 'ray\.dashboard"

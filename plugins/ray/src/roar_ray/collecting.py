@@ -274,14 +274,15 @@ def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> Tas
 
     A worker that nothing is wrong with exits with status 1 when its driver has gone.
     """
-    is_cut_off = any(attempt.state == "interrupted" for attempt in attempts)
-    state = "interrupted" if is_cut_off else "succeeded"
-    return attrs.evolve(worker, state=state, exit_code=None)
+    if any(attempt.state == "interrupted" for attempt in attempts):
+        return attrs.evolve(worker, state="interrupted", exit_code=None)
+    return attrs.evolve(worker, state="succeeded", exit_code=None)
 
 
 def _killed(driver: Driver) -> str:
+    what = "a driver of Ray was killed or left by os._exit"
     if driver.is_own:
-        return "a driver of Ray was killed or left by os._exit, and its cluster with it"
+        return f"{what}, and its cluster with it"
     if driver.was_fetched_late:
-        return "a driver of Ray was killed or left by os._exit: what its nodes had not sent by then is missing"
-    return "a driver of Ray was killed or left by os._exit, and its cluster cannot be asked"
+        return f"{what}: what its nodes had not sent by then is missing"
+    return f"{what}, and its cluster cannot be asked"
