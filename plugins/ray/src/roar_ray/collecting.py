@@ -82,7 +82,7 @@ class Collecting:
             if told is None:
                 continue
             if not is_live:
-                self._memory.counted[path] = self._counted(node, told, extent)
+                self._memory.counted[path] = _counted(told, extent)
             for task, needs in told.submitted.items():
                 given.setdefault(task, []).extend(needs)
             for fragment in self._fragments(node, told):
@@ -132,7 +132,7 @@ class Collecting:
                 if told is None:
                     unreadable += 1
                     continue
-                counted = self._counted(node, told, _NOWHERE)
+                counted = _counted(told, _NOWHERE)
             known |= counted.tasks
             if counted.python_only is not None:
                 python_only[counted.python_only] += 1
@@ -178,12 +178,6 @@ class Collecting:
         for fragment in (*told.attempts, *own):
             if fragment.name != SWEEP:
                 yield self._node(node).placed(fragment) if node else fragment
-
-    def _counted(self, node: str, told: ToldTasks, extent: tuple[int, int]) -> Counted:
-        tasks = frozenset(fragment.task for fragment in self._fragments(node, told))
-        if told.process.get("capture") != "python":
-            return Counted(extent, tasks, None)
-        return Counted(extent, tasks, str(told.process.get("reason") or "the library is not there"))
 
     def _node(self, node: str) -> Node:
         if node not in self._nodes:
@@ -256,6 +250,14 @@ class Collecting:
             except (OSError, subprocess.TimeoutExpired):
                 # Whoever looks next asks again; until then coverage says that it is open.
                 continue
+
+
+def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
+    own = () if told.worker is None else (told.worker,)
+    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name != SWEEP)
+    if told.process.get("capture") != "python":
+        return Counted(extent, tasks, None)
+    return Counted(extent, tasks, str(told.process.get("reason") or "the library is not there"))
 
 
 def _extent(path: Path) -> tuple[int, int]:
