@@ -59,7 +59,7 @@ from roar_core.store.owner import Owner
 from roar_core.store.writer import Store
 from roar_core.task_journal import Eyes, read_tasks
 
-LAYERS = 4
+TASKS, WORKERS, LAYERS = 10_000, 16, 4
 BUDGET_S = 2.0
 START_NS = 1_700_000_000 * 10**9
 _FILE_MODE = 0o100644
@@ -285,7 +285,7 @@ def ask(command: tuple[str, ...], folder: Path) -> float:
     return spent - before.children_user - before.children_system
 
 
-def section(tasks: int, workers: int, rounds: int) -> str:
+def section(rounds: int, tasks: int = TASKS, workers: int = WORKERS) -> str:
     """The figures as a section of the page, in Markdown."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -325,13 +325,13 @@ def row(what: str, seconds: list[float], budget_s: float | None) -> str:
 def main() -> None:
     """Print the section, or where the time goes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tasks", type=int, default=10_000)
-    parser.add_argument("--workers", type=int, default=16)
+    parser.add_argument("--tasks", type=int, default=TASKS)
+    parser.add_argument("--workers", type=int, default=WORKERS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--profile", action="store_true", help="tell which functions take the time")
     options = parser.parse_args()
     if not options.profile:
-        print(section(options.tasks, options.workers, options.rounds))
+        print(section(options.rounds, options.tasks, options.workers))
         return
     profile = cProfile.Profile(time.process_time)
     with tempfile.TemporaryDirectory() as folder:

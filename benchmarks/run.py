@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import datasets
+import ray_merge
 import reading
 import tracers
 from cases import CASES, HERE
@@ -110,6 +111,7 @@ def main() -> None:
         parts = [
             hashing_section(),
             reading.section(options.rounds or 9),
+            ray_merge.section(options.rounds or 5),
         ]
     text = page(machine, results, parts)
     print(text)

@@ -20,6 +20,7 @@ from roar_ray import report
 
 if TYPE_CHECKING:
     from roar_core.model.fragment import TaskCoverage, TaskFragment
+    from roar_ray.collecting import Collecting, Memory
 
 _PACKAGE = Path(__file__).parent
 # What the driver's Python gets of us, below the package's name.
@@ -50,7 +51,7 @@ class RayBackend:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
-        self._read_up_to: dict[Path, int] = {}
+        self._memory: Memory | None = None
         self._began: set[str] = set()
 
     def detect(self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Match | None:
@@ -107,19 +108,21 @@ class RayBackend:
     def collect(self, run: RunContext) -> Iterator[TaskFragment]:
         if not _has_any(run.folder):
             return
-        from roar_ray.collecting import Collecting
-
-        is_later = run.uid not in self._began
-        yield from Collecting(run, self._read_up_to, is_later=is_later).fragments()
+        yield from self._collecting(run).fragments()
 
     def coverage(self, run: RunContext) -> TaskCoverage:
         from roar_core.model.fragment import TaskCoverage
 
         if not _has_any(run.folder):
             return TaskCoverage(0)
-        from roar_ray.collecting import Collecting
+        return self._collecting(run).coverage()
 
-        return Collecting(run, {}).coverage()
+    def _collecting(self, run: RunContext) -> Collecting:
+        from roar_ray.collecting import Collecting, Memory
+
+        if self._memory is None:
+            self._memory = Memory()
+        return Collecting(run, self._memory, is_later=run.uid not in self._began)
 
     def finalise(self, run: RunContext) -> None:
         """All there is lies in the run's folder, which roar deletes; the drivers let go of more."""

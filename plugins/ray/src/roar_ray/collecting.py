@@ -8,7 +8,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -26,24 +26,43 @@ from roar_ray.report import PYTHON, Driver, Report
 # costs no more than three times the last one.
 _GROWN = 1.5
 _WORD = struct.Struct("=Q")
+_NOWHERE = (0, 0)
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
 _OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
 
 
+class Counted(NamedTuple):
+    """What a journal has for the coverage, as it was: its size, and how far it was written."""
+
+    extent: tuple[int, int]
+    tasks: frozenset[str]
+    python_only: str | None
+
+
+@attrs.define
+class Memory:
+    """What one collection leaves to the next, by the journals' paths.
+
+    `read_up_to` is how far those of a living driver were read; `counted` is of those that were read
+    when it had ended, so that nobody has to judge all of a run's files again to count its tasks.
+    """
+
+    read_up_to: dict[Path, int] = attrs.field(factory=dict)
+    counted: dict[Path, Counted] = attrs.field(factory=dict)
+
+
 class Collecting:
-    """One collection of a run. `read_up_to` remembers journals from one live one to the next.
+    """One collection of a run.
 
     `is_later`: the roar that carried the run out is gone.
     """
 
-    def __init__(
-        self, run: RunContext, read_up_to: dict[Path, int], *, is_later: bool = True
-    ) -> None:
+    def __init__(self, run: RunContext, memory: Memory, *, is_later: bool = True) -> None:
         self._run = run
         self._report = Report(run.folder)
-        self._read_up_to = read_up_to
+        self._memory = memory
         self._nodes: dict[str, Node] = {}
         self._is_later = is_later
 
@@ -52,15 +71,18 @@ class Collecting:
         is_live = self._is_live()
         if not is_live:
             self._ask_late()
-        given = self._given_by_drivers()
+        given = {} if is_live else self._given_by_drivers()
         found: list[TaskFragment] = []
         for node, path in self._report.journals():
             # What other machines have sent is complete, and their files known, at the end only.
             if is_live and (node or not self._has_grown(path)):
                 continue
+            extent = _extent(path)
             told = self._told(node, path, is_final=not is_live)
             if told is None:
                 continue
+            if not is_live:
+                self._memory.counted[path] = _counted(told, extent)
             for task, needs in told.submitted.items():
                 given.setdefault(task, []).extend(needs)
             for fragment in self._fragments(node, told):
@@ -104,13 +126,16 @@ class Collecting:
         is_live = self._is_live()
         known, python_only, unreadable = self._report.known(), Counter[str](), 0
         for node, path in self._report.journals():
-            told = self._told(node, path, is_final=not is_live)
-            if told is None:
-                unreadable += 1
-                continue
-            known.update(fragment.task for fragment in self._fragments(node, told))
-            if told.process.get("capture") == "python":
-                python_only[str(told.process.get("reason") or "the library is not there")] += 1
+            counted = self._memory.counted.get(path)
+            if is_live or counted is None or counted.extent != _extent(path):
+                told = self._told(node, path, is_final=not is_live)
+                if told is None:
+                    unreadable += 1
+                    continue
+                counted = _counted(told, _NOWHERE)
+            known |= counted.tasks
+            if counted.python_only is not None:
+                python_only[counted.python_only] += 1
         open_jobs = [each for each in self._report.submissions() if not self._is_over(each)]
         reasons = [
             *(
@@ -160,13 +185,10 @@ class Collecting:
         return self._nodes[node]
 
     def _has_grown(self, path: Path) -> bool:
-        with path.open("rb") as source:
-            source.seek(records.TAIL)
-            raw = source.read(_WORD.size)
-        tail = _WORD.unpack(raw)[0] if len(raw) == _WORD.size else 0
-        if tail < self._read_up_to.get(path, 0) * _GROWN:
+        _, tail = _extent(path)
+        if tail < self._memory.read_up_to.get(path, 0) * _GROWN:
             return False
-        self._read_up_to[path] = tail
+        self._memory.read_up_to[path] = tail
         return True
 
     def _is_over(self, job: Mapping[str, Any]) -> bool:
@@ -228,6 +250,25 @@ class Collecting:
             except (OSError, subprocess.TimeoutExpired):
                 # Whoever looks next asks again; until then coverage says that it is open.
                 continue
+
+
+def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
+    own = () if told.worker is None else (told.worker,)
+    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name != SWEEP)
+    if told.process.get("capture") != "python":
+        return Counted(extent, tasks, None)
+    return Counted(extent, tasks, str(told.process.get("reason") or "the library is not there"))
+
+
+def _extent(path: Path) -> tuple[int, int]:
+    """The size of a journal, and how far it is written by its own word."""
+    try:
+        with path.open("rb") as source:
+            size = os.fstat(source.fileno()).st_size
+            raw = os.pread(source.fileno(), _WORD.size, records.TAIL)
+    except OSError:
+        return _NOWHERE
+    return (size, _WORD.unpack(raw)[0]) if len(raw) == _WORD.size else _NOWHERE
 
 
 def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> TaskFragment:
