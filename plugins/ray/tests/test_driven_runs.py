@@ -42,6 +42,18 @@ seen = {name: text for name, text in os.environ.items() if "RAY" in name and "RO
 print(json.dumps([found, seen, [each for each in sys.path if ".roar" in each]]))
 """
 
+SWITCHED_OFF = """
+import ray
+
+ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+
+@ray.remote
+def write():
+    open("out", "w").write("x")
+
+ray.get(write.remote())
+"""
+
 
 @pytest.fixture
 def driven(project: ProjectUnderTest) -> ProjectUnderTest:
@@ -117,3 +129,8 @@ def test_switched_off(driven: ProjectUnderTest, ray_python: str) -> None:
     driven.write("roar.toml", "[ray]\nenabled = false\n")
     result = driven.run("python", "-c", "import os; print(os.environ.get('PYTHONPATH', ''))")
     assert "runs" not in result.stdout
+    driven.write("script.py", SWITCHED_OFF)
+    result = driven.run(ray_python, "script.py")
+    assert result.job is not None
+    assert [edge["relative"] for edge in result.job["outputs"]] == ["out"]
+    assert result.job["tasks"] == []

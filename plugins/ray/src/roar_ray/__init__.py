@@ -43,9 +43,7 @@ def roar_config_sections() -> list[ConfigSection]:
 
 @hookimpl
 def roar_backends(config: PluginConfig) -> list[ExecutionBackend]:
-    section = {key.name: key.default for key in _KEYS} | dict(config.section)
-    if not section["enabled"]:
-        return []
     from roar_ray.backend import RayBackend
 
-    return [RayBackend(section)]
+    # Also when it is not enabled: what Ray writes for itself is nobody's output.
+    return [RayBackend({key.name: key.default for key in _KEYS} | dict(config.section))]

@@ -63,6 +63,8 @@ class RayBackend:
         return BackendPlan(run.command, {**environ, **self.adopt(run, environ)})
 
     def adopt(self, run: RunContext, environ: Mapping[str, str]) -> Mapping[str, str]:
+        if not self._settings["enabled"]:
+            return {}
         from roar_ray.driver import told as telling
 
         folder = run.folder / report.PYTHON
