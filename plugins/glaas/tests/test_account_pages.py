@@ -226,4 +226,7 @@ def test_hostile_names_are_text(shared: Registry) -> None:
         assert page.status_code == 200
         assert HOSTILE in text_of(page)
         assert "<script>" not in page.text
-        assert "49" not in page.text.partition("<main")[2].partition("</h1>")[0]
+        # Of `{{7*7}}`, had a template taken it for its own; names in links may hold the digits.
+        heading = page.text.partition("<h1>")[2].partition("</h1>")[0]
+        assert heading
+        assert "49" not in heading

@@ -105,7 +105,9 @@ class TracerContract:
         def variables(output: bytes) -> set[bytes]:
             return {entry for entry in output.split(b"\0") if entry}
 
-        run = (*project.roar_argv, "run", "--quiet", "--tracer", usable.name, "--")
+        # Backends add variables of their own, which are not the tracer's to answer for.
+        alone = ("--backend", "none")
+        run = (*project.roar_argv, "run", "--quiet", *alone, "--tracer", usable.name, "--")
         bare, traced = (
             variables(
                 subprocess.run(
