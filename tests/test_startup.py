@@ -80,3 +80,10 @@ def test_run_loads_only_the_tracers(project: ProjectUnderTest) -> None:
     loaded = modules_after(["run", "-q", "true"], project.root)
     assert "roar_tracer_preload" in loaded
     assert not loaded & HEAVY
+
+
+def test_a_run_without_tasks_loads_little_of_its_backends(project: ProjectUnderTest) -> None:
+    loaded = modules_after(["run", "-q", "true"], project.root)
+    assert {"roar_ray.backend", "roar_osmo.backend"} <= loaded
+    theirs = {"yaml", "hashlib", "roar_osmo.client", "roar_osmo.notes", "roar_ray.collecting"}
+    assert not loaded & (theirs | {"roar_core.fragments", "roar_core.task_journal"})

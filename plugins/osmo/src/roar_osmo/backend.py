@@ -57,6 +57,8 @@ class OsmoBackend:
         return text.startswith(_ROAR) and (run.folder / "plan.json").exists()
 
     def collect(self, run: RunContext) -> Iterator[TaskFragment]:
+        if not _has_any(run.folder):
+            return
         from roar_osmo.client import Osmo
         from roar_osmo.collecting import Collecting
 
@@ -65,6 +67,8 @@ class OsmoBackend:
         yield from Collecting(run, osmo).fragments()
 
     def coverage(self, run: RunContext) -> TaskCoverage:
+        if not _has_any(run.folder):
+            return TaskCoverage(None)
         from roar_osmo.notes import Notes
 
         notes = Notes(run.folder)
@@ -85,3 +89,8 @@ class OsmoBackend:
 
     def finalise(self, run: RunContext) -> None:
         """What lies in storage stays there: others may attach to the workflow, too."""
+
+
+def _has_any(folder: Path) -> bool:
+    """Whether this run had anything to do with OSMO: most have not, and should load nothing."""
+    return any(folder.iterdir())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -74,7 +73,8 @@ class RayBackend:
         (carried / "__init__.py").touch()
         for name in _CARRIED:
             copy_modules(_PACKAGE / name, carried / name)
-        nonce = secrets.token_hex(16)
+        # Not `secrets`, which would load hashlib in every run.
+        nonce = os.urandom(16).hex()
         journals = run.folder / report.JOURNALS
         journals.mkdir(mode=0o700)
         (journals / "nonce").write_text(nonce)
