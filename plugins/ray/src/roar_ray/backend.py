@@ -46,7 +46,9 @@ class RayBackend:
 
     name = "ray"
     priority = 50
-    collect_every_s = 2.0
+    # Each look takes a processor from the tasks: 10,000 tiny ones took 1.23 times as long as bare
+    # with a look every 2 s, on two processors, and 1.13 with none.
+    collect_every_s = 10.0
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
