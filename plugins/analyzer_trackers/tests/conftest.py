@@ -7,13 +7,13 @@ are deselected, not skipped, without it; the summary names them.
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from tracker_environments import OTHERS, PROMISED, python_with
+from tracker_environments import LOCKS, OTHERS, PROMISED
 
-from roar_core.testing.locked_environments import NotInstallableError
-from roar_core.testing.needs import leave_out
+from roar_core.testing.locked_environments import python_or_leave_out
+from roar_core.testing.long_tests import LongTests
+
+_OTHERS = LongTests("ROAR_TEST_ALL_TRACKERS")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,17 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if _runs_all():
-        return
-    left_out = [item for item in items if _tracker(item) in OTHERS]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    _OTHERS.deselect(config, items, lambda item: _tracker(item) in OTHERS)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _runs_all():
-        terminalreporter.line(f"not run: real {', '.join(OTHERS)}; `make test-all` runs them")
+    _OTHERS.tell(terminalreporter, f"real {', '.join(OTHERS)}")
 
 
 @pytest.fixture
@@ -39,16 +33,9 @@ def tracker_python(request: pytest.FixtureRequest) -> str:
     """The interpreter that has the tracker which the test is marked with, in its locked version."""
     tracker = _tracker(request.node)
     assert tracker in (*PROMISED, *OTHERS), f"no lock file for {tracker}"
-    try:
-        return python_with(tracker)
-    except NotInstallableError as error:
-        leave_out(f"{tracker} could not be installed: {error}")
+    return python_or_leave_out(LOCKS / f"{tracker}.txt")
 
 
 def _tracker(item: pytest.Item) -> str | None:
     mark = item.get_closest_marker("tracker")
     return mark.args[0] if mark else None
-
-
-def _runs_all() -> bool:
-    return bool(os.environ.get("ROAR_TEST_ALL_TRACKERS"))

@@ -7,14 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from roar_core.testing import locked_environments
-
 LOCKS = Path(__file__).parent / "locks"
 # What the users' page promises, and what therefore every run of the tests meets.
 PROMISED = ("wandb", "mlflow", "neptune", "neptune-scale")
 OTHERS = tuple(sorted({lock.stem for lock in LOCKS.glob("*.txt")} - {*PROMISED}))
-
-
-def python_with(tracker: str) -> str:
-    """The interpreter of an environment that holds exactly what the tracker's lock file lists."""
-    return locked_environments.python_with(LOCKS / f"{tracker}.txt")

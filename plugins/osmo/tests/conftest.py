@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from osmo_cluster import FAKE, Cluster
 
+from roar_core.testing.long_tests import LongTests
 from roar_core.testing.projects import ProjectUnderTest
 
+_THOROUGH = LongTests("ROAR_TEST_ALL_OSMO")
 _LEFT_OUT = pytest.StashKey[int]()
 
 
@@ -24,20 +26,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("ROAR_TEST_ALL_OSMO"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("thorough")]
-    config.stash[_LEFT_OUT] = len(left_out)
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    count = _THOROUGH.deselect(config, items, lambda item: item.get_closest_marker("thorough"))
+    config.stash[_LEFT_OUT] = count
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     if count := config.stash.get(_LEFT_OUT, 0):
-        terminalreporter.line(f"not run: {count} thorough tests; `make test-all` runs them")
+        _THOROUGH.tell(terminalreporter, f"{count} thorough tests of OSMO")
 
 
 @pytest.fixture

@@ -10,25 +10,19 @@ import proxies
 import pytest
 import s3_servers
 from proxies import Proxy
-from real_clients import CLIENTS, HERE_ALREADY, runs_all
+from real_clients import CLIENTS, HERE_ALREADY, OTHERS
 from s3_servers import S3Server, new_bucket
 
 from roar_proxy_s3.transfer.s3 import S3Transfer
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if runs_all():
-        return
-    left_out = [item for item in items if _client(item) not in (None, *HERE_ALREADY)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    OTHERS.deselect(config, items, lambda item: _client(item) not in (None, *HERE_ALREADY))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not runs_all():
-        names = ", ".join(name for name in CLIENTS if name not in HERE_ALREADY)
-        terminalreporter.line(f"not run: real {names}; `make test-all` runs them")
+    names = ", ".join(name for name in CLIENTS if name not in HERE_ALREADY)
+    OTHERS.tell(terminalreporter, f"real {names}")
 
 
 def _client(item: pytest.Item) -> str | None:

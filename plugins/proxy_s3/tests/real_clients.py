@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from roar_core.testing.long_tests import LongTests
 
 # In which environment each is: a lock file's name, or the one of the tests.
 CLIENTS = {
@@ -17,8 +17,5 @@ CLIENTS = {
     "rclone": "",
 }
 HERE_ALREADY = tuple(name for name, lock in CLIENTS.items() if not lock)
-
-
-def runs_all() -> bool:
-    """Whether those that must be installed first are tried, too."""
-    return bool(os.environ.get("ROAR_TEST_ALL_CLIENTS"))
+# Those that must be installed first.
+OTHERS = LongTests("ROAR_TEST_ALL_CLIENTS")

@@ -16,8 +16,7 @@ from blake3 import blake3
 from real_clients import CLIENTS
 from s3_servers import S3Server
 
-from roar_core.testing.locked_environments import NotInstallableError, python_with
-from roar_core.testing.needs import leave_out
+from roar_core.testing.locked_environments import python_or_leave_out
 from roar_core.testing.projects import ProjectUnderTest
 
 HERE = Path(__file__).parent
@@ -43,10 +42,7 @@ def python(client: str) -> str:
     """The interpreter that has the client."""
     if not CLIENTS[client]:
         return sys.executable
-    try:
-        return python_with(HERE / "locks" / f"{CLIENTS[client]}.txt")
-    except NotInstallableError as error:
-        leave_out(f"{client} could not be installed: {error}")
+    return python_or_leave_out(HERE / "locks" / f"{CLIENTS[client]}.txt")
 
 
 def content_of(key: str) -> bytes:

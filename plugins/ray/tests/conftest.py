@@ -7,18 +7,18 @@ skipped, without it; the summary names them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agent_cluster import Cluster, cluster
 
-from roar_core.testing.locked_environments import NotInstallableError, python_with
-from roar_core.testing.needs import leave_out
+from roar_core.testing.locked_environments import python_or_leave_out
+from roar_core.testing.long_tests import LongTests
 
 LOCKS = Path(__file__).parent / "locks"
 _LIBRARIES, _LONG = "ray_libraries", "long"
+_LONG_TESTS = LongTests("ROAR_TEST_ALL_RAY")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,42 +27,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if _runs_all():
-        return
     marks = {_LIBRARIES, _LONG}
-    left_out = [item for item in items if marks & {mark.name for mark in item.iter_markers()}]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    _LONG_TESTS.deselect(config, items, lambda item: marks & {m.name for m in item.iter_markers()})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _runs_all():
-        what = "Ray Data, Train and Tune, submitted jobs, nodes that die"
-        terminalreporter.line(f"not run: {what}; `make test-all` runs them")
-
-
-def _runs_all() -> bool:
-    return bool(os.environ.get("ROAR_TEST_ALL_RAY"))
+    what = "Ray Data, Train and Tune, submitted jobs, nodes that die"
+    _LONG_TESTS.tell(terminalreporter, what)
 
 
 @pytest.fixture(scope="session")
 def ray_python() -> str:
     """The interpreter that has Ray."""
-    return _locked("ray")
+    return python_or_leave_out(LOCKS / "ray.txt")
 
 
 @pytest.fixture(scope="session")
 def ray_libraries_python() -> str:
     """The interpreter that has its libraries, too."""
-    return _locked("ray-libraries")
-
-
-def _locked(name: str) -> str:
-    try:
-        return python_with(LOCKS / f"{name}.txt")
-    except NotInstallableError as error:
-        leave_out(f"{name} could not be installed: {error}")
+    return python_or_leave_out(LOCKS / "ray-libraries.txt")
 
 
 @pytest.fixture(scope="session")

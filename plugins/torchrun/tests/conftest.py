@@ -5,37 +5,28 @@ Without it, its tests are deselected, not skipped, and the summary names them.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from roar_core.testing.locked_environments import NotInstallableError, python_with
-from roar_core.testing.needs import leave_out
+from roar_core.testing.locked_environments import python_or_leave_out
+from roar_core.testing.long_tests import LongTests
 
 LOCK = Path(__file__).parent / "locks" / "torch.txt"
+_LONG_TESTS = LongTests("ROAR_TEST_ALL_TORCH")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not _runs_all():
-        left_out = [item for item in items if "torch_python" in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    _LONG_TESTS.deselect(
+        config, items, lambda item: "torch_python" in getattr(item, "fixturenames", ())
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _runs_all():
-        terminalreporter.line("not run: the real torchrun; `make test-all` runs it")
+    _LONG_TESTS.tell(terminalreporter, "tests of the real torchrun")
 
 
 @pytest.fixture
 def torch_python() -> str:
     """The interpreter of an environment that has PyTorch, in its locked version."""
-    try:
-        return python_with(LOCK)
-    except NotInstallableError as error:
-        leave_out(f"PyTorch could not be installed: {error}")
-
-
-def _runs_all() -> bool:
-    return bool(os.environ.get("ROAR_TEST_ALL_TORCH"))
+    return python_or_leave_out(LOCK)

@@ -18,6 +18,8 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+from roar_core.testing.needs import leave_out
+
 
 class NotInstallableError(Exception):
     """pip could not make an environment; the message is its last line."""
@@ -37,6 +39,14 @@ def python_with(lock: Path) -> str:
             _install(lock, folder)
             complete.touch()
     return str(folder / "bin" / "python")
+
+
+def python_or_leave_out(lock: Path) -> str:
+    """The same; where it could not be made, the running test is left out."""
+    try:
+        return python_with(lock)
+    except NotInstallableError as error:
+        leave_out(f"{lock.stem} could not be installed: {error}")
 
 
 def write_lock(lock: Path, requirements: Sequence[str]) -> None:
