@@ -25,7 +25,7 @@ PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
 PUBLIC = (
     *("hookspecs", "model", "journal", "fragments", "reports", "identity", "redaction", "spelling"),
-    *("task_journal", "transparency", "python_startup"),
+    *("task_journal", "transparency", "python_startup", "standing_in"),
     *("errors", "testing"),
 )
 
@@ -33,7 +33,7 @@ PUBLIC = (
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.
 LAYERS = (
     ("model", "errors", "version"),
-    ("hookspecs", "http_client", "identity", "futex", "garbage", "locale_coercion", "spelling"),
+    ("hookspecs", "http_client", "identity", "futex", "garbage", "standing_in", "spelling"),
     ("progress", "python_startup"),
     ("redaction", "transparency"),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),

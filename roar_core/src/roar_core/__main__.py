@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
-from roar_core import locale_coercion
+from roar_core.standing_in import forget_own_locale, occupy_standard_descriptors
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    _occupy_standard_descriptors()
-    locale_coercion.undo()
+    occupy_standard_descriptors()
+    forget_own_locale()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         from roar_core.cli.failures import explained
@@ -47,17 +46,6 @@ def _print_version() -> int:
 
     output.line(f"roar {__version__}")
     return 0
-
-
-def _occupy_standard_descriptors() -> None:
-    """Keep files of ours out of 0, 1 and 2 where the caller closed them (`>&-`).
-
-    The interpreter opens close-on-exec, so the command gets them as closed as they were.
-    """
-    if None in (sys.stdin, sys.stdout, sys.stderr):
-        while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
-            continue
-        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import attrs
 
-from roar_core import locale_coercion
 from roar_core.config.layers import load
 from roar_core.fragment_format import from_json as from_json
 from roar_core.fragment_format import to_json as to_json
@@ -47,6 +46,7 @@ from roar_core.run.record import record_job
 from roar_core.run.recovery import contents_of, ended_as_told_by, finished_by, still_runs
 from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, find_program
+from roar_core.standing_in import forget_own_locale
 from roar_core.store.composites import Datasets
 from roar_core.telemetry.suppression import for_commands
 
@@ -102,7 +102,7 @@ def observing(
     attempt: Attempt, journal: Path, deliver: Deliver, *, tracer: str, warn: Tell
 ) -> Iterator[_Observed]:
     """`observe` for who must know how the command ended whatever becomes of its record."""
-    locale_coercion.undo()
+    forget_own_locale()
     project = Project(Path(attempt.project))
     config = load(project.root, project.roar_dir, os.environ, {**_SETTINGS, "run.tracer": tracer})
     chosen = choose_tracer(config.get("run.tracer"), config.get("run.fallback"), warn)

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from roar_core.errors import RoarError
+from roar_core.standing_in import forget_own_locale
 
 if TYPE_CHECKING:
     # A platform's client imports this module to say what it has submitted, inside of a run.
@@ -75,10 +76,9 @@ class Reports:
         """
         import attrs
 
-        from roar_core import locale_coercion
         from roar_core.run.relay import die_like
 
-        locale_coercion.undo()
+        forget_own_locale()
         warn = warn or _on_stderr
         attempt = attrs.evolve(attempt, where=attempt.where or platform.node())
         try:

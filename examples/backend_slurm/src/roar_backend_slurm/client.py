@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from roar_core.standing_in import forget_own_locale
+
 US = (sys.executable, "-P", __file__)
 # The options of srun(1) and sbatch(1) that take no word after them: all others do.
 LETTERS = {"srun": "EHIKOQVXZhklsuv", "sbatch": "HIKOQVWhksv"}
@@ -37,8 +39,7 @@ def main(folder: str, project: str, client: str, *words: str) -> int:
     """Be the client, or the observer of what it starts; the exit status is the command's."""
     if client in ("step", "batch"):
         return observe(folder, project, client, words)
-    if b"\0LC_CTYPE=" not in b"\0" + Path("/proc/self/environ").read_bytes():
-        os.environ.pop("LC_CTYPE", None)  # set by Python itself, for itself: PEP 538
+    forget_own_locale()
     search = os.environ.get("PATH", os.defpath).replace(f"{folder}/bin{os.pathsep}", "")
     program, name = shutil.which(client, path=search) or client, Path(client).name
     at = place_of_command(name, words)

@@ -29,6 +29,7 @@ from roar_core.errors import RoarError
 from roar_core.fragments import Attempt, observe, to_json
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskFragment
+from roar_core.standing_in import forget_own_locale, occupy_standard_descriptors
 
 FOLDER = "roar-fragments"
 MARK = "ROAR1"
@@ -61,25 +62,6 @@ def main(words: Sequence[str]) -> int:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     return fragment.exit_code or 0
-
-
-def occupy_standard_descriptors() -> None:
-    """Keep files of ours out of 0, 1 and 2 where the task has them closed.
-
-    The interpreter opens close-on-exec, so the command gets them as closed as they were.
-    """
-    if None in (sys.stdin, sys.stdout, sys.stderr):
-        while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
-            continue
-        os.close(descriptor)
-
-
-def forget_own_locale() -> None:
-    """Take out of the environment what this Python has put there (PEP 538)."""
-    with contextlib.suppress(OSError):
-        given = Path("/proc/self/environ").read_bytes().split(b"\0")
-        if not any(variable.startswith(b"LC_CTYPE=") for variable in given):
-            os.environ.pop("LC_CTYPE", None)
 
 
 def observed(attempt: Attempt) -> TaskFragment | None:
