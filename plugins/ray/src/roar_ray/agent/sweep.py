@@ -34,11 +34,16 @@ def swept(run: str, reached: Mapping[str, int], hash_within_s: float) -> Swept:
 
 
 def forget(run: str, streams: Iterable[str]) -> None:
-    """Delete these journals of a run on this node, which the driver has, and the emptied folder."""
+    """Delete these journals of a run on this node, which the driver has, and the emptied folder.
+
+    With them goes the journal of this worker itself, which may have been started for this alone.
+    """
     folder = node_folder(run)
-    for stream in streams:
+    names = {f"{stream}.jnl" for stream in streams}
+    names |= {name for name in os.listdir(folder) if name.endswith(f".{os.getpid()}.jnl")}
+    for name in names:
         with suppress(FileNotFoundError):  # a node on the same machine was faster
-            os.unlink(os.path.join(folder, f"{stream}.jnl"))
+            os.unlink(os.path.join(folder, name))
     for path in (folder, os.path.dirname(folder)):
         try:
             os.rmdir(path)
