@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from roar_core.hookspecs import BackendPlan, Match, RunContext
 from roar_core.python_startup import copy_modules, lead
-from roar_ray import report
+from roar_ray.driver import places
 
 if TYPE_CHECKING:
     from roar_core.model.fragment import TaskCoverage, TaskFragment
@@ -68,7 +68,7 @@ class RayBackend:
             return {}
         from roar_ray.driver import told as telling
 
-        folder = run.folder / report.PYTHON
+        folder = run.folder / places.PYTHON
         added = lead(_PACKAGE / "driver" / "start", "_roar_ray_start", folder, environ)
         carried = folder / "roar_ray"
         carried.mkdir()
@@ -77,9 +77,7 @@ class RayBackend:
             copy_modules(_PACKAGE / name, carried / name)
         # Not `secrets`, which would load hashlib in every run.
         nonce = os.urandom(16).hex()
-        journals = run.folder / report.JOURNALS
-        journals.mkdir(mode=0o700)
-        (journals / "nonce").write_text(nonce)
+        (run.folder / places.JOURNALS).mkdir(mode=0o700)
         settings = self._settings
         told = telling.Told(
             run=run.uid,
@@ -90,6 +88,7 @@ class RayBackend:
             store_bytes=settings["store_room"],
             sweep_s=settings["sweep_patience"],
         )
+        Path(told.nonce_path).write_text(nonce)
         telling.write(os.fspath(folder), told)
         self._began.add(run.uid)
         return added
@@ -107,7 +106,7 @@ class RayBackend:
         if any(_SERVER.search(word) for word in words):
             return True
         # Of a worker with a journal its tasks tell what is missing; others might have no agent.
-        return any((run.folder / report.JOURNALS).glob(f"*.{pid}.jnl"))
+        return any((run.folder / places.JOURNALS).glob(f"*.{pid}.jnl"))
 
     def collect(self, run: RunContext) -> Iterator[TaskFragment]:
         if not _has_any(run.folder):
@@ -144,7 +143,7 @@ def _is_ray_s_own(path: PurePath) -> bool:
 
 def _has_any(folder: Path) -> bool:
     """Whether any process of the run has had to do with Ray."""
-    if (folder / report.DRIVERS).is_dir() or (folder / report.SUBMISSIONS).is_dir():
+    if (folder / places.DRIVERS).is_dir() or (folder / places.SUBMISSIONS).is_dir():
         return True
-    journals = folder / report.JOURNALS
-    return (folder / report.NODES).is_dir() or any(journals.glob("*.jnl"))
+    journals = folder / places.JOURNALS
+    return (folder / places.NODES).is_dir() or any(journals.glob("*.jnl"))

@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PYTHON, JOURNALS, NODES = "python", "journals", "nodes"
-DRIVERS, SUBMISSIONS = "drivers", "submissions"
+from roar_ray.driver.places import DRIVERS, FAULTS, JOURNALS, KNOWN, NODES, SUBMISSIONS, SWEPT
 
 
 class Driver(NamedTuple):
@@ -92,15 +91,15 @@ class Report:
 
     def known(self) -> set[str]:
         """The tasks of which Ray knows."""
-        return {str(pair[0]) for pair in self._lines("known.jsonl") if isinstance(pair, list)}
+        return {str(pair[0]) for pair in self._lines(KNOWN) if isinstance(pair, list)}
 
     def faults(self) -> list[str]:
         """What the driver's side failed at."""
-        return [str(each) for each in self._lines("faults.jsonl")]
+        return [str(each) for each in self._lines(FAULTS)]
 
     def digests(self, node: str) -> Iterator[Mapping[str, Any]]:
         """What a node has said of its files when it was swept."""
-        for told in self._lines(f"{NODES}/{node}/swept.digests"):
+        for told in self._lines(f"{NODES}/{node}/{SWEPT}"):
             if isinstance(told, dict):
                 yield told
 

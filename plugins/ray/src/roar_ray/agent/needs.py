@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _TASK_DIGITS = 48
 
 
+def task_of(ref: Any) -> str:
+    """The task that makes what a ref stands for."""
+    return str(ref.hex()[:_TASK_DIGITS])
+
+
 class _Given(threading.local):
     """The refs found in the arguments of the call that this thread submits; None between calls."""
 
@@ -95,10 +100,10 @@ class Edges:
         ref = self._ref
         for value in args or ():
             if isinstance(value, ref):
-                tasks.add(value.hex()[:_TASK_DIGITS])
+                tasks.add(task_of(value))
         for value in (kwargs or {}).values():
             if isinstance(value, ref):
-                tasks.add(value.hex()[:_TASK_DIGITS])
+                tasks.add(task_of(value))
 
     def _containment(self, serialization: Any) -> None:
         """Refs within arguments: the serializer tells of each, however deep it lies."""
@@ -109,7 +114,7 @@ class Edges:
             try:
                 tasks = self._given.tasks
                 if tasks is not None:
-                    tasks.add(object_ref.hex()[:_TASK_DIGITS])
+                    tasks.add(task_of(object_ref))
             except Exception as error:
                 told("contained ref", error)
             return add(itself, object_ref, *rest, **named)
@@ -130,10 +135,10 @@ class Edges:
         if isinstance(result, list):
             result = result[0] if result else None
         if isinstance(result, self._ref):
-            return str(result.hex()[:_TASK_DIGITS])
+            return task_of(result)
         generator = getattr(result, "_generator_ref", None)
         if generator is not None:
-            return str(generator.hex()[:_TASK_DIGITS])
+            return task_of(generator)
         actor = getattr(result, "_actor_id", None)
         return None if actor is None else str(self._creation(actor).hex())
 
@@ -166,6 +171,6 @@ class Edges:
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""
         try:
-            self._fetched({ref.hex()[:_TASK_DIGITS] for ref in refs})
+            self._fetched({task_of(ref) for ref in refs})
         except Exception as error:
             told("ray.get", error)

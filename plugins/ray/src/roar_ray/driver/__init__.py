@@ -1,6 +1,7 @@
 """What runs in the process of a Ray driver: the standard library and Ray itself.
 
 _roar_ray_start  the first of it, in every Python of a command: waits for Ray to be imported
+places           names in the run's folder
 told             what the run has told this process
 faults           nothing that goes wrong here reaches the user's program
 entering         takes part in ray.init() and ray.shutdown()

@@ -12,7 +12,7 @@ import sys
 
 from roar_ray.agent import failing, shipping
 from roar_ray.agent.store import ClusterStore
-from roar_ray.driver import fetching, known, sweeping
+from roar_ray.driver import fetching, known, places, sweeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from roar_ray.driver.faults import Faults
     from roar_ray.driver.told import Told
-
-FOLDER = "drivers"
 
 
 class Connection:
@@ -38,7 +36,7 @@ class Connection:
         self._store = ClusterStore(worker.gcs_client)
         self._node = worker.current_node_id.hex()
         self._job = worker.current_job_id.hex()
-        self._path = os.path.join(told.folder, FOLDER, f"{os.getpid()}.{number}.json")
+        self._path = os.path.join(told.folder, places.DRIVERS, f"{os.getpid()}.{number}.json")
         self._document: dict[str, Any] = {
             "address": worker.gcs_client.address,
             "is_own": is_own,
@@ -115,16 +113,12 @@ class Connection:
         return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
 
     def _write(self) -> None:
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        new = f"{self._path}.new"
-        with open(new, "w", encoding="utf-8") as target:
-            json.dump(self._document, target)
-        os.replace(new, self._path)
+        places.write_whole(self._path, self._document)
 
 
 def _senders(folder: str) -> set[str]:
     """The nodes from which something has come."""
-    nodes = os.path.join(folder, "nodes")
+    nodes = os.path.join(folder, places.NODES)
     return set(os.listdir(nodes)) if os.path.isdir(nodes) else set()
 
 

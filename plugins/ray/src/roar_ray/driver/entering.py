@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 from roar_ray.agent import submitting as results
-from roar_ray.driver import carrying, connection
+from roar_ray.driver import carrying, places
 from roar_ray.driver import told as telling
 from roar_ray.driver.connection import Connection
 from roar_ray.driver.faults import Faults
@@ -182,7 +182,7 @@ class Driver:
     def _see_to_results(self, ray: Any) -> None:
         """Write down which tasks are given the results of which, and what is fetched here."""
         with self._faults.kept("seeing to results between tasks"):
-            folder = os.path.join(self._told.folder, connection.FOLDER)
+            folder = os.path.join(self._told.folder, places.DRIVERS)
             os.makedirs(folder, mode=0o700, exist_ok=True)
             unseen = results.install(ray, os.path.join(folder, f"{self._pid}.edges"))
             if unseen:

@@ -7,18 +7,18 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 
+from roar_ray.driver import places
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-NAME = "faults.jsonl"
 
 
 class Faults:
     """Writes to a file in the run's folder; where that is out of reach, nobody is told."""
 
     def __init__(self, folder: str) -> None:
-        self._path = os.path.join(folder, NAME)
+        self._path = os.path.join(folder, places.FAULTS)
         self._lock = threading.Lock()
         self._told: set[str] = set()
 

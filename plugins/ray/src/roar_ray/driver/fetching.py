@@ -12,6 +12,7 @@ import zlib
 from typing import NamedTuple
 
 from roar_ray.agent import reading, shipping
+from roar_ray.driver import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,12 +61,12 @@ def lay_down(folder: str, node: str, stream: str, offset: int, data: bytes) -> N
 
 def journal_path(folder: str, node: str, stream: str) -> str:
     """Where a journal of a node lies within the run's folder."""
-    return os.path.join(folder, "nodes", node, f"{stream}.jnl")
+    return os.path.join(folder, places.NODES, node, f"{stream}.jnl")
 
 
 def reached(folder: str, node: str) -> dict[str, int]:
     """The journals of a node that are here, with the offset up to which they are without a gap."""
-    here = os.path.join(folder, "nodes", node)
+    here = os.path.join(folder, places.NODES, node)
     names = os.listdir(here) if os.path.isdir(here) else ()
     return {
         name[: -len(".jnl")]: reading.gapless(os.path.join(here, name))

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 
-from roar_ray.driver import sweeping
+from roar_ray.driver import places, sweeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-NAME = "known.jsonl"
 
 
 def tasks(ray: Any, job: str) -> dict[str, str] | None:
@@ -38,5 +36,5 @@ def tasks(ray: Any, job: str) -> dict[str, str] | None:
 
 def write(folder: str, found: dict[str, str]) -> None:
     """Add tasks to those known of the run, a JSON array (task, node) a line."""
-    with open(os.path.join(folder, NAME), "a", encoding="ascii") as target:
+    with open(os.path.join(folder, places.KNOWN), "a", encoding="ascii") as target:
         target.writelines(f"{json.dumps(pair)}\n" for pair in found.items())

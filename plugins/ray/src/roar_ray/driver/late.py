@@ -16,7 +16,7 @@ import sys
 
 from roar_ray.agent import failing, shipping
 from roar_ray.agent.store import store_at
-from roar_ray.driver import connection, fetching, submitting
+from roar_ray.driver import fetching, places
 from roar_ray.driver import told as telling
 from roar_ray.driver.faults import Faults
 
@@ -30,7 +30,7 @@ def main() -> None:
     """Do all that can be done; what fails is noted where the driver's faults are."""
     told = telling.read(sys.argv[1])
     faults = Faults(told.folder)
-    for path, document in _documents(told.folder, connection.FOLDER):
+    for path, document in _documents(told.folder, places.DRIVERS):
         if document["has_ended"] or document["is_own"] or document["python"] != sys.executable:
             continue
         with faults.kept("fetching from the cluster of a driver that was killed"):
@@ -38,13 +38,13 @@ def main() -> None:
             store = store_at(document["address"])
             fetching.fetch(store, told.run, told.folder)
             store.delete_all(shipping.prefix_of(told.run))
-            unobserved = failing.told(store, told.run)
-            _write(path, {**document, "unobserved": unobserved, "was_fetched_late": True})
-    for path, document in _documents(told.folder, submitting.FOLDER):
+            found = {"unobserved": failing.told(store, told.run), "was_fetched_late": True}
+            places.write_whole(path, {**document, **found})
+    for path, document in _documents(told.folder, places.SUBMISSIONS):
         if document["python"] != sys.executable:
             continue
         with faults.kept("asking after a submitted job"):
-            _write(path, {**document, **_state(document)})
+            places.write_whole(path, {**document, **_state(document)})
 
 
 def _state(document: dict[str, Any]) -> dict[str, Any]:
@@ -77,9 +77,3 @@ def _documents(folder: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
             path = os.path.join(here, file)
             with open(path, encoding="utf-8") as source:
                 yield path, json.load(source)
-
-
-def _write(path: str, document: dict[str, Any]) -> None:
-    with open(f"{path}.new", "w", encoding="utf-8") as target:
-        json.dump(document, target)
-    os.replace(f"{path}.new", path)

@@ -8,11 +8,10 @@ folder that each Python of the job runs first: what `roar run` puts in front of 
 from __future__ import annotations
 
 import functools
-import json
 import os
 import sys
 
-from roar_ray.driver import carrying
+from roar_ray.driver import carrying, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from roar_ray.driver.faults import Faults
     from roar_ray.driver.told import Told
 
-FOLDER = "submissions"
 _QUIET = "ROAR_NO_TELEMETRY"
 
 
@@ -75,13 +73,10 @@ def with_roar(runtime_env: Mapping[str, Any] | None, package: str) -> dict[str, 
 
 def path_of(folder: str, submission: str) -> str:
     """Where the run's folder tells of a job that was submitted."""
-    return os.path.join(folder, FOLDER, f"{submission}.json")
+    return os.path.join(folder, places.SUBMISSIONS, f"{submission}.json")
 
 
 def write(folder: str, submission: str, **facts: str) -> None:
     """Let roar know that there is such a job, whatever becomes of it, and what is known of it."""
-    path = path_of(folder, submission)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    with open(f"{path}.new", "w", encoding="utf-8") as target:
-        json.dump({"submission": submission, "python": sys.executable, **facts}, target)
-    os.replace(f"{path}.new", path)
+    document = {"submission": submission, "python": sys.executable, **facts}
+    places.write_whole(path_of(folder, submission), document)

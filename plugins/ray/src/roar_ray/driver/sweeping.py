@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from roar_ray.driver import fetching
+from roar_ray.agent.needs import task_of
+from roar_ray.driver import fetching, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 # What such a task is called, and its function: none of the user's.
 NAME = "roar_ray_sweep"
-_TASK_DIGITS = 48
 
 
 class Outcome(NamedTuple):
@@ -56,7 +56,7 @@ def sweep(
             forgotten.append(_on(ray, asked[answer], roar_ray_forget).remote(run, streams))
     if forgotten:
         ray.wait(forgotten, num_returns=len(forgotten), timeout=within_s / 4)
-    tasks = [answer.hex()[:_TASK_DIGITS] for answer in (*asked, *forgotten)]
+    tasks = [task_of(answer) for answer in (*asked, *forgotten)]
     return Outcome(sorted(asked[answer] for answer in silent), tasks)
 
 
@@ -80,7 +80,7 @@ def lay_down(
         fetching.lay_down(folder, node, stream, offset, data)
     text = "".join(f"{line}\n" for line in hashed)
     if text:
-        path = os.path.join(folder, "nodes", node, "swept.digests")
+        path = os.path.join(folder, places.NODES, node, places.SWEPT)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(path, "w", encoding="ascii") as target:
             target.write(text)

@@ -6,6 +6,8 @@ import json
 import os
 from typing import Any, NamedTuple
 
+from roar_ray.driver import places
+
 NAME = "ray.json"
 
 
@@ -28,7 +30,12 @@ class Told(NamedTuple):
     @property
     def journals(self) -> str:
         """Where workers that share the machine leave their journals."""
-        return os.path.join(self.folder, "journals")
+        return os.path.join(self.folder, places.JOURNALS)
+
+    @property
+    def nonce_path(self) -> str:
+        """The file by which a worker, or a driver, knows that it has this very folder."""
+        return os.path.join(self.journals, "nonce")
 
     def for_agents(self, library: str) -> dict[str, Any]:
         """What the agent in each worker is told; the library is there by that path, if any."""
@@ -46,7 +53,7 @@ class Told(NamedTuple):
     def is_here(self) -> bool:
         """Whether the run's folder is within reach."""
         try:
-            with open(os.path.join(self.journals, "nonce"), encoding="ascii") as source:
+            with open(self.nonce_path, encoding="ascii") as source:
                 return source.read() == self.nonce
         except OSError:
             return False
