@@ -6,17 +6,15 @@ import json
 import os
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
+from ray_servers import free_port, started, without_ours
 
 from roar_core.model.fragment import TaskFragment
 from roar_core.task_journal import read_tasks
@@ -122,10 +120,7 @@ def told_by(journals: Path, printed: Any = None, stderr: str = "") -> Told:
 def cluster(python: str) -> Iterator[Cluster]:
     """A cluster that is this caller's alone; it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:
-        kept = {
-            k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))
-        }
-        environ = kept | {
+        environ = without_ours() | {
             "HOME": folder,  # where Ray keeps its token
             "RAY_AUTH_MODE": "token",
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -137,31 +132,6 @@ def cluster(python: str) -> Iterator[Cluster]:
         port = free_port()
         ray = Path(python).parent / "ray"
         options = ("--include-dashboard=false", "--num-cpus=4", f"--temp-dir={folder}/t")
-        log = Path(folder) / "start"
-        with log.open("w") as out:
-            head = subprocess.Popen(
-                [ray, "start", "--head", "--block", f"--port={port}", *options],
-                env=environ,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-        try:
-            while "Ray runtime started" not in log.read_text():
-                assert head.poll() is None, log.read_text()
-                time.sleep(0.1)
+        head = (ray, "start", "--head", "--block", f"--port={port}", *options)
+        with started(head, environ, Path(folder) / "start"):
             yield Cluster(python, f"127.0.0.1:{port}", environ)
-        finally:
-            head.terminate()
-            try:
-                head.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(head.pid, signal.SIGKILL)
-                head.wait()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -11,13 +11,12 @@ import secrets
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
-from agent_cluster import free_port
+from ray_servers import free_port, started, without_ours
 
 # Started, a node may take long on a busy machine; Ray itself would give up after ten seconds.
 _PATIENT = {"RAY_raylet_start_wait_time_s": "180"}
@@ -51,9 +50,7 @@ def two_nodes(python: str, project: Path, *, dashboard: bool = False) -> Iterato
     """
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        kept = {
-            k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "ROAR_", "PYTHON"))
-        }
+        kept = without_ours()
         environ = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
         (folder / "token").write_text(secrets.token_hex(32))
         local, temporary = folder / "local", folder / "tmp"
@@ -77,44 +74,12 @@ def two_nodes(python: str, project: Path, *, dashboard: bool = False) -> Iterato
             *("sh", str(project / ".roar"), str(local), ray, "start", "--block", "--num-cpus=1"),
             *(f"--address=127.0.0.1:{port}", '--resources={"second": 8}'),
         )
-        started: list[subprocess.Popen[bytes]] = []
-        try:
-            _start(started, first, project, whole, folder / "first.log")
-            there = {**whole, "TMPDIR": str(temporary)}
-            _start(started, second, project, there, folder / "second.log")
+        there = {**whole, "TMPDIR": str(temporary)}
+        with (
+            started(first, whole, folder / "first.log", project),
+            started(second, there, folder / "second.log", project) as process,
+        ):
             yield TwoNodes(
                 *(f"127.0.0.1:{port}", environ, local, temporary),
-                *(f"http://127.0.0.1:{web}", started[1]),
+                *(f"http://127.0.0.1:{web}", process),
             )
-        finally:
-            for process in reversed(started):
-                _stop(process)
-
-
-def _start(
-    started: list[subprocess.Popen[bytes]],
-    argv: tuple[str, ...],
-    project: Path,
-    environ: dict[str, str],
-    log: Path,
-) -> None:
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            argv, cwd=project, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            start_new_session=True,
-        )  # fmt: skip
-    started.append(process)
-    while "Ray runtime started" not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
