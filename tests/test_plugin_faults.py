@@ -25,6 +25,8 @@ class Launch:
         self.argv, self.environ, self.pass_fds = plan.argv, plan.environ, ()
     def started(self, pid):
         pass
+    def catch_up(self):
+        pass
     def finished(self):
         return ()
 

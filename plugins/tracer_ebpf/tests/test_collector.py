@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -118,6 +119,35 @@ def test_a_user_cannot_end_anothers_run(daemon: Any, trace: Any) -> None:
     assert answers == ["no this run is not known here"]
     assert traced.paths(Kind.OPEN).count((b"out",)) == 1
     assert not traced.reasons
+
+
+def test_a_collector_that_is_behind_catches_up_when_asked(own_daemon: Any, trace: Any) -> None:
+    assert own_daemon.start() == "ready"
+    forked = []
+
+    def hold_up(journal: Journal, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        child.stdout.readline()
+        own_daemon.process.send_signal(signal.SIGSTOP)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            try:
+                child.stdin.write(b"\n")
+                child.stdin.flush()
+                left = int(child.stdout.readline())
+                peer.connect(own_daemon.socket)
+                uid = Path(journal.path).stem
+                peer.send(f"roar-ebpf {VERSION} catch-up {uid}\0".encode())
+            finally:
+                own_daemon.process.send_signal(signal.SIGCONT)
+            assert peer.recv(64) == b"ok"
+        forked.extend(record.value for record in journal.read() if record.kind == Kind.FORK)
+        os.kill(left, signal.SIGKILL)
+        forked.append(left)
+
+    script = "echo begun; read x; sleep 60 >&- 2>&- <&- & echo $!"
+    trace("sh", "-c", script, around=hold_up)
+    assert forked[:-1].count(forked[-1]) == 1
 
 
 def test_only_the_tree_of_the_run_is_reported(daemon: Any, trace: Any, tmp_path: Path) -> None:

@@ -138,6 +138,13 @@ class Launch(Protocol):
     def started(self, pid: int) -> None:
         """Called once in roar when the child exists."""
 
+    def catch_up(self) -> None:
+        """See to it that what happened until now is in the journal.
+
+        Called when the command has ended, and again while what it left in the background ends: who
+        is left is known from the journal. A tracer that reports late waits here for its reports.
+        """
+
     def finished(self) -> Sequence[CoverageReason]:
         """Called once when the command has ended, before the journal is judged.
 

@@ -34,6 +34,8 @@ SOCKET = "/run/roar/roard.sock"
 _REBUILD = "pip install ./plugins/tracer_ebpf"
 # A loaded collector goes before every other tracer; one that would have to be loaded, after them.
 _LOADED, _UNLOADED = 10, 40
+# How long the collector may work on what it has not told yet.
+_PATIENCE_S = 30
 
 
 class EbpfLaunch:
@@ -61,10 +63,14 @@ class EbpfLaunch:
     def started(self, pid: int) -> None:
         """Nothing to do: the process has asked for itself before it became the command."""
 
+    def catch_up(self) -> None:
+        """Have the collector write what the kernel has told it; `finished` says why it cannot."""
+        self._collector.ask(f"catch-up {self._uid}", patience_s=_PATIENCE_S)
+
     def finished(self) -> Sequence[CoverageReason]:
         """Have the collector write the rest; say so when it could not observe the command."""
         try:
-            problem = self._collector.ask(f"finish {self._uid}", patience_s=30)
+            problem = self._collector.ask(f"finish {self._uid}", patience_s=_PATIENCE_S)
         finally:
             if self._own is not None:
                 self._own.let_go()

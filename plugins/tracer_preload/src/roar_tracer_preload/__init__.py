@@ -43,6 +43,9 @@ class PreloadLaunch:
     def started(self, pid: int) -> None:
         """Nothing to do: the library reports by itself."""
 
+    def catch_up(self) -> None:
+        """Nothing is late: a process reports before it goes on."""
+
     def finished(self) -> Sequence[CoverageReason]:
         """What no process of the run could tell: the program it began with."""
         return self.gaps

@@ -187,7 +187,7 @@ class Execution:
     def _wait_for_survivors(self, since_s: float) -> list[int]:
         deadline = time.monotonic() + self._begun.config.get("run.grace")
         while True:
-            left = self._follower.survivors(since_s)
+            left = self._survivors(since_s)
             remaining = deadline - time.monotonic()
             if not left:
                 return left
@@ -200,7 +200,11 @@ class Execution:
         servers = {pid for pid in left if self._is_server(pid, words_of(pid))}
         if not servers:
             return left
-        return [pid for pid in self._follower.survivors(since_s) if pid not in servers]
+        return [pid for pid in self._survivors(since_s) if pid not in servers]
+
+    def _survivors(self, since_s: float) -> list[int]:
+        self._tell_tracer("catching up", self._launch.catch_up)
+        return self._follower.survivors(since_s)
 
     def record(self, ended: Ended, duration_s: float, beside: Beside) -> Recorded:
         """Judge, hash and store what was seen, and let go of the journal."""

@@ -194,7 +194,7 @@ class JournalWriter:
     def _flush(self, patience_s: float) -> bool:
         size = os.fstat(self._fd).st_size
         header = os.pread(self._fd, 8, ALLOCATED_OFFSET)
-        if size <= self._written or len(header) < 8:
+        if size < self._written or len(header) < 8:
             raise JournalError("the journal was cut while it was written")
         room = min(struct.unpack("=Q", header)[0], size, MAX_CHUNKS * CHUNK)
         count, end = 0, self._written

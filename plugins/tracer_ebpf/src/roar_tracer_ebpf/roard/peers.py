@@ -4,6 +4,7 @@ A request is one packet of NUL-terminated fields; a registration carries the jou
 
     roar-ebpf VERSION run UID         [FLAGS DEV INO SIZE MTIME CTIME MODE NLINK PATH] …
     roar-ebpf VERSION ping
+    roar-ebpf VERSION catch-up UID
     roar-ebpf VERSION finish UID
 """
 
@@ -76,7 +77,7 @@ def _parsed(data: bytes, pid: int, user: int, descriptors: list[int]) -> Request
         )
     action = words[2]
     run_uid = words[3] if len(words) > 3 else b""
-    if action not in (b"ping", b"run", b"finish"):
+    if action not in (b"ping", b"run", b"catch-up", b"finish"):
         raise Refused("an unknown request")
     if action != b"ping" and not _UID.fullmatch(run_uid):
         raise Refused("a run is named by 32 hexadecimal digits")

@@ -154,6 +154,12 @@ class Service:
             active.problem.append(str(error))
             return True
 
+    def _write_all(self, active: _Active) -> None:
+        """Bring all that a run has told into its journal."""
+        while not self._flush(active, 0.5):
+            time.sleep(0.005)  # roar adds room meanwhile, or none for so long that we give up
+            self._collect()
+
     # --- requests --------------------------------------------------------------------------------
 
     def _owner_ended(self, descriptor: int) -> None:
@@ -191,9 +197,17 @@ class Service:
         if request.action == b"run":
             return self._register(request, connection)
         close_all(request.descriptors)
+        if request.action == b"ping":
+            return "ok"
+        active = self._by_uid.get(request.run_uid)
+        if active is None or active.user != request.user:
+            return "no this run is not known here"
+        self._collect()
+        self._work(None)
         if request.action == b"finish":
-            return self._finish(request)
-        return "ok"
+            return self._end(active, "")
+        self._write_all(active)
+        return f"no {active.problem[0]}" if active.problem else "ok"
 
     def _register(self, request: Request, connection: socket.socket) -> str:
         """Take the sender under observation: nobody can name another process than his own."""
@@ -237,14 +251,6 @@ class Service:
             self._end(active, "the command did not wait for the collector")
         return ""
 
-    def _finish(self, request: Request) -> str:
-        active = self._by_uid.get(request.run_uid)
-        if active is None or active.user not in (request.user,):
-            return "no this run is not known here"
-        self._collect()
-        self._work(None)
-        return self._end(active, "")
-
     def _end(self, active: _Active, problem: str) -> str:
         """Write the last of a run and forget it; the answer for whoever asked."""
         number = _U32.pack(active.number)
@@ -254,9 +260,7 @@ class Service:
             active.problem.append(problem)
         if not active.problem:
             active.run.finish(time.monotonic_ns(), lost)
-            while not self._flush(active, 0.5):
-                time.sleep(0.005)  # roar adds room meanwhile, or none for so long that we give up
-                self._collect()
+            self._write_all(active)
             with suppress(OSError):
                 active.writer.ring()
         for pid in active.run.processes:
