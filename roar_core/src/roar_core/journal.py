@@ -145,6 +145,12 @@ class Journal:
                 self._settled = self._tails.popleft()[1]
             return self._advance(tail)
 
+    @property
+    def is_held_up(self) -> bool:
+        """Whether `read` stands before room that is reserved and not filled yet."""
+        with self._lock:
+            return self._position < self._tail()
+
     def finish(self) -> list[Record]:
         """Return all the rest, first what filled up late; call it when the writers have ended."""
         with self._lock:

@@ -43,8 +43,9 @@ class PreloadLaunch:
     def started(self, pid: int) -> None:
         """Nothing to do: the library reports by itself."""
 
-    def catch_up(self) -> None:
-        """Nothing is late: a process reports before it goes on."""
+    def catch_up(self) -> bool:
+        """Nothing is late: a process reports before it goes on, its children among the rest."""
+        return False
 
     def finished(self) -> Sequence[CoverageReason]:
         """What no process of the run could tell: the program it began with."""
