@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from roar_core.journal import Intent, Journal, Kind
+from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ebpf import EbpfTracer
 from roar_tracer_ebpf.client import Collector
@@ -148,6 +150,44 @@ def test_a_collector_that_is_behind_catches_up_when_asked(own_daemon: Any, trace
     script = "echo begun; read x; sleep 60 >&- 2>&- <&- & echo $!"
     trace("sh", "-c", script, around=hold_up)
     assert forked[:-1].count(forked[-1]) == 1
+
+
+def test_what_a_killed_roar_left_is_recorded_when_the_collector_has_told_it_all(
+    own_daemon: Any, project: ProjectUnderTest
+) -> None:
+    assert own_daemon.start() == "ready"
+    project.write("in", "content\n")
+    os.mkfifo(project.root / "gate")
+    roar = subprocess.Popen(
+        [*project.roar_argv, "run", "sh", "-c", "echo $$; read line < gate; cat in > out"],
+        cwd=project.root,
+        env=project.environment(EBPF),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert roar.stdout is not None
+    with roar.stdout as answers:
+        command = os.pidfd_open(int(answers.readline()))
+    own_daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        roar.kill()
+        roar.wait()
+        (project.root / "gate").write_text("\n")
+        assert select.select([command], [], [], 60)[0]
+        # All of them are dead, and nobody has told it yet.
+        assert project.json("show")["state"] == "running"
+    finally:
+        os.close(command)
+        own_daemon.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: project.json("show")["state"] != "running")
+    job = project.json("show")
+    assert job["state"] == "interrupted"
+    assert [edge["relative"] for edge in job["inputs"]] == ["in"]
+    assert [edge["relative"] for edge in job["outputs"]] == ["out"]
+    # The daemon has forgotten the run, and would take one of the same name.
+    with Journal.create(project.root / "again.jnl", job["uid"]) as journal:
+        with open(journal.path, "r+b") as file:
+            assert request(own_daemon.socket, registration(job["uid"]), file.fileno()) == "ok"
 
 
 def test_only_the_tree_of_the_run_is_reported(daemon: Any, trace: Any, tmp_path: Path) -> None:

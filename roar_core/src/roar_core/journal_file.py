@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import mmap
 import os
 import re
@@ -186,6 +187,22 @@ def open_existing(path: str | os.PathLike[str]) -> RecoveredJournal:
     return RecoveredJournal(actual, wanted, header, records, header.lost, unreadable)
 
 
+def is_held(wanted: str) -> bool:
+    """Whether a tracer's service has yet to write into a journal: it holds a lock, flock(2)."""
+    try:
+        # A file system over the network grants an exclusive lock only to who may write.
+        fd = _open_private(_follow(wanted), os.O_RDWR)
+    except JournalError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno == errno.EWOULDBLOCK  # else there are no locks here
+    finally:
+        os.close(fd)
+    return False
+
+
 def remove(wanted: str, actual: str | None = None) -> None:
     """Delete a journal, and the pointer to it when it lies elsewhere; nothing there is no error.
 
@@ -312,9 +329,9 @@ def _follow(wanted: str) -> str:
     return target
 
 
-def _open_private(path: str) -> int:
+def _open_private(path: str, access: int = os.O_RDONLY) -> int:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(path, access | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise JournalError(f"cannot open the journal {path!r}: {error}") from error
     status = os.fstat(fd)

@@ -1,7 +1,7 @@
 """Complete what a killed roar left behind, from the journal it was following.
 
 The command was not killed with roar and may run on: its journal is then left alone until it has
-ended. How it ended is known when roar lived to reap it; otherwise the job is recorded as
+ended, and until whoever observes it has written the last of it. How it ended is known when roar lived to reap it; otherwise the job is recorded as
 `interrupted`.
 """
 
@@ -15,7 +15,7 @@ import attrs
 from roar_core.config.layers import load
 from roar_core.errors import JournalError
 from roar_core.journal import Kind, Record, RecoveredJournal, open_existing
-from roar_core.journal_file import remove
+from roar_core.journal_file import is_held, remove
 from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.job import Job
@@ -58,6 +58,8 @@ def _recover(project: Project, store: Store, running: RunningJob, warn: Tell) ->
             attrs.evolve(running.job, state="interrupted", coverage=Coverage((_DIED_MOVING,)))
         )
     path = os.fspath(project.journals / f"{running.job.uid}.jnl")
+    if is_held(path):
+        return None
     contents = contents_of(path)
     records = contents.records if contents else ()
     ended = ended_as_told_by(records, running.owner.pid)

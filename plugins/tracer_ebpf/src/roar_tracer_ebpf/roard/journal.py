@@ -16,6 +16,7 @@ import stat
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 MAGIC = b"ROARJNL\n"
 VERSION = 1
@@ -77,6 +78,10 @@ class JournalWriter:
         self.lost = 0
         self.offsets_hold = True
         header = self._checked(owner)
+        # Whoever recovers a dead roar's journal sees by it that more is to come. Without locks on
+        # that file system, or with another's on this file, nobody can be told.
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         self._position: int
         self._told_lost: int
         self._position, self._told_lost = struct.unpack_from("=QQ", header, TAIL_OFFSET)
