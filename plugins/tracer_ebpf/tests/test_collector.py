@@ -19,6 +19,7 @@ from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ebpf import EbpfTracer
 from roar_tracer_ebpf.client import Collector
 from roar_tracer_ebpf.roard import VERSION
+from roar_tracer_ebpf.roard.journal import BOOT_ID
 
 NOBODY = 65534
 EBPF = {"ROAR_RUN__TRACER": "ebpf"}
@@ -106,6 +107,13 @@ def test_a_damaged_header_is_refused(daemon: Any, journal: Journal) -> None:
         assert "damaged" in request(daemon.socket, registration(), file.fileno())
 
 
+def test_a_journal_of_another_boot_is_refused(daemon: Any, journal: Journal) -> None:
+    with open(journal.path, "r+b") as file:
+        os.pwrite(file.fileno(), b"another", BOOT_ID.start)
+        answer = request(daemon.socket, registration(), file.fileno())
+    assert "another machine's" in answer
+
+
 def test_a_user_cannot_end_anothers_run(daemon: Any, trace: Any) -> None:
     answers = []
 
@@ -185,9 +193,9 @@ def test_what_a_killed_roar_left_is_recorded_when_the_collector_has_told_it_all(
     assert [edge["relative"] for edge in job["inputs"]] == ["in"]
     assert [edge["relative"] for edge in job["outputs"]] == ["out"]
     # The daemon has forgotten the run, and would take one of the same name.
-    with Journal.create(project.root / "again.jnl", job["uid"]) as journal:
-        with open(journal.path, "r+b") as file:
-            assert request(own_daemon.socket, registration(job["uid"]), file.fileno()) == "ok"
+    Journal.create(project.root / "again.jnl", job["uid"]).close()
+    with open(project.root / "again.jnl", "r+b") as file:
+        assert request(own_daemon.socket, registration(job["uid"]), file.fileno()) == "ok"
 
 
 def test_only_the_tree_of_the_run_is_reported(daemon: Any, trace: Any, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from roar_core.hookspecs import LaunchPlan
 from roar_core.journal import GapCode, Journal, Kind, Record
+from roar_core.journal_format import BOOT_ID_OFFSET
 from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ptrace import STARTER, PtraceTracer
@@ -178,6 +179,23 @@ def test_a_journal_that_is_none_is_one_sentence_and_the_command_runs(tmp_path: P
         assert (done.returncode, done.stdout) == (0, "hello\n")
         assert done.stderr.count("\n") == 1
         assert "nothing is recorded" in done.stderr
+
+
+def test_another_machines_journal_is_left_alone_and_the_command_runs(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "test.jnl", "0" * 32) as journal:
+        path = Path(journal.path)
+        with path.open("r+b") as file:
+            os.pwrite(file.fileno(), b"another", BOOT_ID_OFFSET)
+        before = path.read_bytes()
+        done = subprocess.run(
+            [STARTER, "--journal", path, "--", "/bin/echo", "echo", "hello"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "hello\n")
+        assert done.stderr.endswith("Object is remote; nothing is recorded\n")
+        assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

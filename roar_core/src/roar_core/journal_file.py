@@ -34,6 +34,7 @@ from roar_core.journal_format import (
     hole_size,
 )
 
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _POINTER = b"roar journal at "
 _POINTER_MAX = 8192
 _PRIVATE = re.compile(r"/(?:.*/)?roar-[0-9a-f]{32}/journal\.jnl", re.DOTALL)
@@ -56,6 +57,7 @@ class Header(NamedTuple):
     chunk_size: int
     preimage_wait_ms: int
     reserved: int
+    boot_id: bytes
     tail: int
     lost: int
     allocated: int
@@ -67,6 +69,12 @@ class Header(NamedTuple):
     def clock(self) -> int:
         """Nanoseconds to add to a record's monotonic time to get the wall clock's."""
         return self.created_realtime_ns - self.created_monotonic_ns
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether its processes are this machine's, and of its last start, as far as is known."""
+        here = boot_id()
+        return not here or not self.boot_id.strip(b"\0") or self.boot_id == here
 
 
 class RecoveredJournal(NamedTuple):
@@ -117,6 +125,7 @@ def create(
         CHUNK,
         preimage_wait_ms,
         0,
+        boot_id(),
         records_offset + OWN_ROOM,
         0,
         room_bytes,
@@ -132,6 +141,15 @@ def create(
     os.pwrite(fd, own[:64], records_offset)
     os.pwrite(fd, content, 0)
     return fd, path
+
+
+def boot_id() -> bytes:
+    """The 36 characters that name this start of the machine; empty where there is no /proc."""
+    try:
+        with open(_BOOT_ID, "rb") as file:  # noqa: PTH123 - start-up
+            return file.read(36)
+    except OSError:
+        return b""
 
 
 def private_directories(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Complete what a killed roar left behind, from the journal it was following.
 
 The command was not killed with roar and may run on: its journal is then left alone until it has
-ended, and until whoever observes it has written the last of it. How it ended is known when roar lived to reap it; otherwise the job is recorded as
-`interrupted`.
+ended, and until whoever observes it has written the last of it. How it ended is known when roar
+lived to reap it; otherwise the job is recorded as `interrupted`.
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ def ended_as_told_by(records: Sequence[Record], pid: int) -> Ended | None:
 
 def still_runs(contents: RecoveredJournal) -> bool:
     """Whether a process of the tree is alive on this machine, as far as can be told."""
+    if not contents.header.is_of_this_boot:
+        return False  # its numbers are others' here
     tree = ProcessTree()
     tree.take(contents.records)
     return bool(tree.survivors(contents.header.created_monotonic_ns / 1e9))

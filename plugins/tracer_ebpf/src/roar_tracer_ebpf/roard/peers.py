@@ -140,8 +140,8 @@ def parent_of(pid: int) -> int | None:
 
 
 def _parent(pid: int) -> int:
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[1])  # proc_pid_stat(5): field 4
+    content = Path(f"/proc/{pid}/stat").read_bytes()
+    return int(content.rpartition(b")")[2].split()[1])  # proc_pid_stat(5): field 4
 
 
 def listen(path: str, group: int | None) -> socket.socket:
