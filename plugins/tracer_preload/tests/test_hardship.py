@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from roar_core.journal import PREIMAGE_DONE, Intent, Journal, Kind
-from roar_core.journal_format import BOOT_ID_OFFSET
 
 WORK = """for (int i = 0; i < 200; i++) { char n[16]; sprintf(n, "f%d", i);
     int fd = open(n, O_WRONLY | O_CREAT, 0600); CHECK(fd >= 0); CHECK(write(fd, n, 2) == 2); CHECK(!close(fd)); }"""
@@ -322,11 +321,13 @@ def test_a_journal_that_travelled_to_another_machine_is_left_alone(
     """srun and ssh take our variables along, and a network's file system may show the file."""
 
     def travel(journal: Journal) -> None:
+        header = journal.header
         with open(journal.path, "r+b") as file:
-            started = journal.header.created_realtime_ns - 3_600_000_000_000
+            started = header.created_realtime_ns - 3_600_000_000_000
             os.pwrite(file.fileno(), struct.pack("=Q", started), 40)
             if not is_here:
-                os.pwrite(file.fileno(), b"another", BOOT_ID_OFFSET)
+                boot_id = Path(journal.path).read_bytes().index(header.boot_id)
+                os.pwrite(file.fileno(), b"another", boot_id)
 
     traced = trace("cat", "in", prepare=travel)
     assert (traced.code, traced.stdout, traced.stderr) == (0, b"content", b"")

@@ -14,7 +14,6 @@ import pytest
 
 from roar_core.hookspecs import LaunchPlan
 from roar_core.journal import GapCode, Journal, Kind, Record
-from roar_core.journal_format import BOOT_ID_OFFSET
 from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ptrace import STARTER, PtraceTracer
@@ -185,7 +184,8 @@ def test_another_machines_journal_is_left_alone_and_the_command_runs(tmp_path: P
     with Journal.create(tmp_path / "test.jnl", "0" * 32) as journal:
         path = Path(journal.path)
         with path.open("r+b") as file:
-            os.pwrite(file.fileno(), b"another", BOOT_ID_OFFSET)
+            boot_id = path.read_bytes().index(journal.header.boot_id)
+            os.pwrite(file.fileno(), b"another", boot_id)
         before = path.read_bytes()
         done = subprocess.run(
             [STARTER, "--journal", path, "--", "/bin/echo", "echo", "hello"],

@@ -632,6 +632,7 @@ class ConfigSection:
     name: str
     keys: tuple[ConfigKey, ...]
     help: str = ""
+    variables: tuple[str, ...] = ()
 
 
 @hookspec

@@ -164,4 +164,5 @@ def roar_config_sections() -> Iterable[ConfigSection]:
         default="",
         help="The group whose members may use the daemon; empty: everybody.",
     )
-    return (ConfigSection(name="ebpf", keys=(key,), help="The eBPF tracer's daemon."),)
+    words = "The eBPF tracer's daemon."
+    return (ConfigSection("ebpf", (key,), words, variables=("ROAR_EBPF_SOCKET",)),)

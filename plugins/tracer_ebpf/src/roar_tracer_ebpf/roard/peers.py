@@ -135,7 +135,7 @@ def parent_of(pid: int) -> int | None:
             return descriptor
         os.close(descriptor)
     except (OSError, ValueError, IndexError):  # it is gone itself
-        pass
+        return None
     return None
 
 
