@@ -18,6 +18,7 @@ from threading import Lock
 
 from roar_core import futex, journal_file
 from roar_core.journal_file import RecoveredJournal as RecoveredJournal
+from roar_core.journal_file import hand_over as hand_over
 from roar_core.journal_file import open_existing as open_existing
 from roar_core.journal_file import private_directories as private_directories
 from roar_core.journal_format import (

@@ -221,11 +221,54 @@ def is_held(wanted: str) -> bool:
     return False
 
 
+def hand_over(path: str, outer: str) -> bool:
+    """Copy what is in the journal at `path` beside the one at `outer`, for its roar to read.
+
+    For a tracer that has taken a command away from a run around this one. False when nobody on this
+    machine follows `outer`.
+    """
+    try:
+        with os.fdopen(_open_private(outer), "rb") as file:
+            header = read_header(file.fileno(), outer)
+        if not (header.reader_alive and header.is_of_this_boot):
+            return False
+        source = _open_private(path)
+    except JournalError:
+        return False
+    with os.fdopen(source, "rb") as file:
+        header = read_header(source, path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        target = os.open(f"{outer}.{header.run_uid.hex()}", flags, 0o600)
+        with os.fdopen(target, "wb") as copy:
+            copy.write(file.read(HEADER_SIZE))
+            # What lies between is the table, of which a hole will do.
+            for place in (file, copy):
+                place.seek(header.records_offset)
+            copied = header.records_offset
+            while copied < header.tail and (piece := file.read(min(1 << 20, header.tail - copied))):
+                copied += copy.write(piece)
+    return True
+
+
+def handed_over_to(wanted: str) -> list[str]:
+    """The journals that runs inside the one of `wanted` have left to it."""
+    try:
+        actual = _follow(wanted)
+    except JournalError:
+        return []
+    name = re.compile(re.escape(os.path.basename(actual)) + r"\.[0-9a-f]{32}")  # noqa: PTH119
+    folder = os.path.dirname(actual)  # noqa: PTH120 - any bytes
+    entries = os.listdir(folder)  # noqa: PTH208 - text, and any bytes
+    return sorted(f"{folder}/{each}" for each in entries if name.fullmatch(each))
+
+
 def remove(wanted: str, actual: str | None = None) -> None:
     """Delete a journal, and the pointer to it when it lies elsewhere; nothing there is no error.
 
-    `actual` is where it lies, when that is known.
+    What was handed over to it goes, too. `actual` is where it lies, when that is known.
     """
+    for inner in handed_over_to(wanted):
+        Path(inner).unlink(missing_ok=True)
     if actual is None:
         try:
             actual = _follow(wanted)

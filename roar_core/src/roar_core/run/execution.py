@@ -217,11 +217,13 @@ class Execution:
 
     def record(self, ended: Ended, duration_s: float, beside: Beside) -> Recorded:
         """Judge, hash and store what was seen, and let go of the journal."""
+        from roar_core.run.inner import inner_runs
         from roar_core.run.record import Finished, record_job
 
         journal, hasher = self._journal, self._hasher
         self._tell_tracer("finishing", self._finish_tracer)
-        records = self._follower.finish()
+        inner = inner_runs(journal.wanted)
+        records = inner.merged_into(self._follower.finish())
         hasher.stop()
         # What was hashed while the command ran need not be hashed by the next run.
         self._begun.store.remember(
@@ -231,12 +233,12 @@ class Execution:
         )
         finished = Finished(
             records=records,
-            lost=journal.lost,
-            unreadable_bytes=journal.unreadable_bytes,
+            lost=journal.lost + inner.lost,
+            unreadable_bytes=journal.unreadable_bytes + inner.unreadable_bytes,
             clock_ns=journal.header.created_realtime_ns - journal.header.created_monotonic_ns,
             ended=ended,
             duration_s=duration_s,
-            reasons=tuple(self._reasons),
+            reasons=(*self._reasons, *inner.reasons),
             early=hasher.lookup,
             beside=beside,
         )

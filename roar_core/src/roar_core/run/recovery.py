@@ -24,6 +24,7 @@ from roar_core.run.begun import BegunJob
 from roar_core.run.beside import Alone, Company
 from roar_core.run.code import code_of_recovered
 from roar_core.run.extensions import Extensions
+from roar_core.run.inner import inner_runs
 from roar_core.run.partners import pending
 from roar_core.run.processes import ProcessTree
 from roar_core.run.record import Finished, record_job
@@ -90,15 +91,16 @@ def finished_by(contents: RecoveredJournal | None, ended: Ended | None) -> Finis
     """What a journal tells of a command whose roar did not live to record it."""
     if contents is None:
         return Finished([], ended, None, _nothing_early, reasons=(_NO_JOURNAL,))
+    inner = inner_runs(contents.wanted)
     return Finished(
-        records=list(contents.records),
+        records=inner.merged_into(list(contents.records)),
         ended=ended,
         duration_s=_duration(contents.records),
         early=_nothing_early,
         clock_ns=contents.header.created_realtime_ns - contents.header.created_monotonic_ns,
-        lost=contents.lost,
-        unreadable_bytes=contents.unreadable_bytes,
-        reasons=(_DIED,),
+        lost=contents.lost + inner.lost,
+        unreadable_bytes=contents.unreadable_bytes + inner.unreadable_bytes,
+        reasons=(_DIED, *inner.reasons),
     )
 
 

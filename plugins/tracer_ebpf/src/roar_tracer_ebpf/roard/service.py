@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from roar_tracer_ebpf.roard.bpf import Map, Ring, events_in
-from roar_tracer_ebpf.roard.events import decode
+from roar_tracer_ebpf.roard.events import Event, decode
 from roar_tracer_ebpf.roard.journal import JournalError, JournalWriter
 from roar_tracer_ebpf.roard.peers import (
     Refused,
@@ -64,6 +64,7 @@ class _Active(NamedTuple):
     run: Run
     problem: list[str]
     roar: int | None
+    outer: int
 
 
 class Service:
@@ -81,6 +82,7 @@ class Service:
         self._backlog_bytes = 0
         self._used_slots: set[int] = set()
         self._orphans: set[int] = set()
+        self._lost_inside: dict[int, int] = {}
         self._last_number = 0
         self._connections = 0
         self._is_owned = options.owner is not None
@@ -159,7 +161,12 @@ class Service:
     def _take(self, data: bytes, at: int, length: int) -> None:
         event = decode(data, at, length)
         active = self._active.get(event.run)
-        if active is None or active.problem:
+        while active is not None:
+            self._tell(active, event)
+            active = self._active.get(active.outer)
+
+    def _tell(self, active: _Active, event: Event) -> None:
+        if active.problem:
             return
         try:
             active.run.take(event)
@@ -267,7 +274,8 @@ class Service:
             sees_writes=self._options.sees_writes,
         )
         roar = parent_of(request.pid)
-        active = _Active(number, request.user, writer, run, [], roar)
+        outer = self._run_around(request)
+        active = _Active(number, request.user, writer, run, [], roar, outer)
         if roar is not None:
             self._selector.register(roar, selectors.EVENT_READ, self._roar_ended)
         run.inherit(request.pid, time.monotonic_ns(), request.inherited)
@@ -283,11 +291,30 @@ class Service:
             self._end(active, "the command did not wait for the collector")
         return ""
 
+    def _run_around(self, request: Request) -> int:
+        """The run of which the sender is a process until now: it goes on hearing of it. 0: none."""
+        value = self._tracked.get(_U32.pack(request.pid))
+        number = _TRACED.unpack(value)[0] if value else 0
+        active = self._active.get(number)
+        return number if active is not None and active.user in (request.user, 0) else 0
+
+    def _give_back(self, key: bytes, outer: _Active | None) -> None:
+        """A process that its run lets go of is the run's around it."""
+        if outer is None:
+            self._tracked.remove(key)
+        else:
+            self._tracked.put(key, _TRACED.pack(outer.number, outer.user))
+
     def _end(self, active: _Active, problem: str) -> str:
         """Write the last of a run and forget it; the answer for whoever asked."""
         number = _U32.pack(active.number)
+        outer = self._active.get(active.outer)
         counts = self._counts.get(number)
         lost = _COUNTS.unpack(counts)[0] if counts else 0
+        lost += self._lost_inside.pop(active.number, 0)
+        if outer is not None and lost:
+            inside = self._lost_inside.get(outer.number, 0)
+            self._lost_inside[outer.number] = inside + lost
         if problem:
             active.problem.append(problem)
         if not active.problem:
@@ -296,14 +323,14 @@ class Service:
             with suppress(OSError):
                 active.writer.ring()
         for pid in active.run.processes:
-            self._tracked.remove(_U32.pack(pid))
+            self._give_back(_U32.pack(pid), outer)
             self._slots.put(_U32.pack(pid % _SLOTS), _SLOT.pack(0, 0, 0, _SHARED))
         self._used_slots.update(pid % _SLOTS for pid in active.run.numbers)
         if active.run.processes:
             for key in list(self._tracked.keys(4)):
                 value = self._tracked.get(key)
                 if value and _TRACED.unpack(value)[0] == active.number:
-                    self._tracked.remove(key)
+                    self._give_back(key, outer)
         self._counts.remove(number)
         active.writer.close()
         if active.roar is not None:
