@@ -211,8 +211,9 @@ def test_a_word_with_a_meaning_is_not_drawn_at_random(word: str) -> None:
 
 def test_a_thousand_jobs_are_looked_through_by_few_steps() -> None:
     """What keeps it quick: a clean text costs a look for each hint, and no pattern at all."""
-    found = DEFAULT.hints.within("python train.py --lr 0.1 data/part-1.csv")
-    assert DEFAULT.sieve(found) == ()
+    found = DEFAULT.hints.held({"python train.py --lr 0.1 data/part-1.csv", "signal", "@12"})
+    assert found == (frozenset(), frozenset())
+    assert DEFAULT.sieve(found.hints) == ()
 
 
 @pytest.mark.parametrize("at", ["@", "\\u0040"])
