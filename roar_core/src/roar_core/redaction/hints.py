@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 _LONGEST_REMEMBERED = 256
 _MOST_REMEMBERED = 200_000
-# Words of roar's own documents that a hint is in, and nothing else. In a longer text they stand
-# between quotes: the first names nothing secret, and before the second no login's URL can end.
-_OURS = re.compile(r"signal|@B?\d{1,9}", re.ASCII)
+# Words of roar's own documents that no rule finds anything in, though hints may be in them. As parts
+# of a longer text they stand between quotes: the first names nothing secret, and no login ends
+# before the second. Most of what documents say anew is digests.
+_OURS = re.compile(r"signal|@B?\d{1,9}|(?:blake3:)?[0-9a-f]{64}", re.ASCII)
 # What JSON in a text may write in place of a letter: what it says is not seen before it is read.
 _SPELLED = ("\\u", "\\/")
 
@@ -68,6 +69,7 @@ class Hints:
         return Held(found.hints, frozenset(held | (found.texts & news)))
 
     def _among(self, texts: set[str]) -> Held:
+        texts = {text for text in texts if _OURS.fullmatch(text) is None or self._is_own(text)}
         whole = "\n".join(texts).lower()
         found = [hint for hint in self.all if hint in whole]
         spelled = [form for form in _SPELLED if form in whole]
@@ -78,17 +80,18 @@ class Hints:
         held: set[str] = set()
         for text in texts:
             lower = text.lower()
-            own = [hint for hint in found if hint in lower]
-            if own and not self._is_ours(text, lower):
-                hints.update(own)
+            its = [hint for hint in found if hint in lower]
+            if its:
+                hints.update(its)
                 held.add(text)
             elif spelled and any(form in lower for form in spelled):
                 held.add(text)
         self._remember(texts - held)
         return Held(frozenset(hints), frozenset(held))
 
-    def _is_ours(self, text: str, lower: str) -> bool:
-        return _OURS.fullmatch(text) is not None and not any(own in lower for own in self._own)
+    def _is_own(self, text: str) -> bool:
+        """Whether one that a user gave is in it."""
+        return any(own in text.lower() for own in self._own)
 
     def _remember(self, clean: set[str]) -> None:
         if len(self._clean) + len(clean) > _MOST_REMEMBERED:
