@@ -48,7 +48,9 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
     Raises RoarError for a job that is running or was undone.
     """
     rows = _jobs(db, target)
-    sessions = {number: _session(db, number) for number in dict.fromkeys(row.session for row in rows)}
+    sessions = {
+        number: _session(db, number) for number in dict.fromkeys(row.session for row in rows)
+    }
     host = "" if options.absolute_paths else socket.gethostname()
     uids = frozenset(row.uid for row in rows)
     redactor = None if options.with_secrets else options.redactor

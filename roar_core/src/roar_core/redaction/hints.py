@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _LONGEST_REMEMBERED = 256
 _MOST_REMEMBERED = 200_000
-# Words of roar's own documents that no rule finds anything in, though hints may be in them. As parts
+# Words of roar's own documents that no rule finds anything in, though hints are in them. As parts
 # of a longer text they stand between quotes: the first names nothing secret, and no login ends
 # before the second. Most of what documents say anew is digests.
 _OURS = re.compile(r"signal|@B?\d{1,9}|(?:blake3:)?[0-9a-f]{64}", re.ASCII)
