@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from roar_core.config.layers import load
-from roar_core.errors import RoarError, UnreachableError, UnregisteredError
+from roar_core.errors import ConfigError, RoarError, UnreachableError, UnregisteredError
 from roar_core.fragment_sessions.calls import CALL_S, TTL_S, Calls, open_at
 from roar_core.fragment_sessions.pieces import Wholes, read_piece
 from roar_core.fragment_sessions.sealing import Seal
@@ -172,6 +172,11 @@ def _opened(project: Path, environ: Mapping[str, str]) -> tuple[Session, float |
     found = Project(project)
     config = load(found.root, found.roar_dir, environ)
     with connect(config, environ, attempts=1) as connection:
+        if not connection.address.is_users_choice and connection.caller is None:
+            raise ConfigError(
+                f"{connection.url} is named by a file of this project, and you are not signed in"
+                " there; sign in: roar login"
+            )
         session = Session.new(connection.url)
         asking = Asking(session.url, lambda: open_at(connection, session))
         return session, asking.answer(CALL_S)
