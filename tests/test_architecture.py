@@ -80,7 +80,6 @@ MAY_CATCH_ALL = {
     *(ROOT / "plugins/ray/src/roar_ray/agent").glob("*.py"),
     CORE / "plugins.py",
     CORE / "reports.py",
-    # It is raised again in the thread that waits.
     CORE / "fragment_sessions" / "waiting.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",

@@ -1,4 +1,4 @@
-"""What a registry is shown decrypts nothing, and pieces make a whole in whatever order they come."""
+"""What a registry is shown decrypts nothing, and pieces make a whole in any order."""
 
 from __future__ import annotations
 

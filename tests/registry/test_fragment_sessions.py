@@ -258,7 +258,7 @@ def test_a_registry_that_does_not_answer_changes_nothing(on_sqlite: Driver, tmp_
     gone = Session.new("http://127.0.0.1:9")
     ended = run_elsewhere(tmp_path / "node", gone, "sh", "-c", "exit 4")
     assert ended.returncode == 4
-    # Nor does a registry that a checkout brought get to know of anything, unless one is known there.
+    # A registry that a checkout brought gets to know nothing of who is not known there.
     (tmp_path / "roar.toml").write_text('[registry]\nurl = "http://127.0.0.1:9"\n')
     own = ("ROAR_TOKEN", "ROAR_REGISTRY__URL")
     nobody = {k: v for k, v in on_sqlite.environ.items() if k not in own}

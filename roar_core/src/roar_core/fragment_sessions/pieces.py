@@ -47,7 +47,8 @@ def read_piece(data: bytes) -> Piece:
     """Raises ValueError for what is no piece."""
     if len(data) <= HEAD_BYTES:
         raise ValueError("too short for a piece")
-    piece = Piece(*_HEAD.unpack(data[:HEAD_BYTES]), data[HEAD_BYTES:])
+    digest, offset, total = _HEAD.unpack(data[:HEAD_BYTES])
+    piece = Piece(digest, offset, total, data[HEAD_BYTES:])
     if piece.offset + len(piece.content) > piece.total or piece.total > WHOLE_MAX:
         raise ValueError("a piece that goes beyond its whole")
     return piece

@@ -154,13 +154,15 @@ class RunSession:
         draft = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as target:
+        with os.fdopen(descriptor, "w", encoding="ascii") as target:
             json.dump(attrs.asdict(state), target)
         draft.replace(self._file)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(
+            self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -43,8 +43,7 @@ def send(
     Raises RegistryError when the registry has it not, or not after `limit_s`, and ValueError when
     it is too large.
     """
-    whole = packed(redacted(document, redactor))
-    asking = Asking(session.url, lambda: _leave(session, whole))
+    asking = Asking(session.url, lambda: _leave(session, packed(redacted(document, redactor))))
     with _hurried_by_signals(asking):
         asking.answer(limit_s)
 

@@ -7,11 +7,14 @@ which is left behind when the time is up.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from roar_core.errors import UnreachableError
+from roar_core.errors import RoarError, UnreachableError
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -35,7 +38,10 @@ class Asking(Generic[T]):
         self._is_over.set()
 
     def answer(self, limit_s: float) -> T:
-        """What `ask` gave; raises what it raised, and UnreachableError without an answer in time."""
+        """What `ask` gave; raises what it raised, and UnreachableError without an answer in time.
+
+        A defect of ours there is an UnreachableError, too: who waits has better things to do.
+        """
         self._is_over.wait(limit_s)
         if self._raised is not None:
             raise self._raised
@@ -47,7 +53,10 @@ class Asking(Generic[T]):
     def _work(self) -> None:
         try:
             self._given.append(self._ask())
-        except Exception as error:
+        except (RoarError, ValueError, OSError) as error:
             self._raised = error
+        except Exception as error:
+            _log.debug("asking failed", exc_info=True)
+            self._raised = UnreachableError(f"{self._url} could not be asked: {error!r}")
         finally:
             self._is_over.set()

@@ -186,8 +186,10 @@ class Connection:
         if answer.is_success:
             return value_of(self.url, answer)
         remedy = caller.remedy if caller is not None else ""
-        if caller is None and request.is_repeatable and not (
-            request.authorization or request.headers
+        if (
+            caller is None
+            and request.is_repeatable
+            and not (request.authorization or request.headers)
         ):
             remedy = "sign in: roar login"
         error = error_of(self.url, answer, remedy)
