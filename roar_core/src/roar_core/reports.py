@@ -198,17 +198,19 @@ class Reports:
 
         if not (self._folder / _WANTED).exists():
             return
-        for _, document in self._session().receive().documents:
+        session = self._session()
+        for _, document in session.receive().documents:
             content = json.dumps(document).encode("ascii")
             try:
                 fragment = from_json(content)
-            except ValueError as error:
-                logging.getLogger(__name__).warning("a registry gave no fragment: %s", error)
-                continue
-            begun = BegunAttempt(self._attempts / name_of(fragment.task, fragment.attempt))
-            if not begun.fragment.exists():
+                begun = BegunAttempt(self._attempts / name_of(fragment.task, fragment.attempt))
+                if begun.fragment.exists():
+                    continue
                 begun.take(content)
-                yield begun
+            except (ValueError, OSError) as error:
+                session.note(f"a report that came through the registry cannot be read: {error}")
+                continue
+            yield begun
 
     def _send(self, session: Session, own: BegunAttempt, warn: Tell) -> None:
         """Send what came of an attempt, and in the time that is left what others could not send."""

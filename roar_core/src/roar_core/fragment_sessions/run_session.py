@@ -137,6 +137,11 @@ class RunSession:
         self._keep(attrs.evolve(state, has_received=has_received, problems=received.problems))
         return received
 
+    def note(self, problem: str) -> None:
+        """Add to the problems of what was received last."""
+        state = self._state()
+        self._keep(attrs.evolve(state, problems=(*state.problems, problem)))
+
     def _renew(self, calls: Calls) -> None:
         state = self._state()
         if state.expires_at_s is None or state.expires_at_s < time.time() + TTL_S / 2:
