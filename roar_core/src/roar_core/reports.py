@@ -24,7 +24,6 @@ import json
 import logging
 import os
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -221,22 +220,23 @@ class Reports:
         if own.fragment.exists() and (failure := _sent(session, own, SEND_S)):
             warn(f"task {own.task} could not report: {failure}; its report is kept in {own.folder}")
             return
-        left = Asking(session.url, lambda: self._send_left(session))
         with suppress(RoarError, OSError):
-            left.answer(deadline - time.monotonic())
+            Asking(session.url, self._recover_all).answer(deadline - time.monotonic())
+            for begun in self._begun():
+                self._send_left(session, begun, deadline - time.monotonic())
 
-    def _send_left(self, session: Session) -> None:
-        """Send what lies here of attempts that nobody observes any more."""
-        from roar_core.fragment_sessions.sending import SEND_S
-
+    def _recover_all(self) -> None:
         for begun in self._begun():
             self._recover(begun)
-            descriptor = lock(begun.attempt) if begun.fragment.exists() else None
-            if descriptor is not None:
-                try:
-                    _sent(session, begun, SEND_S)
-                finally:
-                    os.close(descriptor)
+
+    def _send_left(self, session: Session, begun: BegunAttempt, limit_s: float) -> None:
+        """Send what an attempt came to that nobody observes any more, in the time that is left."""
+        descriptor = lock(begun.attempt) if begun.fragment.exists() and limit_s > 0 else None
+        if descriptor is not None:
+            try:
+                _sent(session, begun, limit_s)
+            finally:
+                os.close(descriptor)
 
     def _begun(self) -> Iterator[BegunAttempt]:
         for name in sorted(names_in(self._attempts)):
@@ -291,6 +291,8 @@ def _handed(warn: Tell) -> Session | None:
 
 def _sent(session: Session, begun: BegunAttempt, limit_s: float) -> str:
     """Send a fragment and delete what is here of the attempt; returns why that was not possible."""
+    import shutil
+
     from roar_core.fragment_sessions.sending import redactor_in, send
 
     attempt, _ = begun.told()

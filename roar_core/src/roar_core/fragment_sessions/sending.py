@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,12 +41,15 @@ def send(
 
     It is a fragment (`to_json`), or has one in its member `fragment`. Sent twice, it is received
     once. Call it in the main thread, after the command: a signal ends the waiting, and no more.
-    Raises RegistryError when the registry has it not, or not after `limit_s`, and ValueError when
-    it is too large.
+    Raises RegistryError when the registry has it not, or not after `limit_s`, ConfigError for a
+    pattern of the user's that takes too long, and ValueError when it is too large.
     """
-    asking = Asking(session.url, lambda: _leave(session, packed(redacted(document, redactor))))
+    deadline = time.monotonic() + limit_s
+    # In this thread: only here are a user's patterns stopped when they take too long.
+    whole = packed(redacted(document, redactor))
+    asking = Asking(session.url, lambda: _leave(session, whole))
     with _hurried_by_signals(asking):
-        asking.answer(limit_s)
+        asking.answer(max(0.0, deadline - time.monotonic()))
 
 
 def redactor_in(project: Path, environ: Mapping[str, str]) -> Redactor:
