@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -180,9 +179,6 @@ def test_slurm_s_tasks_come_back_although_roar_was_killed(
     for _ in range(2):
         assert project.roar("collect").exit_code == 0
     job = project.json("show", "@1")
-    assert (job["state"], job["signal"]) == ("interrupted", None) or job["signal"] == (
-        signal.SIGKILL.name
-    )
     found = {task["task"]["task"]: task["state"] for task in tasks_of(job)}
     assert found == {"1_0.batch.0": "succeeded", "1_1.batch.0": "succeeded"}
     assert VARIABLE not in project.read("seen.0") + project.read("seen.1")

@@ -28,6 +28,7 @@ from roar_core.fragment_sessions.session import VARIABLE, Session
 from roar_core.reports import Reports
 from roar_core.testing.canaries import PLANTED
 from roar_core.testing.needs import require_any_tracer
+from roar_core.testing.processes import wait_for
 from roar_glaas.storage.tables import fragment, fragment_session
 
 RUN = """
@@ -95,14 +96,29 @@ def new_driver(registry: Registry, folder: Path) -> Driver:
 
 
 def run_elsewhere(node: Path, session: Session, *command: str, task: str = "t") -> Any:
-    """A task on a machine with a home, and disks, of its own."""
+    """How a task ends on a machine with a home, and disks, of its own."""
+    with start_elsewhere(node, session, *command, task=task) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def start_elsewhere(
+    node: Path, session: Session, *command: str, task: str
+) -> subprocess.Popen[str]:
     for name in ("home", "tmp", "project"):
         (node / name).mkdir(parents=True, exist_ok=True)
     environ = {"HOME": str(node / "home"), "TMPDIR": str(node / "tmp"), "PATH": os.environ["PATH"]}
     environ |= {VARIABLE: session.text, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     argv = (sys.executable, "-P", "-c", RUN, str(node / "project"), task, *command)
-    return subprocess.run(
-        argv, cwd=node / "project", env=environ, capture_output=True, text=True, check=False
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        argv,
+        cwd=node / "project",
+        env=environ,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -245,6 +261,22 @@ def test_what_cannot_be_sent_is_kept_and_sent_by_the_next(
     found = {each.task: each.signal for each in Reports(on_sqlite.folder).fragments()}
     assert found == {"1": "SIGTERM", "2": None}
     assert Reports(on_sqlite.folder).coverage().reasons == ()
+
+
+def test_what_a_killed_observer_has_seen_is_sent_by_the_next(
+    on_sqlite: Driver, tmp_path: Path
+) -> None:
+    require_any_tracer()
+    session, node = on_sqlite.session, tmp_path / "node"
+    Reports(on_sqlite.folder).ask_for_carrier(on_sqlite.folder, on_sqlite.environ)
+    script = "echo > made; touch begun; exec sleep 600"
+    with start_elsewhere(node, session, "sh", "-c", script, task="1") as killed:
+        wait_for((node / "project/begun").exists)
+        os.killpg(killed.pid, signal.SIGKILL)
+    assert run_elsewhere(node, session, "true", task="2").returncode == 0
+    first, second = sorted(Reports(on_sqlite.folder).fragments(), key=lambda each: each.task)
+    assert (first.state, second.state) == ("interrupted", "succeeded")
+    assert {Path(file.path).name for file in first.written} == {"made", "begun"}
 
 
 def test_a_registry_that_does_not_answer_changes_nothing(on_sqlite: Driver, tmp_path: Path) -> None:
