@@ -11,14 +11,20 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import attrs
 
 from roar_core.config.layers import load
-from roar_core.errors import ConfigError, RoarError, UnreachableError, UnregisteredError
+from roar_core.errors import (
+    ConfigError,
+    RegistryError,
+    RoarError,
+    UnreachableError,
+    UnregisteredError,
+)
 from roar_core.fragment_sessions.calls import CALL_S, TTL_S, Calls, open_at
 from roar_core.fragment_sessions.pieces import Wholes, read_piece
 from roar_core.fragment_sessions.sealing import Seal
@@ -126,7 +132,9 @@ class RunSession:
         calls = Calls.to(session, attempts=1)
         try:
             received = _received(session, calls)
-            self._renew(calls)
+            # What was received is not lost by a failure to keep the rest alive.
+            with suppress(RegistryError):
+                self._renew(calls)
         except UnregisteredError as error:
             lost = "what was sent there since, or not fetched before, is lost"
             received = Received(problems=(f"{error}; {lost}",))
