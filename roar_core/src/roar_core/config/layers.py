@@ -36,8 +36,8 @@ _SWITCHES = frozenset(
 _NEAR = 0.8
 # A checkout must not be able to turn somebody's statistics on, or send them elsewhere.
 _USERS_ALONE = "telemetry."
-# Nor to choose the key that somebody signs with.
-_NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project"})
+# Nor to choose the key that somebody signs with, or have what tasks did sent anywhere.
+_NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project", "fragments.carrier"})
 
 # Variables of the client that came before. Who has set them for it means the same here, and would
 # else publish to another place than they are used to.
