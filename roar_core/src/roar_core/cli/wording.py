@@ -76,6 +76,11 @@ def short_uid(uid: str) -> str:
     return uid[:8]
 
 
+def short_label(label: str) -> str:
+    """A step as it is, `@3`; of a job's uid the first 8 digits."""
+    return label if label.startswith("@") else short_uid(label)
+
+
 def command_line(command: Sequence[str]) -> str:
     """The command as one could type it into a shell."""
     import shlex
