@@ -66,6 +66,39 @@ def here(machine: Machine, ref: str) -> Any:
     return machine.roar("label", "show", ref, "--json").document["labels"]
 
 
+def test_what_is_shown_is_told_with_its_labels_and_tags(
+    machine: Machine, shared: Registry, tmp_path: Path
+) -> None:
+    model, uid = model_of(machine), machine.roar("show", "@2", "--json").document["uid"]
+    own = machine.roar("show", model).stdout
+    assert "good=true" in own
+    assert "license=mit  inherited" in own
+    told = machine.roar("show", model, "--json").document
+    assert told["labels"] == {"good": True}
+    assert [(tag["kind"], tag["bound"]) for tag in told["tags"]] == [("license", False)]
+    elsewhere = new_machine(tmp_path / "other", shared.url)
+    other = InProcess(elsewhere.root, machine.environ)
+    host = f"at {shared.url.removeprefix('http://')}"
+    seen = other.roar("show", model, "--remote").stdout
+    assert f"good=true  {host}" in seen
+    assert f"license=mit  inherited {host}" in seen
+    found = other.roar("show", model, "--remote", "--json").document
+    assert (found["labels"], found["tags"]) == ({}, [])
+    assert found["there"] == {
+        "registry": shared.url,
+        "labels": {"good": True},
+        "tags": [{"kind": "license", "value": "mit", "inherited": True}],
+    }
+    job = other.roar("show", uid, "--remote", "--json").document
+    assert job["there"]["labels"] == {"team": "vision", "metrics": {"loss": 2}}
+    assert f"team=vision  {host}" in other.roar("show", uid, "--remote").stdout
+    assert machine.roar("label", "set", "@2", "team=audio").exit_code == 0
+    both = machine.roar("show", "@2", "--remote").stdout
+    assert "team=audio\n" in both
+    assert f"team=vision  {host}" in both
+    assert both.count("loss") == 1  # said the same on both sides
+
+
 def model_of(machine: Machine) -> str:
     return str(machine.roar("show", "@2", "--json").document["outputs"][0]["hash"])
 

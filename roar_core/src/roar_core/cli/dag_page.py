@@ -143,7 +143,8 @@ def _job(
 ) -> dict[str, Any]:
     step = f"{job.step}, attempt {job.step.attempt}" if job.step else ""
     told: list[tuple[str, str]] = [("step", step), ("state", how_it_ended(job))]
-    told += [fact for fact in facts(job, project, origin, everything=True) if fact[0] not in _LEFT_OUT]
+    known = facts(job, project, origin, everything=True)
+    told += [fact for fact in known if fact[0] not in _LEFT_OUT]
     told += [("coverage", job.coverage.state), ("uid", job.uid), ("hash", job.hash or "")]
     told += [(f"label {name}", str(value)) for name, value in job.labels.items()]
     return {

@@ -65,11 +65,7 @@ def graph_before(
     closure = upstream(db, (*starts, *tasks_of(db, starts)))
     driver_of = drivers_of(db, closure.distances)
     near = dict.fromkeys(driver_of.get(job, job) for job in closure.distances)
-    others = {
-        job: row
-        for job, row in jobs_by_id(db, near).items()
-        if row.session not in sessions
-    }
+    others = {job: row for job, row in jobs_by_id(db, near).items() if row.session not in sessions}
     shown = list(others.values())[:limit]
     counts: dict[int, Counter[int]] = defaultdict(Counter)
     read = [(one.consumer, one.producer, one.artifact) for one in closure.passings if one.artifact]
@@ -78,9 +74,7 @@ def graph_before(
             counts[consumer][producer] += 1
     ordered = sorted(shown, key=lambda row: (row.started_at_ns, row.id))
     found = [
-        Node(
-            row, row, 1, tuple(Source(job, None, n, False) for job, n in counts[row.id].items())
-        )
+        Node(row, row, 1, tuple(Source(job, None, n, False) for job, n in counts[row.id].items()))
         for row in ordered
     ]
     return found, len(others) - len(shown)
