@@ -90,9 +90,11 @@ class Reading:
         self._redactor = redactor_of(config, output.warn)
         from roar_core.export.graph import uids_of
         from roar_core.registry.publishing.work import Wanted
+        from roar_core.store.pruning import unregistered_makers
 
         with self._target() as (_, db, target):
             self.wanted = Wanted(target.name, uids_of(db, target), lambda: self.read(()))
+            self.pruned = unregistered_makers(db, self.wanted.uids)
 
     @contextmanager
     def _target(self) -> Iterator[tuple[Store, sqlite3.Connection, Target]]:
@@ -131,7 +133,7 @@ def _show(
         destination = planned_destination(connection, config, flags)
     with Database.open(reading.project.roar_dir, read_only=True) as database:
         plan = remembered_plan(database, reading.wanted, destination)
-    warnings = _warnings(plan, reading.project)
+    warnings = _warnings(plan, reading)
     if as_json:
         output.data(preview_document(plan, warnings, is_dry_run=True))
         return 0
@@ -218,7 +220,7 @@ def publish(
         )
         plan = registering.plan()
         has_begun = registering.has_begun()
-        warnings = _warnings(plan, reading.project)
+        warnings = _warnings(plan, reading)
         if not plan.is_done:
             for line in preview_lines(plan, show_masked=show_masked):
                 output.note(line)
@@ -269,8 +271,9 @@ def _proven(
     return {} if proof is None else proof.sessions
 
 
-def _warnings(plan: Plan, project: Project) -> list[str]:
-    """What others will miss: code without an address, and commits that they cannot fetch."""
+def _warnings(plan: Plan, reading: Reading) -> list[str]:
+    """What others will miss: jobs that are gone, code without an address, commits that they cannot
+    fetch."""
     from roar_core.registry.publishing.checkout import shareable, unfetchable
 
     told = [git for uid in reversed(plan.new) if (git := plan.work.jobs[uid].told["git"])["commit"]]
@@ -284,7 +287,22 @@ def _warnings(plan: Plan, project: Project) -> list[str]:
             f"{which} had no address that others could use, so that they can look this up and not"
             " make it again; for that: git remote add origin URL, git push, and run it once more"
         ]
-    return warnings + _unpushed(unfetchable(os.fspath(project.root), addressed))
+    missing = _unpushed(unfetchable(os.fspath(reading.project.root), addressed))
+    return _gone(reading.pruned) + warnings + missing
+
+
+def _gone(pruned: Mapping[str, int]) -> list[str]:
+    """That inputs are told as nobody's although a job had made them, which was pruned."""
+    if not pruned:
+        return []
+    names = wording.some([wording.short_uid(uid) for uid in pruned])
+    those = "that job was" if len(pruned) == 1 else f"those {len(pruned):,} jobs were"
+    inputs = wording.count(sum(pruned.values()), "input")
+    verb = "comes" if sum(pruned.values()) == 1 else "come"
+    return [
+        f"{inputs} {verb} from nobody any more: {names} had made them, and {those} pruned here before"
+        " any registry had them; run them, and what came after them, again to have that part of lineage"
+    ]
 
 
 def _unpushed(missing: Sequence[str]) -> list[str]:
