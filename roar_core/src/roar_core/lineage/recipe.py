@@ -122,7 +122,7 @@ def _maker(
     for event in same:
         if event.direction == "output":
             return event.summary.job.uid
-    if same:
+    if same and about.composite is None:  # of a dataset each member may have another writer
         return same[-1].edge.producer
     return elsewhere[0].uid if elsewhere else None
 

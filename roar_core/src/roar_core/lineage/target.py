@@ -66,7 +66,7 @@ def find_target(store: Store, ref: str, project: Project) -> Target:
         if isinstance(found, MemberInfo):
             return _member(db, ref, found)
         assert isinstance(found, ArtifactInfo)
-        if is_place:
+        if is_place and found.composite is None:
             makers = [] if maker is None else [_job_id(db, maker)]
         else:
             makers = _maker(db, found.producers)

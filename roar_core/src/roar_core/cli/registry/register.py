@@ -300,8 +300,9 @@ def _gone(pruned: Mapping[str, int]) -> list[str]:
     inputs = wording.count(sum(pruned.values()), "input")
     verb = "comes" if sum(pruned.values()) == 1 else "come"
     return [
-        f"{inputs} {verb} from nobody any more: {names} had made them, and {those} pruned here before"
-        " any registry had them; run them, and what came after them, again to have that part of lineage"
+        f"{inputs} {verb} from nobody any more: {names} had made them, and {those} pruned here"
+        " before any registry had them; run them, and what came after them, again to have that part"
+        " of lineage"
     ]
 
 
