@@ -83,7 +83,7 @@ def _held_now(store: Store, history: PathHistory) -> tuple[ArtifactInfo, str | N
             f"the bytes of {history.path!r} are not known: it changed before it could be hashed; "
             "name the job that read it (@N)"
         )
-    return store.artifact(recipe.hash), recipe.producer and recipe.producer.uid
+    return store.artifact(recipe.hash), None if recipe.producer is None else recipe.producer.uid
 
 
 def _by_content(store: Store, path: str, ref: str) -> ArtifactInfo:

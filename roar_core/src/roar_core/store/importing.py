@@ -199,10 +199,10 @@ class Importer:
             self._to_come.discard(uid)
             for foreign, session in self._waiting.pop(uid):
                 self.add_job(foreign, session)
-        for job_id, job in self._unnamed:
-            rerun_of = self._if_known(job.rerun_of)
+        for job_id, incoming in self._unnamed:
+            rerun_of = self._if_known(incoming.rerun_of)
             self._db.execute("UPDATE job SET rerun_of = ? WHERE id = ?", (rerun_of, job_id))
-            self._add_producers(job_id, job)
+            self._add_producers(job_id, incoming)
         last = self._next_job - 1
         for job, driver, uids in self._needs:  # a driver comes before the tasks it names
             makers = [maker for uid in uids if (maker := self._id_of(uid)) is not None]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--private", is_flag=True, help="In your name, for you alone to see.")
 @click.option("--anonymous", is_flag=True, help="In nobody's name, for everybody to see.")
 @click.option("--package", metavar="FILE", help="Write what would be sent to FILE instead.")
+@click.option("--from-package", metavar="FILE", help="Send what --package wrote elsewhere.")
 @click.option("--absolute-paths", is_flag=True, help="Tell paths and host names as they are.")
 @click.option("--show-masked", is_flag=True, help="List every secret that is masked, and its rule.")
 @json_option
@@ -50,6 +51,7 @@ def register(
     private: bool,
     anonymous: bool,
     package: str | None,
+    from_package: str | None,
     absolute_paths: bool,
     show_masked: bool,
     as_json: bool,
@@ -63,17 +65,29 @@ def register(
     time. What is there already is not sent again; what was interrupted is finished by running it
     again.
 
+    A machine without a network writes a file with --package, and another one sends it: there
+    --from-package takes the place of REF.
+
     Examples: roar register --dry-run · roar register model.pkl --private · roar register -y @3
     """
+    from roar_core.cli.registry.register_package import send_package, write_package
     from roar_core.registry.publishing.destination import Flags
 
     if package is not None and (dry_run or public or private or anonymous):
         raise UsageError("--package sends nothing: it goes with none of the options about whom")
     config = registry_config()
+    flags = Flags(public=public, private=private, anonymous=anonymous)
+    if from_package is not None:
+        if ref is not None or package is not None or absolute_paths or show_masked:
+            raise UsageError(
+                "--from-package sends a file as it is: it goes with --dry-run, -y, --json and the"
+                " options about whom alone"
+            )
+        how = {"dry_run": dry_run, "yes": yes, "as_json": as_json}
+        return send_package(from_package, config, flags, **how)
     reading = Reading(ref or "session:current", absolute_paths, config)
     if package is not None:
-        return _write_package(reading.wanted.work, package, as_json=as_json)
-    flags = Flags(public=public, private=private, anonymous=anonymous)
+        return write_package(reading.wanted.work, package, as_json=as_json)
     if dry_run:
         return _show(reading, config, flags, show_masked=show_masked, as_json=as_json)
     return _publish(reading, config, flags, yes=yes, show_masked=show_masked, as_json=as_json)
@@ -317,22 +331,3 @@ def _unpushed(missing: Sequence[str]) -> list[str]:
     return [
         f"{noun} {names}{more} {verb} on no remote branch; others can fetch {it} after: git push"
     ]
-
-
-def _write_package(work: Work, path: str, *, as_json: bool) -> int:
-    import time
-
-    from roar_core import __version__
-    from roar_core.cli.documents import document, timestamp
-    from roar_core.cli.export import writing
-    from roar_core.registry.publishing.package import package_of
-
-    uids = tuple(work.jobs)
-    content = package_of(work, uids, timestamp(time.time_ns()), __version__)
-    with writing(path) as file:
-        file.write(content)
-    if as_json:
-        output.data(document("package", path=path, jobs=len(uids), size=len(content)))
-    else:
-        output.tell(f"wrote {wording.count(len(uids), 'job')} to {path}; nothing was sent")
-    return 0

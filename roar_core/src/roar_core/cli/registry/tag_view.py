@@ -26,17 +26,17 @@ def show_tags(changes: Sequence[TagChange], *, is_sent: bool) -> None:
             if not change.added and not change.removed:
                 output.line("  there   how its tags came")
     elif changes:
-        tags = [
+        changed = [
             f"{sign}{tag} of {change.target.words}"
             for change in changes
             for sign, some in (("", change.added), ("no more ", change.removed))
             for tag in some
         ]
-        if tags:
-            verb = "is" if len(tags) == 1 else "are"
+        if changed:
+            verb = "is" if len(changed) == 1 else "are"
             output.warn(
-                f"{wording.count(len(tags), 'tag')} changed here {verb} not sent:"
-                f" {wording.some(tags)}; this registry takes tags only with a job that is"
+                f"{wording.count(len(changed), 'tag')} changed here {verb} not sent:"
+                f" {wording.some(changed)}; this registry takes tags only with a job that is"
                 " registered: the next one that touches the artifact brings them"
             )
 
