@@ -119,6 +119,8 @@ def standing_between(registry_url: str) -> Iterator[Between]:
 
         def _answer(self, status: int, kind: str, content: bytes, retry_after: str = "") -> None:
             self.send_response(status)
+            if between.instead is not None:
+                self.send_header("Connection", "close")
             if retry_after:
                 self.send_header("Retry-After", retry_after)
             self.send_header("Content-Type", kind)

@@ -56,6 +56,10 @@ class PackagedWork(Work):
     def git_of(self, uids: Iterable[str]) -> Git:
         return self.git
 
+    def artifacts_of(self, uids: Iterable[str]) -> list[Document]:
+        """None as the graph tells them: the package has them as they are sent."""
+        return []
+
     def datasets_to_send(self, uids: Iterable[str], limits: Limits) -> list[Document]:
         found: list[Document] = self.document["composites"]
         return found
