@@ -72,6 +72,21 @@ def test_readers_of_a_pruned_job_find_who_else_made_their_bytes(
     assert query(recorded, "SELECT count(*) FROM composite") == [(0,)]
 
 
+def test_it_is_said_which_jobs_are_kept_nowhere_else(recorded: ProjectUnderTest) -> None:
+    first = recorded.json("show", "@1")["uid"]
+    assert recorded.json("db", "prune", "@1", "--dry-run")["unregistered"] == [first]
+    assert "pruned here" not in recorded.roar("register", "--dry-run").stderr
+    said = recorded.roar("db", "prune", "@1", "--dry-run").stderr
+    assert f"1 job of these no registry is known to have: {first[:8]};" in said
+    assert recorded.roar("db", "prune", "@1", "-y").exit_code == 0
+    told = recorded.roar("register", "--dry-run", "@3").stderr
+    assert f"1 input comes from nobody any more: {first[:8]} had made them" in told
+    for command in ("sed s/$/a/ in > a; cat table/* > t", "sed s/$/b/ a > b"):
+        recorded.run("sh", "-c", command)
+    assert "from nobody" not in recorded.roar("register", "--dry-run", "b").stderr
+    assert recorded.json("db", "integrity")["ok"]
+
+
 def test_a_session_before_can_go_the_current_one_not(recorded: ProjectUnderTest) -> None:
     assert recorded.roar("db", "prune", "--session", "1", "-y").exit_code == 1
     recorded.roar("reset")

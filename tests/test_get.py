@@ -66,6 +66,24 @@ def test_a_file_has_the_get_as_its_producer(project: ProjectUnderTest, server: W
     assert "data.csv" in project.roar("show", "@1").stdout
 
 
+def test_who_wrote_the_same_bytes_later_made_neither_the_object_nor_the_file(
+    project: ProjectUnderTest, server: WebServer
+) -> None:
+    url = server.give("/data.csv", b"1,2\n")
+    project.json("get", url)
+    project.write("own.csv", "3,4\n")
+    project.run("cp", "data.csv", "copy.csv")
+    project.run("cp", "own.csv", "other.csv")
+    for ref in (url, "own.csv"):
+        assert project.json("show", ref)["producer"] is None
+        assert project.json("lineage", ref)["jobs"] == []
+        shown = project.roar("show", ref).stdout
+        assert "no recorded job made these bytes" in shown
+        assert "same bytes later, by" in shown
+    made = project.json("show", "data.csv")["producer"]
+    assert (made["step"], made["kind"]) == ("@1", "get")
+
+
 def test_getting_again_moves_nothing_and_adds_no_job(
     project: ProjectUnderTest, server: WebServer
 ) -> None:

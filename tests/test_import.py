@@ -104,6 +104,28 @@ def test_what_was_made_elsewhere_is_the_producer_of_what_is_read_here(
     assert len(upstream["jobs"]) == 5
 
 
+def test_what_tied_jobs_ties_them_although_two_clocks_disagree(
+    other: ProjectUnderTest, graph: dict[str, Any]
+) -> None:
+    driver, reader, task = (graph["jobs"][number] for number in (4, 3, 0))
+    task["parent"], task["kind"], task["step"] = driver["uid"], "task", None
+    driver["parent"] = reader["parent"] = None
+    # By the clock of where it ran, the job that started it and wrote it all began last.
+    named = {edge["producer"] for edge in driver["inputs"]} - {None}
+    assert named == {reader["uid"]}
+    reader["started_at"] = "2099-01-01T00:00:00.000000000Z"
+    graph["jobs"] = [task, driver, reader, *graph["jobs"][1:3]]
+    other.roar("import", put(other, graph))
+    assert other.json("show", task["uid"])["parent"] == driver["uid"]
+    told = other.json("show", driver["uid"])["inputs"]
+    assert reader["uid"] in {edge["producer"] for edge in told}
+    # Two that started each other cannot be; neither is lost for it.
+    graph["jobs"][0]["uid"], graph["jobs"][1]["uid"] = "a" * 32, "b" * 32
+    graph["jobs"][0]["parent"], graph["jobs"][1]["parent"] = "b" * 32, "a" * 32
+    again = other.json("import", put(other, graph))
+    assert (again["jobs"], again["known"]) == (2, 3)
+
+
 def test_imported_jobs_are_marked_and_not_of_the_session_here(
     other: ProjectUnderTest, graph: dict[str, Any]
 ) -> None:

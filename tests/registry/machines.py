@@ -77,6 +77,13 @@ class Machine:
         finally:
             connection.close()
 
+    def change(self, statement: str) -> None:
+        """Change the session database behind roar's back."""
+        connection = sqlite3.connect(self.project / ".roar" / "roar.db")
+        with connection:
+            connection.execute(statement)
+        connection.close()
+
     def twin(self, root: Path) -> Machine:
         """Another machine with a copy of the project, and a home of its own."""
         shutil.copytree(self.project, root / "project")
@@ -85,10 +92,7 @@ class Machine:
 
     def rename_jobs(self) -> None:
         """Give every job another uid, as if all had been run once more."""
-        connection = sqlite3.connect(self.project / ".roar" / "roar.db")
-        with connection:
-            connection.execute("UPDATE job SET uid = lower(hex(randomblob(16)))")
-        connection.close()
+        self.change("UPDATE job SET uid = lower(hex(randomblob(16)))")
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from between import standing_between
 from machines import CANARY, Ended, Machine, new_machine, record_work
 from registrants import Person, somebody
 
@@ -64,6 +65,79 @@ def there(machine: Machine, ref: str) -> Any:
 
 def here(machine: Machine, ref: str) -> Any:
     return machine.roar("label", "show", ref, "--json").document["labels"]
+
+
+def test_what_is_shown_is_told_with_its_labels_and_tags(
+    machine: Machine, shared: Registry, tmp_path: Path
+) -> None:
+    model, uid = model_of(machine), machine.roar("show", "@2", "--json").document["uid"]
+    own = machine.roar("show", model).stdout
+    assert "good=true" in own
+    assert "license=mit  inherited" in own
+    told = machine.roar("show", model, "--json").document
+    assert told["labels"] == {"good": True}
+    assert [(tag["kind"], tag["bound"]) for tag in told["tags"]] == [("license", False)]
+    elsewhere = new_machine(tmp_path / "other", shared.url)
+    other = InProcess(elsewhere.root, machine.environ)
+    host = f"at {shared.url.removeprefix('http://')}"
+    seen = other.roar("show", model, "--remote").stdout
+    assert f"good=true  {host}" in seen
+    assert f"license=mit  inherited {host}" in seen
+    found = other.roar("show", model, "--remote", "--json").document
+    assert (found["labels"], found["tags"]) == ({}, [])
+    assert found["there"] == {
+        "registry": shared.url,
+        "labels": {"good": True},
+        "tags": [{"kind": "license", "value": "mit", "inherited": True}],
+    }
+    job = other.roar("show", uid, "--remote", "--json").document
+    assert job["there"]["labels"] == {"team": "vision", "metrics": {"loss": 2}}
+    assert f"team=vision  {host}" in other.roar("show", uid, "--remote").stdout
+    assert machine.roar("label", "set", "@2", "team=audio").exit_code == 0
+    both = machine.roar("show", "@2", "--remote").stdout
+    assert "team=audio\n" in both
+    assert f"team=vision  {host}" in both
+    assert both.count("loss") == 1  # said the same on both sides
+
+
+def test_tags_that_changed_since_are_sent_where_the_registry_takes_them(machine: Machine) -> None:
+    clean = machine.roar("show", "@1", "--json").document["outputs"][0]["hash"]
+    model = model_of(machine)
+    assert machine.roar("tag", "add", clean, "contains_pii").exit_code == 0
+    assert machine.roar("tag", "rm", clean, "license=mit").exit_code == 0
+    before = there(machine, model)
+    planned = machine.roar("label", "sync", "--dry-run")
+    assert "there + tag contains_pii=true" in planned.stdout
+    assert "there - tag license=mit" in planned.stdout
+    assert there(machine, model) == before
+    done = machine.roar("label", "sync", "-y", "--json").document
+    assert {(tuple(t["added"]), tuple(t["removed"]), t["sent"]) for t in done["tags"]} == {
+        (("contains_pii=true",), ("license=mit",), True)
+    }
+    after = there(machine, model)
+    assert after["labels"]["good"] is True
+    kinds = after["labels"]["tag"].keys()
+    assert "contains_pii" in kinds
+    assert "license" not in kinds
+    assert "are the same" in machine.roar("label", "sync", "-y").stderr
+
+
+def test_a_registry_that_takes_no_tags_leaves_them_told_and_unsent(
+    machine: Machine, shared: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = machine.roar("show", "@1", "--json").document["outputs"][0]["hash"]
+    assert machine.roar("tag", "add", clean, "contains_pii").exit_code == 0
+    before = there(machine, clean)
+    with standing_between(shared.url) as plain:
+        plain.hides_labels = True
+        rows = "UPDATE {} SET registry = '" + plain.url + "'"
+        for table in ("receipt", "label_agreed"):
+            machine.change(rows.format(table))
+        machine.environ["ROAR_REGISTRY__URL"] = plain.url
+        said = machine.roar("label", "sync", "-y")
+        assert said.exit_code == 0, said.stderr
+        assert "tags changed here are not sent: contains_pii=true of artifact" in said.stderr
+        assert there(machine, clean)["labels"] == before["labels"]
 
 
 def model_of(machine: Machine) -> str:

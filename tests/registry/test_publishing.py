@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,61 @@ def test_a_package_is_written_in_place_of_sending(
     assert package["manifest"]["uncompressed_size_bytes"] == len(content)
     assert len(package["composites"]) == 1
     assert told(shared, uids[0]) is None
+
+
+def test_a_package_is_registered_from_another_machine(
+    shared: Registry, machine: Machine, tmp_path: Path
+) -> None:
+    uids = record_work(machine)
+    path = tmp_path / "work.json"
+    assert machine.roar("register", "--package", str(path)).exit_code == 0
+    courier = new_machine(tmp_path / "courier", shared.url, **machine.environ)
+    planned = courier.roar("register", "--from-package", str(path), "--dry-run")
+    assert "jobs      3" in planned.stdout
+    assert "clean.csv" in planned.stdout
+    assert told(shared, uids[0]) is None
+    sent = courier.roar("register", "--from-package", str(path), "-y", "--json").document
+    assert (sent["jobs"], sent["there"]) == (uids, [])
+    again = courier.roar("register", "--from-package", str(path), "-y")
+    assert "already" in again.stderr
+    assert not (courier.project / ".roar").exists()
+    job = courier.roar("show", uids[0], "--remote", "--json").document
+    assert job["there"]["labels"] == {"stage": "raw"}
+    assert [edge["relative"] for edge in job["outputs"]] == ["clean.csv"]
+    # The machine that wrote it registers the same, and sends nothing twice.
+    own = machine.roar("register", "-y", "--json").document
+    assert (own["jobs"], own["there"][0]["session"]) == ([], sent["sessions"][0]["hash"])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda p: p["jobs"][0].update(command="rm"), "its checksum is another"),
+        (lambda p: p["jobs"][0].update(job_uid="../x"), "without a uid"),
+        (lambda p: p["links"][0].update(job_uid="0" * 32), "a job that is not in it"),
+        (lambda p: p.update(links={}), "no whole registration package"),
+        (lambda p: p.update(version=2), "this roar reads version 1"),
+        (lambda p: p.update(format="x"), "no registration package"),
+        (lambda p: p.update(jobs=[], links=[]), "no job"),
+    ],
+)
+def test_a_package_that_is_none_is_refused(
+    machine: Machine, tmp_path: Path, change: Callable[[Any], None], sentence: str
+) -> None:
+    from roar_core.registry.publishing.package import checksum_of
+
+    record_work(machine)
+    path = tmp_path / "work.json"
+    machine.roar("register", "--package", str(path))
+    package = json.loads(path.read_bytes())
+    change(package)
+    if "checksum" not in sentence:
+        package["manifest"]["package_sha256"] = checksum_of(package)
+    path.write_text(json.dumps(package))
+    refused = machine.roar("register", "--from-package", str(path), "-y")
+    assert refused.exit_code == 1
+    assert sentence in refused.stderr
+    assert "defect" not in refused.stderr
 
 
 def test_absolute_paths_are_sent_when_asked(shared: Registry, machine: Machine) -> None:

@@ -127,6 +127,42 @@ def test_lineage_goes_on_where_what_was_recorded_here_ends(world: World) -> None
     assert not with_wal.exists() or not with_wal.stat().st_size
 
 
+def test_the_graph_goes_on_there_and_each_node_says_where_it_is_known_from(world: World) -> None:
+    bob = world.somebody("bob-draws")
+    shutil.copy(world.ada.root / "combined.bin", bob.root / "got.bin")
+    bob.run("python", "-c", "open('out.bin','wb').write(open('got.bin','rb').read()[::-1])")
+    host = f"at {world.registry.url.removeprefix('http://')}"
+    drawn = bob.roar("dag", "--remote").stdout.splitlines()
+    assert [host in line for line in drawn] == [True, True, True, False]
+    combined = world.jobs["combined.bin"]["uid"]
+    assert drawn[2].split()[1] == combined[:8]
+    assert drawn[3].split("←")[1].strip() == combined[:8]
+    assert host not in bob.roar("dag").stdout
+    graph = told(bob.roar("dag", "--remote", "--show-artifacts", "--json"))
+    origins = [step["origin"] and step["origin"]["session"] for step in graph["steps"]]
+    assert origins == [world.session] * 3 + [None]
+    assert graph["steps"][2]["outputs"][0]["relative"] == "combined.bin"
+    ties = {(edge["from"], edge["to"]) for edge in graph["edges"]}
+    assert (combined, "@1") in ties
+    assert (world.jobs["first.bin"]["uid"], combined) in ties
+    assert host in bob.roar("dag", "--remote", "--dot", "--show-artifacts").stdout
+    assert bob.roar("dag", "--remote", "--html", "dag.html").exit_code == 0
+    assert "told by" in (bob.root / "dag.html").read_text()
+
+
+def test_the_graph_of_a_session_that_a_registry_has(world: World) -> None:
+    bob = world.somebody("bob-looks-at-a-session")
+    refused = bob.roar("dag", "--session", world.session)
+    assert refused.exit_code == 1
+    for ref in (world.session, f"{world.registry.url}/dag/{world.session}"):
+        graph = told(bob.roar("dag", "--session", ref, "--remote", "--json"))
+        assert [step["step"] for step in graph["steps"]] == ["@1", "@2", "@3"]
+        assert {edge["from"] for edge in graph["edges"]} == {"@1", "@2"}
+    for wrong in ("0", "second", "0x1"):
+        assert "neither a number nor" in bob.roar("dag", "--session", wrong).stderr
+    assert "files here" in bob.roar("dag", "--stale-only", "--remote").stderr
+
+
 def test_impact_and_inputs_and_diff_ask_too(world: World) -> None:
     bob = world.somebody("bob-asks")
     impact = told(bob.roar("impact", world.hashes["first.bin"], "--remote", "--json"))

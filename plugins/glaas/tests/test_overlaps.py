@@ -146,6 +146,11 @@ def test_labels_are_synced_by_whose_session_it_is(
     label = {"entity_type": "dag", "session_hash": told["session_hash"], "metadata": {"a": 1}}
     counts = [person.post("labels/sync", {"labels": [label]}) for _ in range(2)]
     assert [(one["created"], one["unchanged"]) for one in counts] == [(1, 0), (0, 1)]
+    # One that says what it was made of takes the place of nothing else.
+    edit = label | {"metadata": {"a": 1, "tag": {"b": 2}}, "key_origins": {"tag.b": "system"}}
+    for version, status in ((0, 409), (2, 409), (1, 200), (0, 200)):  # the last says the same
+        told_version = {"labels": [edit | {"base_version": version}]}
+        assert person.answer("labels/sync", told_version).status_code == status
     stranger = somebody(shared)
     for path in ("labels/sync", "labels/reconcile"):
         assert stranger.answer(path, {"labels": [label]}).status_code == 404

@@ -10,7 +10,9 @@ import click
 from roar_core.cli import output, wording
 from roar_core.cli.dag_reading import DEFAULT_LIMIT, Wanted, face, read_view
 from roar_core.cli.opening import open_project
+from roar_core.cli.registry.resolving import Opened, answered, remote_option
 from roar_core.cli.staleness import keep_learnt, tell_open
+from roar_core.errors import UsageError
 from roar_core.garbage import collection_paused
 
 if TYPE_CHECKING:
@@ -30,7 +32,12 @@ ATTEMPTS_LIMIT = 20
     "--all", "everything", is_flag=True, help=f"Every step, not the newest {DEFAULT_LIMIT}."
 )
 @click.option("--stale-only", is_flag=True, help="Only steps that are stale, with every reason.")
-@click.option("--session", type=click.IntRange(1), help="A session before the current one.")
+@click.option(
+    "--session",
+    metavar="N|HASH",
+    help="A session before the current one; with --remote also the hash or page of one there.",
+)
+@remote_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document, of every step.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart, of every step.")
 @click.option("--dot", is_flag=True, help="Print a graph for Graphviz, of every step.")
@@ -45,7 +52,8 @@ def dag(
     expanded: bool,
     everything: bool,
     stale_only: bool,
-    session: int | None,
+    session: str | None,
+    remote: bool,
     as_json: bool,
     mermaid: bool,
     dot: bool,
@@ -56,23 +64,27 @@ def dag(
     A step shows its newest succeeded attempt. `@1.1` after the arrow: it read what the first
     attempt at @1 wrote, and @1 has been run again since with another result. A step is stale when
     what it read, files, code or another step's result, is not what it would read today; of many
-    steps only the newest are looked at unless --stale-only asks for all.
+    steps only the newest are looked at unless --stale-only asks for all. With --remote the
+    jobs elsewhere that the steps came from are drawn too, each with where it is known from.
 
     Examples: roar dag --show-artifacts; roar dag --stale-only; roar dag --html dag.html
     """
     form = _form(json=as_json, mermaid=mermaid, dot=dot, html=html is not None)
     if stale_only and expanded:
         raise click.UsageError("--stale-only is about steps, --expanded about attempts; choose one")
+    if stale_only and remote:
+        raise click.UsageError("--stale-only is about files here, of which no registry knows")
     wanted = Wanted(
         whole=everything or form != "text" or stale_only,
         in_full=show_artifacts or form == "html",
         with_ties=form in DRAWN,
         expanded=expanded,
         stale_only=stale_only,
+        with_before=remote,
     )
-    with collection_paused(), open_project(face(wanted)) as (project, database):
-        view = read_view(database, project, session, wanted)
-        keep_learnt(project, view.stale.learnt)
+    with collection_paused():
+        view = _read(session, wanted, remote=remote)
+        keep_learnt(view.project, view.stale.learnt)
         if form == "json":
             output.data(_document(view))
         elif view.judged and not view.nodes:
@@ -87,7 +99,40 @@ def dag(
         else:
             _print_drawing(view, form, with_artifacts=show_artifacts)
         if stale_only and form != "json":
-            tell_open(view.judged, view.stale.verdicts, project)
+            tell_open(view.judged, view.stale.verdicts, view.project)
+
+
+def _read(session: str | None, wanted: Wanted, *, remote: bool) -> View:
+    """The view of a session here, or of one that a registry is asked for."""
+    number = _number(session)
+    if not remote and (session is None or number is not None):
+        with open_project(face(wanted)) as (project, database):
+            return read_view(database, project, number, wanted)
+    from roar_core.lineage.target import find_target
+
+    def ask(opened: Opened) -> View:
+        target = find_target(opened.store, opened.refs[0], opened.project)
+        if target.kind != "session":
+            raise UsageError(f"{session!r} is no session; it is told by: roar lineage {session}")
+        asked = int(target.name.partition(":")[2])
+        return read_view(opened.store, opened.project, asked, wanted)
+
+    ref = session if session is not None and number is None else f"session:{number or 'current'}"
+    return answered([ref], "upstream", ask, remote=remote)
+
+
+def _number(session: str | None) -> int | None:
+    """The number of a session here; None of the current one, and of what only a registry knows."""
+    from roar_core.registry.resolving.names import digits_in, is_url
+
+    if session is None or digits_in(session) or is_url(session):
+        return None
+    if not session.isascii() or not session.isdigit() or int(session) < 1:
+        raise click.BadParameter(
+            f"{session!r} is neither a number nor the hash or page of a session",
+            param_hint="--session",
+        )
+    return int(session)
 
 
 def _form(**chosen: bool) -> str:
@@ -111,8 +156,6 @@ def _document(view: View) -> Document:
     )
     from roar_core.cli.staleness import verdict_fields
 
-    uids = {job: row.uid for job, row in view.others.items()}
-
     def step(node: Node) -> Document:
         verdict = view.stale.verdicts.get(node.shown.id)
         fields = step_document(node) | verdict_fields(verdict, view.project)
@@ -130,8 +173,8 @@ def _document(view: View) -> Document:
         steps=[step(node) for node in view.nodes],
         edges=link_documents(
             view.nodes,
-            partial(reference, uids=uids, exact=view.is_expanded),
-            exact=view.is_expanded,
+            view.label,
+            partial(reference, uids=view.uids, exact=view.is_expanded),
         ),
     )
 
@@ -144,13 +187,13 @@ def _draw(view: View, *, with_reasons: bool, everything: bool) -> None:
 
     if view.hidden > 0:
         output.line(f"{output.symbol('…', '...')} {view.hidden:,} earlier: --all")
-    uids = {job: row.uid for job, row in view.others.items()}
     names = {uid: row.reference for uid, row in view.producers.items()}
     counts = {
         uid: sum(group.number for group in groups if not group.is_hidden)
         for uid, groups in view.groups.items()
     }
-    lines = step_lines(view.nodes, uids, counts, exact=view.is_expanded)
+    labels = [wording.short_label(view.label(node)) for node in view.nodes]
+    lines = step_lines(view.nodes, labels, view.uids, counts, exact=view.is_expanded)
     for node, text in zip(view.nodes, lines, strict=True):
         verdict = view.stale.verdicts.get(node.shown.id)
         reasons = verdict.reasons if verdict else ()

@@ -166,13 +166,13 @@ def _job_nodes(view: View) -> Iterator[GraphNode]:
         yield GraphNode(job_id(row), "other", (_heading(row, name), remark), row.state)
     for node in view.nodes:
         row = node.shown
-        place = row.place and (row.place.exact if view.is_expanded else str(row.place))
         lasted = "" if row.duration_s is None else f" in {wording.duration(row.duration_s)}"
         ended = f"{wording.ending(row.state, row.exit_code, row.signal)}{lasted}"
         lines = (
-            _heading(row, place or row.reference),
+            _heading(row, wording.short_label(view.label(node))),
             _fit(f"{row.inputs:,} in, {row.outputs:,} out"),
             _fit(ended if row.is_complete else f"{ended}, partial"),
+            *([_fit(f"at {registry}")] if (registry := wording.registry_in(row.origin)) else ()),
         )
         yield GraphNode(job_id(row), "job", lines, row.state)
         for index, group in shown_groups(view, row.uid):

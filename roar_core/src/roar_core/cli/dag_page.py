@@ -56,7 +56,7 @@ def page_of(view: View, *, with_artifacts: bool) -> str:
     """The page; its data are described in lineage/page/page.js. `with_artifacts`: at first."""
     assert view.session is not None
     began = wording.local_time(view.session.started_at_ns)
-    title = f"{view.project.root.name}, session {view.session.number}"
+    title = _title(view)
     artifacts = gather((*view.jobs.values(), *view.task_jobs.values()))
     ids = drawn_jobs(view)
     words = _Words()
@@ -75,6 +75,16 @@ def page_of(view: View, *, with_artifacts: bool) -> str:
         },
     }
     return page(f"{title} · roar", data | {"texts": list(words.texts)})
+
+
+def _title(view: View) -> str:
+    """The project and its session; of a session that a registry told, which and where."""
+    assert view.session is not None
+    origins = [node.shown.origin for node in view.nodes if not view.is_before(node)]
+    registry = wording.registry_in(origins[0]) if origins else ""
+    if registry:
+        return f"session {(origins[0] or '').rpartition('/')[2][:8]} at {registry}"
+    return f"{view.project.root.name}, session {view.session.number}"
 
 
 def write_whole(target: str, text: str) -> None:
@@ -121,16 +131,20 @@ def _jobs(view: View, artifacts: Artifacts, words: _Words) -> Iterator[tuple[str
         yield job_id(row), _other(row, words)
     for node in view.nodes:
         driver = job_id(node.shown)
-        yield driver, _job(view.jobs[node.shown.uid], view.project, artifacts, words)
+        job = view.jobs[node.shown.uid]
+        yield driver, _job(job, view.project, node.shown.origin, artifacts, words)
         for index, group in shown_groups(view, node.shown.uid):
             tasks = [view.task_jobs[row.job.uid] for row in group.rows]
             yield group_id(driver, index), _group(group, tasks, view.project, artifacts, words)
 
 
-def _job(job: Job, project: Project, artifacts: Artifacts, words: _Words) -> dict[str, Any]:
+def _job(
+    job: Job, project: Project, origin: str | None, artifacts: Artifacts, words: _Words
+) -> dict[str, Any]:
     step = f"{job.step}, attempt {job.step.attempt}" if job.step else ""
     told: list[tuple[str, str]] = [("step", step), ("state", how_it_ended(job))]
-    told += [fact for fact in facts(job, project, everything=True) if fact[0] not in _LEFT_OUT]
+    known = facts(job, project, origin, everything=True)
+    told += [fact for fact in known if fact[0] not in _LEFT_OUT]
     told += [("coverage", job.coverage.state), ("uid", job.uid), ("hash", job.hash or "")]
     told += [(f"label {name}", str(value)) for name, value in job.labels.items()]
     return {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from roar_core.cli.staleness import QUICK, WHOLE, Stale, look_for_stale
+from roar_core.lineage.read import graph_before
 from roar_core.lineage.session import count_steps, find_session, jobs_by_id, jobs_by_uid
 from roar_core.lineage.stale import stale_nodes
 from roar_core.lineage.tasks import drivers, drivers_of, task_groups, ties_below
@@ -26,7 +27,8 @@ DEFAULT_LIMIT = 50
 class Wanted(NamedTuple):
     """How much is to be read: every step, their edges, every attempt, what tasks got of each other.
 
-    `stale_only`: only steps that are stale, and every file is looked at to tell.
+    `stale_only`: only steps that are stale, and every file is looked at to tell. `with_before`:
+    also the jobs of other sessions that the steps came from.
     """
 
     whole: bool
@@ -34,10 +36,11 @@ class Wanted(NamedTuple):
     with_ties: bool
     expanded: bool
     stale_only: bool = False
+    with_before: bool = False
 
 
 class View(NamedTuple):
-    """What is shown of a session: its steps, or attempts, in order.
+    """What is shown of a session: its steps, or attempts, in order, after what they came from.
 
     `others` are the jobs that were read from and are no node, by id; `hidden` earlier steps are
     left out. `groups` tell of the tasks below a job, and `ties` of the results that passed between
@@ -66,6 +69,22 @@ class View(NamedTuple):
         """What a node is called."""
         return "attempt" if self.is_expanded else "step"
 
+    @property
+    def uids(self) -> dict[int, str]:
+        """What a source is called that is called by no step, by its id."""
+        shown = {node.shown.id: node.shown.uid for node in self.nodes}
+        return shown | {job: row.uid for job, row in self.others.items()}
+
+    def is_before(self, node: Node) -> bool:
+        """Whether a node is a job of another session."""
+        return self.session is None or node.shown.session != self.session.number
+
+    def label(self, node: Node) -> str:
+        """`@2`, of an attempt `@2.1`; of a job of another session its uid."""
+        if self.is_before(node) or node.shown.place is None:
+            return node.shown.uid
+        return node.shown.place.exact if self.is_expanded else str(node.shown.place)
+
 
 def face(wanted: Wanted) -> type[StatCache]:
     """How much of the store is needed: edges come with whole jobs."""
@@ -86,6 +105,9 @@ def read_view(store: StatCache, project: Project, number: int | None, wanted: Wa
         judged, hidden = _nodes(db, session, wanted)
         stale = _stale(store, db, judged, project, wanted)
         nodes = stale_nodes(judged, stale.verdicts) if wanted.stale_only else judged
+        if wanted.with_before:
+            before, further = graph_before(db, nodes, None if wanted.whole else DEFAULT_LIMIT)
+            nodes, hidden = before + nodes, hidden + further
         shown = {node.shown.id for node in nodes}
         sources = {source.job for node in nodes for source in node.sources}
         groups = _groups(db, nodes, with_rows=wanted.expanded or wanted.in_full)
@@ -115,7 +137,8 @@ def _stale(
     wanted: Wanted,
 ) -> Stale:
     """The verdicts over steps; of attempts that others have followed there is none."""
-    if wanted.expanded:
+    # Files here say nothing of steps that were recorded elsewhere.
+    if wanted.expanded or any(node.shown.origin for node in nodes):
         return Stale({}, ())
     limits = WHOLE if wanted.stale_only else QUICK
     return look_for_stale(store, db, nodes, project, limits)
@@ -162,7 +185,9 @@ def _full_jobs(
         return {uid: store.job(uid) for uid in shown}, {}
     # One question for all of them: three times as fast as one for each.
     jobs = {job.uid: job for job in store.jobs_of_session(session.number, include_undone=True)}
+    jobs |= {uid: store.job(uid) for uid in shown if uid not in jobs}
     tasks = [row.job.uid for family in groups.values() for group in family for row in group.rows]
+    jobs |= {uid: store.job(uid) for uid in tasks if uid not in jobs}
     return {uid: jobs[uid] for uid in shown}, {uid: jobs[uid] for uid in tasks}
 
 

@@ -16,12 +16,17 @@ _TITLE_WIDTH = 44
 
 
 def step_lines(
-    nodes: Sequence[Node], uids: Mapping[int, str], tasks: Mapping[str, int], *, exact: bool = False
+    nodes: Sequence[Node],
+    labels: Sequence[str],
+    uids: Mapping[int, str],
+    tasks: Mapping[str, int],
+    *,
+    exact: bool = False,
 ) -> list[str]:
     """`✓ @2  train.py  2 in  1 out  ← @1` for each node, columns aligned.
 
-    `uids` names the sources of other sessions, `tasks` counts those below a job, by its uid.
-    `exact` names attempts: `@2.1`.
+    `labels` are what the nodes are called. `uids` names the sources of other sessions, `tasks`
+    counts those below a job, by its uid. `exact` names attempts: `@2.1`.
     """
     terminal = wording.columns()
     room = None if terminal is None else max(16, min(_TITLE_WIDTH, terminal - 40))
@@ -29,11 +34,7 @@ def step_lines(
         wording.fit(wording.title(node.shown.name, node.shown.command), room) for node in nodes
     ]
     title_width = min(_TITLE_WIDTH, max(map(wording.display_width, titles), default=0))
-    steps = [
-        node.shown.place.exact if exact and node.shown.place else str(node.shown.place)
-        for node in nodes
-    ]
-    step_width = max(map(len, steps), default=0)
+    step_width = max(map(len, labels), default=0)
     arrow = output.symbol("←", "<-")
     return [
         f"{wording.mark(node.shown.state)} {output.style(step.ljust(step_width), 'bold')}"
@@ -41,7 +42,7 @@ def step_lines(
         f"  {node.shown.inputs:>3} in  {node.shown.outputs:>3} out"
         f"{f'  {arrow} {_sources(node, uids, exact)}' if node.sources else ''}"
         f"{_remarks(node, uids, tasks.get(node.shown.uid, 0), exact)}"
-        for node, step, title in zip(nodes, steps, titles, strict=True)
+        for node, step, title in zip(nodes, labels, titles, strict=True)
     ]
 
 
@@ -61,8 +62,7 @@ def _sources(node: Node, uids: Mapping[int, str], exact: bool) -> str:
 
 
 def _short(source: Source, uids: Mapping[int, str], exact: bool) -> str:
-    name = reference(source, uids, exact=exact)
-    return name if name.startswith("@") else wording.short_uid(name)
+    return wording.short_label(reference(source, uids, exact=exact))
 
 
 def _remarks(node: Node, uids: Mapping[int, str], tasks: int, exact: bool) -> str:
@@ -79,4 +79,6 @@ def _remarks(node: Node, uids: Mapping[int, str], tasks: int, exact: bool) -> st
     superseded = [_short(source, uids, exact) for source in node.sources if source.is_superseded]
     if superseded:
         remarks.append(f"{' '.join(superseded[:3])} superseded")
-    return "".join(f"  {output.style(remark, 'yellow')}" for remark in remarks)
+    registry = wording.registry_in(node.shown.origin)
+    where = f"  {output.style(f'at {registry}', 'dim')}" if registry else ""
+    return "".join(f"  {output.style(remark, 'yellow')}" for remark in remarks) + where

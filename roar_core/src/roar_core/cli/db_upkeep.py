@@ -44,11 +44,11 @@ def prune(
 ) -> int:
     """Delete what no job needs, and the jobs that are named here, for good.
 
-    No file of yours is touched. Jobs are named as @3, or by the beginning of their uid.
+    No file of yours is touched. Jobs are named as @3, or by the beginning of their uid. It is said
+    how many of them no registry has: of these nothing remains.
 
     Example: roar db prune --undone --dry-run
     """
-    from roar_core.store.pruning import Pruned
     from roar_core.store.pruning import prune as delete
     from roar_core.store.writer import Store
 
@@ -56,7 +56,7 @@ def prune(
         jobs = _jobs(store, project, refs, undone=undone, session=session)
     with Store.open(project.roar_dir) as store:
         plan = delete(store, jobs, project.objects, cache=cache, trial=True)
-        plan = Pruned(plan.rows, tuple(path for path in plan.snapshots if _is_old(path)))
+        plan = _with_old_snapshots(plan)
         is_nothing = not plan.rows and not plan.snapshots
         if not (is_nothing or dry_run):
             if not as_json:
@@ -65,15 +65,15 @@ def prune(
                 output.note("nothing was deleted")
                 return 1
             done = delete(store, jobs, project.objects, cache=cache)
-            plan = Pruned(done.rows, tuple(path for path in done.snapshots if _is_old(path)))
+            plan = _with_old_snapshots(done)
             for path in plan.snapshots:
                 path.unlink(missing_ok=True)
     if as_json:
         from roar_core.cli.documents import document
 
-        output.data(
-            document("prune", dry_run=dry_run, rows=plan.rows, snapshots=len(plan.snapshots))
-        )
+        told = {"rows": plan.rows, "snapshots": len(plan.snapshots)}
+        unregistered = list(plan.unregistered)
+        output.data(document("prune", dry_run=dry_run, **told, unregistered=unregistered))
     elif is_nothing:
         output.note("there is nothing that no job needs")
     elif dry_run:
@@ -160,6 +160,11 @@ def _jobs(
     return list(found)
 
 
+def _with_old_snapshots(plan: Pruned) -> Pruned:
+    """Without the snapshots that a run may be about to name."""
+    return plan._replace(snapshots=tuple(path for path in plan.snapshots if _is_old(path)))
+
+
 def _is_old(path: Path) -> bool:
     try:
         return time.time() - path.stat().st_mtime > _SNAPSHOT_AGE_S
@@ -172,3 +177,10 @@ def _print(plan: Pruned) -> None:
         output.line(f"  {table:<18} {number:>9,}")
     if plan.snapshots:
         output.line(f"  {'snapshots':<18} {len(plan.snapshots):>9,}")
+    if plan.unregistered:
+        names = wording.some([wording.short_uid(uid) for uid in plan.unregistered])
+        jobs = wording.count(len(plan.unregistered), "job")
+        output.warn(
+            f"{jobs} of these no registry is known to have: {names}; what is made of them will be"
+            " told without them; to keep them, first: roar register REF, or roar export REF"
+        )

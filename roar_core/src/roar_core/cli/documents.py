@@ -186,18 +186,13 @@ def step_document(node: Node) -> Document:
 
 
 def link_documents(
-    nodes: Sequence[Node], call: Callable[[Source], str], *, exact: bool = False
+    nodes: Sequence[Node], label: Callable[[Node], str], call: Callable[[Source], str]
 ) -> list[Document]:
     """The edges of the graph; `call` says how `roar show` calls the job that bytes came from.
 
-    `exact` names attempts.
+    `label` says what a node is called.
     """
-    standing = {
-        node.shown.id: node.shown.place.exact
-        if exact and node.shown.place
-        else str(node.shown.place)
-        for node in nodes
-    }
+    standing = {node.shown.id: label(node) for node in nodes}
     return [
         {
             "from": standing.get(source.job) or call(source),

@@ -187,7 +187,7 @@ def cp(source: str, target: str, as_json: bool) -> None:
 
 def print_changes(versions: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
     """Print versions of labels, (name, what else, labels) each, newest first: what each changed."""
-    befores = [*(dict(flattened(labels)) for _, _, labels in versions[1:]), {}]
+    befores = [dict(flattened(labels)) for _, _, labels in versions[1:]] + [{}] * bool(versions)
     for (name, more, labels), before in zip(versions, befores, strict=True):
         output.line(f"{output.style(name, 'bold')}  {more}")
         after = dict(flattened(labels))

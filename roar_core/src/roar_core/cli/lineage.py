@@ -208,7 +208,7 @@ def why(first: str, last: str, remote: bool, as_json: bool) -> int:
     def ask(
         opened: Opened,
     ) -> tuple[Project, Target, Target, Tie | None, dict[int, JobRow], list[Used | None]]:
-        project, store, refs, _ = opened
+        project, store, refs, *_ = opened
         one, other = (find_target(store, ref, project) for ref in refs)
         with store.reading() as db:
             found = tie(db, one, other)

@@ -51,7 +51,8 @@ def print_recipe(
         )
     made = producer.uid if producer else None
     others = [use for use in recipe.producers if (use.uid, use.hash) != (made, recipe.hash)]
-    _print_uses("also made by", others, recipe, project, jobs, everything=everything)
+    also = "also made by" if producer else "same bytes later, by"
+    _print_uses(also, others, recipe, project, jobs, everything=everything)
     _print_uses("read by", recipe.consumers, recipe, project, jobs, everything=everything)
 
 

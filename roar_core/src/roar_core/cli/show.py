@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from roar_core.cli import output
+from roar_core.cli.marks_view import (
+    Marks,
+    mark_documents,
+    marks_of_artifact,
+    marks_of_job,
+    marks_of_session,
+    print_marks,
+    there_document,
+)
 from roar_core.cli.opening import open_project
 from roar_core.cli.registry.registration_view import (
     print_registrations,
@@ -22,6 +31,8 @@ from roar_core.lineage.session import JobRow, find_session, jobs_by_uid, session
 from roar_core.lineage.tasks import Family, Need, family_of, needs_of
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from roar_core.cli.documents import Document
     from roar_core.lineage.recipe import Recipe, Use
     from roar_core.model.job import Job
@@ -104,7 +115,11 @@ def _told(
         parents = [family.parent] if family.parent else []
         jobs = jobs_by_uid(db, (*uids, *parents, *([told.uid] if told else [])))
         places = registrations_about(db, found)
-    told_too = {"registrations": registration_documents(places)} if as_json else {}
+        marks = _marks(opened, db, found)
+    with_own = not isinstance(found, Job)  # a job tells its own labels itself
+    told_too: Document = {"registrations": registration_documents(places)} if as_json else {}
+    if as_json and marks is not None:
+        told_too |= mark_documents(marks, with_own=with_own)
 
     def tell() -> int:
         if isinstance(found, Job):
@@ -133,10 +148,24 @@ def _told(
                 as_json=as_json,
             )
         if not as_json:
+            if marks is not None:
+                print_marks(marks, with_own=with_own, everything=everything)
             print_registrations(places)
         return 0
 
     return tell
+
+
+def _marks(opened: Opened, db: sqlite3.Connection, found: Found) -> Marks | None:
+    """The labels and tags of what is shown; members of a dataset have none of their own."""
+    from roar_core.model.job import Job
+    from roar_core.store.found import MemberInfo
+
+    if isinstance(found, MemberInfo):
+        return None
+    if isinstance(found, Job):
+        return marks_of_job(opened, found.uid, found.labels)
+    return marks_of_artifact(opened, db, found.hash)
 
 
 def _members(
@@ -163,15 +192,18 @@ def _session(opened: Opened, *, as_json: bool) -> Callable[[], int]:
     with opened.store.reading() as db:
         session = find_session(db, number)
         jobs = session_jobs(db, number)
+    marks = marks_of_session(opened, (jobs[0].origin or "").rpartition("/")[2] if jobs else "")
+    there = {"there": there_document(marks.there)} if marks.there else {}
 
     def tell() -> int:
         if as_json:
             listed = [summary_document(job) for job in jobs]
             told = session and session_document(session)
-            output.data(document("log", session=told, total=len(jobs), jobs=listed))
+            output.data(document("log", session=told, total=len(jobs), jobs=listed, **there))
             return 0
         for row in job_lines(jobs, {}) if jobs else ():
             output.line(row)
+        print_marks(marks, with_own=False, everything=False)
         if jobs:
             output.tell(f"told by {jobs[0].origin}")
         return 0

@@ -35,7 +35,8 @@ def tag() -> None:
     `show` and `why` take a step (@3) too, for all that it wrote.
 
     A tag put on an artifact passes on for ever; an inherited one stays in its session until it is
-    bound. `roar run --block-tag` stops a tag, `--add-tag` adds one.
+    bound. `roar run --block-tag` stops a tag, `--add-tag` adds one. Of what is registered already,
+    `roar label sync` sends tags that changed since, where the registry takes them.
 
     Example: roar tag add data.csv license=cc-by-4.0 contains_pii
     """

@@ -76,6 +76,17 @@ def short_uid(uid: str) -> str:
     return uid[:8]
 
 
+def some(names: Sequence[str], limit: int = 5) -> str:
+    """`a, b` and of more than `limit` how many others."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{more}"
+
+
+def short_label(label: str) -> str:
+    """A step as it is, `@3`; of a job's uid the first 8 digits."""
+    return label if label.startswith("@") else short_uid(label)
+
+
 def command_line(command: Sequence[str]) -> str:
     """The command as one could type it into a shell."""
     import shlex

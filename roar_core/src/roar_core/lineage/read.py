@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from roar_core.lineage.dag import Node, session_graph
+from roar_core.lineage.closure import upstream
+from roar_core.lineage.dag import Node, Source, session_graph
 from roar_core.lineage.session import (
     artifacts_written,
     attempts_beside,
     job_links,
+    jobs_by_id,
     newest_steps,
     session_jobs,
     session_links,
 )
-from roar_core.lineage.tasks import folded
+from roar_core.lineage.tasks import drivers_of, folded, tasks_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -46,3 +50,31 @@ def newest_graph(
             known |= {job.id for job in beside}
     graph = session_graph(jobs, links, partial(artifacts_written, db), expanded=expanded)
     return [node for node in graph if node.shown.place and node.shown.place.step in window]
+
+
+def graph_before(
+    db: sqlite3.Connection, nodes: Iterable[Node], limit: int | None
+) -> tuple[list[Node], int]:
+    """The jobs of other sessions that these nodes came from, in the order in which they started.
+
+    Of more than `limit` the nearest are given, and the number of the others. A source of such a
+    node has no place: it is called by its uid.
+    """
+    starts = [node.shown.id for node in nodes]
+    sessions = {node.shown.session for node in nodes}
+    closure = upstream(db, (*starts, *tasks_of(db, starts)))
+    driver_of = drivers_of(db, closure.distances)
+    near = dict.fromkeys(driver_of.get(job, job) for job in closure.distances)
+    others = {job: row for job, row in jobs_by_id(db, near).items() if row.session not in sessions}
+    shown = list(others.values())[:limit]
+    counts: dict[int, Counter[int]] = defaultdict(Counter)
+    read = [(one.consumer, one.producer, one.artifact) for one in closure.passings if one.artifact]
+    for consumer, producer, _ in folded(db, read):
+        if consumer != producer:
+            counts[consumer][producer] += 1
+    ordered = sorted(shown, key=lambda row: (row.started_at_ns, row.id))
+    found = [
+        Node(row, row, 1, tuple(Source(job, None, n, False) for job, n in counts[row.id].items()))
+        for row in ordered
+    ]
+    return found, len(others) - len(shown)

@@ -66,9 +66,8 @@ def recipe_of_history(store: Store, history: PathHistory, *, verify: bool) -> Re
         for event in history.events
         if event.direction == "output"
     )
-    here = [use.uid for use in written if about and use.hash == about.hash]
     elsewhere = uses_of(about, written=True)
-    maker = next(iter(here or [use.uid for use in elsewhere]), None)
+    maker = _maker(history, about, elsewhere)
     now = compare(disk, recorded)
     if recorded.kind == "composite" and verify and disk.exists and recorded.hash:
         now = "unchanged" if holds_as_recorded(store, history.path, recorded.hash) else "changed"
@@ -110,6 +109,22 @@ def recipe_of_bytes(store: Store, path: str, shown: str) -> Recipe:
         producers=makers,
         consumers=uses_of(about, written=False),
     )
+
+
+def _maker(
+    history: PathHistory, about: ArtifactInfo | None, elsewhere: tuple[Use, ...]
+) -> str | None:
+    """Who made the bytes that a path holds: its newest writer; else who had when they were first
+    read there, for whoever wrote the same bytes later only copied them; else who wrote them."""
+    if about is None:
+        return None
+    same = [event for event in history.events if event.edge.hash == about.hash]
+    for event in same:
+        if event.direction == "output":
+            return event.summary.job.uid
+    if same and about.composite is None:  # of a dataset each member may have another writer
+        return same[-1].edge.producer
+    return elsewhere[0].uid if elsewhere else None
 
 
 def look(store: Store, path: str, *, limit: int | None) -> OnDisk:

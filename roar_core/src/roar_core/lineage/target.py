@@ -54,10 +54,10 @@ def find_target(store: Store, ref: str, project: Project) -> Target:
         if ref.startswith("@") or not os.path.lexists(path):
             raise
         found = _by_content(store, path, ref)
-    place = None
+    maker: str | None = None
+    is_place = isinstance(found, PathHistory)
     if isinstance(found, PathHistory):
-        place = found.path
-        found = _held_now(store, found)
+        found, maker = _held_now(store, found)
     with store.reading() as db:
         if isinstance(found, Job):
             job = _job_id(db, found.uid)
@@ -66,10 +66,15 @@ def find_target(store: Store, ref: str, project: Project) -> Target:
         if isinstance(found, MemberInfo):
             return _member(db, ref, found)
         assert isinstance(found, ArtifactInfo)
-        return _artifact(db, store, ref, found, place)
+        if is_place and found.composite is None:
+            makers = [] if maker is None else [_job_id(db, maker)]
+        else:
+            makers = _maker(db, found.producers)
+        return _artifact(db, store, ref, found, makers)
 
 
-def _held_now(store: Store, history: PathHistory) -> ArtifactInfo:
+def _held_now(store: Store, history: PathHistory) -> tuple[ArtifactInfo, str | None]:
+    """The bytes at a path, and the job that made them."""
     from roar_core.lineage.recipe import recipe_of_history
 
     recipe = recipe_of_history(store, history, verify=False)
@@ -78,7 +83,7 @@ def _held_now(store: Store, history: PathHistory) -> ArtifactInfo:
             f"the bytes of {history.path!r} are not known: it changed before it could be hashed; "
             "name the job that read it (@N)"
         )
-    return store.artifact(recipe.hash)
+    return store.artifact(recipe.hash), None if recipe.producer is None else recipe.producer.uid
 
 
 def _by_content(store: Store, path: str, ref: str) -> ArtifactInfo:
@@ -106,7 +111,7 @@ def _session(store: Store, number: str) -> Target:
 
 
 def _artifact(
-    db: sqlite3.Connection, store: Store, ref: str, found: ArtifactInfo, place: str | None
+    db: sqlite3.Connection, store: Store, ref: str, found: ArtifactInfo, makers: list[int]
 ) -> Target:
     algorithm, _, value = found.hash.partition(":")
     query = "SELECT artifact FROM digest WHERE algorithm = ? AND value = ?"
@@ -114,7 +119,6 @@ def _artifact(
     if algorithm == "blake3":
         query, values = "SELECT id FROM artifact WHERE blake3 = ?", (bytes.fromhex(value),)
     artifact = int(db.execute(query, values).fetchone()[0])
-    makers = _maker(db, found.producers, place)
     if not makers and found.composite:
         makers = _makers_of_members(db, artifact)
     holding: tuple[int, ...] = ()
@@ -125,11 +129,11 @@ def _artifact(
     return Target("artifact", ref, found.hash, tuple(makers), (artifact, *holding))
 
 
-def _maker(db: sqlite3.Connection, producers: Sequence[Use], place: str | None) -> list[int]:
-    """The newest that made the bytes: a put made them only for those who ask about its place."""
+def _maker(db: sqlite3.Connection, producers: Sequence[Use]) -> list[int]:
+    """The newest that made the bytes: a put only copied them."""
     for use in producers:
         job, kind = db.execute("SELECT id, kind FROM job WHERE uid = ?", (use.uid,)).fetchone()
-        if kind != "put" or use.path == place:
+        if kind != "put":
             return [int(job)]
     return [_job_id(db, use.uid) for use in producers[:1]]
 

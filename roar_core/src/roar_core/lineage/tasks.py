@@ -215,6 +215,12 @@ def drivers_of(db: sqlite3.Connection, tasks: Iterable[int]) -> dict[int, int]:
     return dict(db.execute(query, (json.dumps(list(tasks)),)).fetchall())
 
 
+def tasks_of(db: sqlite3.Connection, jobs: Iterable[int]) -> list[int]:
+    """The tasks that these jobs drove; all are ids."""
+    query = "SELECT job FROM task WHERE driver IN (SELECT value FROM json_each(?))"
+    return [row[0] for row in db.execute(query, (json.dumps(list(jobs)),))]
+
+
 def folded(db: sqlite3.Connection, links: list[Link]) -> list[Link]:
     """Links between the jobs of a graph: what a task read or wrote, its driver read or wrote."""
     driver_of = dict(db.execute("SELECT job, driver FROM task").fetchall())

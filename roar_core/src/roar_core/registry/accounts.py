@@ -43,9 +43,12 @@ def account_of(connection: Connection) -> Account:
         try:
             told = connection.get_as_caller(path)
             break
-        except UnregisteredError:
+        except UnregisteredError as error:
             if path == _CONTEXTS[-1]:
-                raise
+                raise UnregisteredError(
+                    f"{error}; it does not say who one is there: is registry.url a registry's?",
+                    *(error.status, error.code),
+                ) from error
     if not isinstance(told, Mapping) or not isinstance(told.get("user"), Mapping):
         raise UnreachableError(f"{connection.url} does not say who one is there; is it a registry?")
     return Account(User.from_document(told["user"]), tuple(_projects(told)))

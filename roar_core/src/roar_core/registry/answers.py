@@ -84,7 +84,10 @@ def error_of(url: str, answer: Answer, remedy: str = "") -> RegistryError:
             message = f"{url} does not know who asks{because}{helps}"
             return UnauthorisedError(message, status, code)
         case 403:  # it says itself which right is missing; another credential may not have it
-            return UnauthorisedError(f"{url} does not allow this{because}", status, code)
+            whoever = (
+                "; ask whoever keeps it; who you are there says: roar whoami" if remedy else ""
+            )
+            return UnauthorisedError(f"{url} does not allow this{because}{whoever}", status, code)
         case 404:
             return UnregisteredError(f"{url} has no such thing{because}", status, code)
         case 409:

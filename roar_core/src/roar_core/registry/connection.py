@@ -202,6 +202,8 @@ class Connection:
     def _read_as_nobody(self, request: _Request, reason: str) -> Any:
         self._is_refused = True
         answer = self._answer(request, None)
+        if answer.status == 401:  # a log-in is no remedy: what there is goes before it
+            raise UnauthorisedError(reason, answer.status)
         self.warn(f"{reason}; asked without a name instead, which sees only what is public")
         return self._value(request, answer)
 

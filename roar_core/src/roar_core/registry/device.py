@@ -8,7 +8,13 @@ from typing import Any
 
 import attrs
 
-from roar_core.errors import RegistryError, UnreachableError
+from roar_core.errors import (
+    ConflictError,
+    RegistryError,
+    UnauthorisedError,
+    UnreachableError,
+    UnregisteredError,
+)
 from roar_core.registry.callers import CLIENT_ID
 from roar_core.registry.connection import Connection
 from roar_core.registry.credentials import Login
@@ -34,7 +40,14 @@ class Code:
 def start(connection: Connection) -> Code:
     """Ask for a code. Raises UnreachableError for an answer that is none."""
     asked = {"client_id": CLIENT_ID, "client_name": "roar"}
-    told = connection.exchange("auth/device/start", asked)
+    try:
+        told = connection.exchange("auth/device/start", asked)
+    except (UnauthorisedError, UnregisteredError, ConflictError) as error:
+        raise type(error)(
+            f"{error}; nobody is signed in by a code there: take a token from its pages, and give"
+            " it with roar login --token-file FILE",
+            *(error.status, error.code),
+        ) from error
     table = told if isinstance(told, Mapping) else {}
     stated = [table.get(name) for name in ("device_code", "user_code", "verification_uri")]
     if not all(isinstance(text, str) and text.strip() for text in stated):

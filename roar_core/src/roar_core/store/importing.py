@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from base64 import b64decode
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,10 +100,10 @@ class Importer:
         # The active session is the newest one: it must be one of this project.
         if not db.execute("SELECT 1 FROM session WHERE id > 0").fetchone():
             db.execute("INSERT INTO session (id, started_at_ns) VALUES (1, ?)", (now_ns,))
+        uids = frozenset(uids)
         known = {uid for uid in uids if self._id_of(uid) is not None}
-        self._is_known = known.__contains__
         self._known = len(known)
-        new = len(set(uids)) - len(known)
+        new = len(uids) - len(known)
         self._first = self._lowest("job") - new
         self._next_job = self._first
         self._next_edge = self._lowest("edge") - edges
@@ -110,6 +111,11 @@ class Importer:
         self._sessions: list[int] = []
         self._brings_datasets = False
         self._needs: list[tuple[int, int, tuple[str, ...]]] = []
+        # Two machines' clocks: what was started may seem to have begun before what started it, and
+        # a reader before the job whose bytes it read.
+        self._to_come = set(uids) - known
+        self._waiting: dict[str, list[tuple[ForeignJob, ForeignSession]]] = defaultdict(list)
+        self._unnamed: list[tuple[int, Job]] = []
 
     def add_artifact(self, artifact: ForeignArtifact) -> None:
         """Bytes that jobs to come read or wrote. Raises RoarError when a dataset is another."""
@@ -124,7 +130,21 @@ class Importer:
             write_labels(self._db, "artifact", row, artifact.labels, self._now_ns)
 
     def add_job(self, foreign: ForeignJob, session: ForeignSession) -> None:
-        """A job; what it read and wrote is known. One that is known already is passed over."""
+        """A job; what it read and wrote is known. One that is known already is passed over.
+
+        One that came before the job that started it waits for that.
+        """
+        ready = [(foreign, session)]
+        while ready:
+            foreign, session = ready.pop()
+            if foreign.job.parent in self._to_come:
+                self._waiting[foreign.job.parent].append((foreign, session))
+                continue
+            self._add_job(foreign, session)
+            self._to_come.discard(foreign.job.uid)
+            ready += reversed(self._waiting.pop(foreign.job.uid, []))
+
+    def _add_job(self, foreign: ForeignJob, session: ForeignSession) -> None:
         job = foreign.job
         if self._id_of(job.uid) is not None:
             return
@@ -153,6 +173,9 @@ class Importer:
         self._add_edges_of_datasets(job_id, foreign)
         insert_versions(db, job_id, job)
         self._add_producers(job_id, job)
+        named = [uid for edge in job.inputs for uid in (edge.producer, *edge.further_producers)]
+        if not self._to_come.isdisjoint(filter(None, (job.rerun_of, *named))):
+            self._unnamed.append((job_id, job))
         db.executemany(
             "INSERT INTO tracker_reference (job, tracker, run_id, project, entity, name, url, host,"
             " title) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -171,6 +194,15 @@ class Importer:
 
     def finish(self) -> Imported:
         """Tie what was here to what has come, and say what that is."""
+        while self._waiting:  # only what is said to have started itself, in a circle, still waits
+            uid = next(iter(self._waiting))
+            self._to_come.discard(uid)
+            for foreign, session in self._waiting.pop(uid):
+                self.add_job(foreign, session)
+        for job_id, incoming in self._unnamed:
+            rerun_of = self._if_known(incoming.rerun_of)
+            self._db.execute("UPDATE job SET rerun_of = ? WHERE id = ?", (rerun_of, job_id))
+            self._add_producers(job_id, incoming)
         last = self._next_job - 1
         for job, driver, uids in self._needs:  # a driver comes before the tasks it names
             makers = [maker for uid in uids if (maker := self._id_of(uid)) is not None]

@@ -168,6 +168,15 @@ def ranges_of_objects(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE object_version ADD COLUMN ranges TEXT")
 
 
+def makers_that_are_gone(db: sqlite3.Connection) -> None:
+    """Of bytes that are still read, which job made them is remembered when it is pruned."""
+    db.execute(
+        "CREATE TABLE pruned (artifact INTEGER NOT NULL REFERENCES artifact (id), "
+        "uid TEXT NOT NULL, is_registered INTEGER NOT NULL, pruned_at_ns INTEGER NOT NULL, "
+        "PRIMARY KEY (artifact, uid)) WITHOUT ROWID"
+    )
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -181,6 +190,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     versions_of_objects,
     results_between_tasks,
     ranges_of_objects,
+    makers_that_are_gone,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -35,6 +36,7 @@ _NOT_NEEDED = (
     "DELETE FROM digest WHERE artifact IN (SELECT id FROM temp.unneeded)",
     "DELETE FROM label_agreed WHERE entity_type = 'artifact' "
     "AND entity IN (SELECT id FROM temp.unneeded)",
+    "DELETE FROM pruned WHERE artifact IN (SELECT id FROM temp.unneeded)",
     "DELETE FROM artifact WHERE id IN (SELECT id FROM temp.unneeded)",
     "DROP TABLE temp.unneeded",
     "DELETE FROM package_set WHERE id NOT IN "
@@ -46,10 +48,14 @@ _NOT_NEEDED = (
 
 
 class Pruned(NamedTuple):
-    """Rows that went, or would go, by table; and the snapshots that no job names any more."""
+    """Rows that went, or would go, by table; and the snapshots that no job names any more.
+
+    `unregistered` are the uids of jobs among them that stand, and that no registry has.
+    """
 
     rows: dict[str, int]
     snapshots: tuple[Path, ...]
+    unregistered: tuple[str, ...] = ()
 
 
 class _Undo(Exception):
@@ -72,7 +78,10 @@ def prune(
                 for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             ]
             before = _sizes(db, tables)
-            _delete_jobs(db, jobs)
+            doomed = _with_tasks(db, jobs)
+            unregistered = unregistered_of(db, doomed)
+            _remember_makers(db, doomed)
+            _delete_jobs(db, doomed)
             for statement in _NOT_NEEDED:
                 db.execute(statement)
             if cache:
@@ -81,7 +90,8 @@ def prune(
             rows = {name: before[name] - after[name] for name in tables}
             named = {row[0] for row in db.execute("SELECT DISTINCT git_snapshot FROM job")}
             unnamed = tuple(p for p in _snapshots(objects) if _name_of(p) not in named)
-            result = Pruned({name: n for name, n in rows.items() if n}, unnamed)
+            gone = {name: number for name, number in rows.items() if number > 0}
+            result = Pruned(gone, unnamed, unregistered)
             if trial:
                 raise _Undo
     except _Undo:
@@ -127,7 +137,49 @@ def export(path: Path, target: Path, *, force: bool = False) -> int:
     return target.stat().st_size
 
 
-def _delete_jobs(db: sqlite3.Connection, jobs: Sequence[int]) -> None:
+def unregistered_of(db: sqlite3.Connection, jobs: Sequence[int]) -> tuple[str, ...]:
+    """The uids of those of these jobs that stand and that this machine knows of no registry to
+    have; an imported one is known where it came from."""
+    rows = db.execute(
+        "SELECT uid FROM job WHERE id IN (SELECT value FROM json_each(?)) AND id > 0 "
+        "AND undone_at_ns IS NULL AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.job = id) "
+        "ORDER BY id",
+        (json.dumps(list(jobs)),),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def unregistered_makers(db: sqlite3.Connection, uids: Iterable[str]) -> dict[str, int]:
+    """Of pruned jobs that no registry had, how many inputs of these jobs they had made, by uid.
+
+    Inputs that another job is known to have made as well are not counted.
+    """
+    rows = db.execute(
+        "SELECT pruned.uid, count(*) FROM json_each(?) CROSS JOIN job ON job.uid = value "
+        "CROSS JOIN edge ON edge.job = job.id AND edge.direction = 0 AND edge.producer IS NULL "
+        "JOIN pruned ON pruned.artifact = edge.artifact WHERE NOT is_registered "
+        "GROUP BY pruned.uid ORDER BY pruned.uid",
+        (json.dumps(list(uids)),),
+    )
+    return {str(uid): int(number) for uid, number in rows}
+
+
+def _remember_makers(db: sqlite3.Connection, jobs: Sequence[int]) -> None:
+    """Note down who made what others read, before that is forgotten with them."""
+    db.execute(
+        "INSERT OR REPLACE INTO pruned SELECT DISTINCT made.artifact, job.uid, EXISTS "
+        "(SELECT 1 FROM receipt WHERE receipt.job = job.id) OR job.id < 0, ? "
+        "FROM json_each(?) CROSS JOIN job ON job.id = value "
+        "CROSS JOIN edge made ON made.job = job.id AND made.direction = 1 "
+        "WHERE job.undone_at_ns IS NULL AND made.artifact IS NOT NULL AND made.size > 0 "
+        "AND EXISTS (SELECT 1 FROM edge read WHERE read.artifact = made.artifact "
+        "AND read.direction = 0 AND read.job <> job.id)",
+        (time.time_ns(), json.dumps(list(jobs))),
+    )
+
+
+def _with_tasks(db: sqlite3.Connection, jobs: Sequence[int]) -> list[int]:
+    """These jobs and all that they started. Raises RoarError when one of them is running."""
     wanted = json.dumps(list(jobs))
     rows = db.execute(
         "WITH RECURSIVE below (id, uid) AS ("
@@ -139,7 +191,10 @@ def _delete_jobs(db: sqlite3.Connection, jobs: Sequence[int]) -> None:
     for _, uid, state in rows:
         if state == "running":
             raise RoarError(f"job {uid[:8]} is still running; stop it before pruning it")
-    ids = [row[0] for row in rows]
+    return [row[0] for row in rows]
+
+
+def _delete_jobs(db: sqlite3.Connection, ids: Sequence[int]) -> None:
     # Hidden first, so that readers of its bytes find who else made them.
     db.executemany(
         "UPDATE job SET undone_at_ns = coalesce(undone_at_ns, 1) WHERE id = ?",

@@ -324,6 +324,15 @@ CREATE TABLE label_agreed (
     PRIMARY KEY (entity_type, entity, registry, session_hash)
 ) WITHOUT ROWID;
 
+-- Who made bytes that are still read, of jobs that were deleted (`roar db prune`).
+CREATE TABLE pruned (
+    artifact      INTEGER NOT NULL REFERENCES artifact (id),
+    uid           TEXT NOT NULL,          -- of the job that is gone
+    is_registered INTEGER NOT NULL,       -- whether a registry had it then
+    pruned_at_ns  INTEGER NOT NULL,
+    PRIMARY KEY (artifact, uid)
+) WITHOUT ROWID;
+
 -- Digests of files that have not changed since. The rowid grows with every insert, so the smallest
 -- are the oldest. Numbers of 64 unsigned bits are stored as their signed twins.
 CREATE TABLE stat_cache (

@@ -40,6 +40,12 @@ def write_events(
     )
 
 
+def has_tags(db: sqlite3.Connection) -> bool:
+    """Whether anything was ever tagged here."""
+    query = "SELECT EXISTS (SELECT 1 FROM tag_event) OR EXISTS (SELECT 1 FROM job_tag)"
+    return bool(db.execute(query).fetchone()[0])
+
+
 def tag_events(db: sqlite3.Connection, artifact: int) -> list[TagEvent]:
     """Every change of an artifact's own tags, newest first."""
     return [

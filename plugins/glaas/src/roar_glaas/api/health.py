@@ -29,7 +29,8 @@ def health(settings: Settings) -> dict[str, Any]:
                 "links_batch": True,
                 "known_jobs": True,
                 "publish": True,
-            }
+            },
+            "labels": {"sync_of_versions": True},
         },
         # Beyond the protocol: how much is taken at once, so that clients can send it in pieces.
         "limits": {

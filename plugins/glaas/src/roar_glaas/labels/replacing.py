@@ -9,9 +9,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from roar_glaas.door import Door
-from roar_glaas.errors import BadRequest, Forbidden
+from roar_glaas.errors import BadRequest, Conflict, Forbidden
 from roar_glaas.labels import wire
-from roar_glaas.labels.documents import origins_sent
+from roar_glaas.labels.documents import leaves, origins_after, origins_sent
 from roar_glaas.labels.targets import Stated, find_target
 from roar_glaas.labels.versions import Version, Written, newest, write
 
@@ -44,8 +44,8 @@ def replace(
     """Register a new version of each document that differs from the newest one.
 
     `place_of` tells the session of a label, and the job's uid as it is registered; it refuses by
-    raising. Call it in `Database.append`. Raises BadRequest and NotFound, and Forbidden for what
-    differs when it may not.
+    raising. Call it in `Database.append`. Raises BadRequest and NotFound, Forbidden for what
+    differs when it may not, and Conflict for what was made of a version that is not the newest.
     """
     if len(labels) > MOST_LABELS:
         raise BadRequest(f"at most {MOST_LABELS} labels in one request")
@@ -60,14 +60,30 @@ def replace(
         before = known.get(target) or newest(connection, target)
         if before.number and before.document == document:
             continue
+        if body.base_version not in (None, before.number):
+            raise Conflict(
+                f"the labels of this {stated.entity} are at version {before.number} by now; "
+                "read them again and repeat the edit"
+            )
         if not may_change:
             raise Forbidden(
                 "these labels belong to a session that somebody registered without an account "
                 "elsewhere; they can be changed from there alone"
             )
-        origins = json.dumps(origins_sent(entry, body.key_origins), sort_keys=True)
+        origins = json.dumps(_origins(entry, body, before, document), sort_keys=True)
         known[target] = Version(before.number + 1, document, origins)
         created += not before.number
         new.append(Written(target, stated, known[target]))
     write(connection, new)
     return Counts(created, len(new) - created, len(labels) - len(new))
+
+
+def _origins(entry: Door, body: wire.Label, before: Version, document: str) -> dict[str, str]:
+    """Who wrote each key: of what an edit left as it is, whoever did before."""
+    sent = origins_sent(entry, body.key_origins)
+    if body.base_version is None:
+        return sent
+    was, now = dict(leaves(before.content)), json.loads(document)
+    changed = [key for key, value in leaves(now) if key not in was or was[key] != value]
+    after = origins_after(now, json.loads(before.origins), changed)
+    return after | {key: origin for key, origin in sent.items() if key in after}

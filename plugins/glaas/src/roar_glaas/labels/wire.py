@@ -11,7 +11,11 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Label:
-    """The whole label document of the session, of a job or of an artifact."""
+    """The whole label document of the session, of a job or of an artifact.
+
+    `base_version` is the version that it was made of, 0 for none; None: it takes the place of any,
+    and who wrote its keys is what `key_origins` says.
+    """
 
     entity_type: str
     session_hash: str
@@ -19,6 +23,7 @@ class Label:
     job_uid: str | None = None
     artifact_hash: str | None = None
     key_origins: dict[str, str] = attrs.field(factory=dict)
+    base_version: int | None = None
 
 
 @attrs.frozen(kw_only=True)

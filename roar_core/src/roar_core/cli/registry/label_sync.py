@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roar_core.cli import output, wording
-from roar_core.errors import RoarError, UsageError
+from roar_core.cli.registry.tag_view import send_newest, show_tags, tag_documents
+from roar_core.errors import ConflictError, RoarError, UnregisteredError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,8 @@ def sync(
     What was set or taken away here since the last time goes to the registry, and what others
     changed there comes here; without REF, of everything that this project registered. A label that
     both changed is told with both values, and stays as it is until --ours or --theirs decides; then
-    the exit status is 1. Secrets are masked before anything is sent.
+    the exit status is 1. Tags that changed here are sent where the registry takes them, else told.
+    Secrets are masked before anything is sent.
 
     Examples: roar label sync --dry-run · roar label sync model.pkl -y · roar label sync --theirs
     """
@@ -50,16 +52,33 @@ def sync(
     with reach(registry_config()) as connection:
         with open_project(Store) as (project, store):
             targets = _targets(connection, project, store, refs)
+            tagged = _tagged(connection, store, targets if refs else None)
         with Store.open(project.roar_dir) as store:
-            return _synchronise(
-                connection, store, targets, decided, dry_run=dry_run, yes=yes, as_json=as_json
-            )
+            try:
+                return _synchronise(
+                    *(connection, store, targets, tagged, decided),
+                    dry_run=dry_run,
+                    yes=yes,
+                    as_json=as_json,
+                )
+            except ConflictError as error:
+                raise ConflictError(
+                    f"{error}; somebody changes these labels at the same time: run it again",
+                    *(error.status, error.code),
+                ) from error
+            except UnregisteredError as error:
+                raise UnregisteredError(
+                    f"{error}; it does not change labels (labels/reconcile), or does not show you"
+                    " what is registered: roar auth status",
+                    *(error.status, error.code),
+                ) from error
 
 
 def _synchronise(
     connection: Connection,
     store: Store,
     targets: Sequence[Target],
+    tagged: Sequence[Target],
     decided: str,
     *,
     dry_run: bool,
@@ -68,30 +87,63 @@ def _synchronise(
 ) -> int:
     from roar_core.cli.asking import agreed
     from roar_core.registry.labels.syncing import plan, synchronise
+    from roar_core.registry.labels.tagging import tag_changes, takes_tags
+
+    refused: dict[str, str] = {}
 
     def decide(_: Conflict) -> str:
         return decided
 
     with store.reading() as db:
-        steps = plan(connection, db, targets, decide)
+        steps = plan(connection, db, targets, decide, refused)
+        tags = tag_changes(connection, db, tagged)
+    sends_tags = bool(tags) and takes_tags(connection)
+    for session, reason in refused.items():
+        output.warn(f"the labels of session {session[:12]} stay as they are: {reason}")
     if not as_json:
-        _show(connection, steps)
+        _show(steps)
+        show_tags(tags, is_sent=sends_tags)
+        if not (refused or tags or any(not step.merge.is_nothing for step in steps)):
+            output.note(f"the labels here and at {connection.url} are the same")
     sends = sum(step.merge.sends and not step.merge.conflicts for step in steps)
+    sends += len(tags) if sends_tags else 0
     if not dry_run:
         question = f"change the labels of {wording.count(sends, 'thing')} at {connection.url}?"
         if sends and not agreed(question, yes=yes):
             output.note("nothing was sent")
             return 1
         steps = synchronise(connection, store, targets, decide)
+        if sends_tags:
+            send_newest(connection, store, tags)
     conflicts = sum(len(step.merge.conflicts) for step in steps)
     if as_json:
-        output.data(_document(connection, steps, dry_run=dry_run))
+        told = tag_documents(tags, is_sent=sends_tags)
+        output.data(_document(connection, steps, told, dry_run=dry_run))
     if conflicts and not as_json:
         output.warn(
             f"{wording.count(conflicts, 'label')} changed on both sides; decide for all of them "
             "with --ours or --theirs, or for one with: roar label set REF KEY=VALUE --remote"
         )
-    return 1 if conflicts else 0
+    is_refused = bool(refused) and {target.session_hash for target in targets} <= refused.keys()
+    return 1 if conflicts or is_refused else 0
+
+
+def _tagged(
+    connection: Connection, store: Store, named: Sequence[Target] | None
+) -> Sequence[Target]:
+    """The artifacts whose tags are compared: those that were named, else all, within bounds."""
+    from roar_core.registry.labels.tagging import MOST_ASKED, tagged_targets
+
+    with store.reading() as db:
+        found = tagged_targets(db, connection.url)
+    if named is not None:
+        return [target for target in found if target in named]
+    if len(found) > MOST_ASKED:
+        output.warn(
+            f"the tags of {len(found) - MOST_ASKED:,} older artifacts are not compared; name those"
+            " that matter: roar label sync REF"
+        )
+    return found[:MOST_ASKED]
 
 
 def _targets(
@@ -121,14 +173,11 @@ def _targets(
         return found
 
 
-def _show(connection: Connection, steps: Sequence[Step]) -> None:
+def _show(steps: Sequence[Step]) -> None:
     from roar_core.cli.label import pair
     from roar_core.registry.labels.editing import told
 
-    shown = [step for step in steps if not step.merge.is_nothing]
-    if not shown:
-        output.note(f"the labels here and at {connection.url} are the same")
-    for step in shown:
+    for step in [step for step in steps if not step.merge.is_nothing]:
         name = output.style(output.printable(step.target.words), "bold")
         session = step.target.session_hash[:12]
         where = "" if step.target.kind == "session" else f"  in session {session}"
@@ -148,7 +197,9 @@ def _show(connection: Connection, steps: Sequence[Step]) -> None:
             output.line(f"  masked  {output.printable(what)}")
 
 
-def _document(connection: Connection, steps: Sequence[Step], *, dry_run: bool) -> Document:
+def _document(
+    connection: Connection, steps: Sequence[Step], tags: Sequence[Document], *, dry_run: bool
+) -> Document:
     from roar_core.cli.documents import document
 
     return document(
@@ -156,6 +207,7 @@ def _document(connection: Connection, steps: Sequence[Step], *, dry_run: bool) -
         registry=connection.url,
         dry_run=dry_run,
         changes=[_told(step) for step in steps if not step.merge.is_nothing],
+        tags=tags,
     )
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--private", is_flag=True, help="In your name, for you alone to see.")
 @click.option("--anonymous", is_flag=True, help="In nobody's name, for everybody to see.")
 @click.option("--package", metavar="FILE", help="Write what would be sent to FILE instead.")
+@click.option("--from-package", metavar="FILE", help="Send what --package wrote elsewhere.")
 @click.option("--absolute-paths", is_flag=True, help="Tell paths and host names as they are.")
 @click.option("--show-masked", is_flag=True, help="List every secret that is masked, and its rule.")
 @json_option
@@ -50,6 +51,7 @@ def register(
     private: bool,
     anonymous: bool,
     package: str | None,
+    from_package: str | None,
     absolute_paths: bool,
     show_masked: bool,
     as_json: bool,
@@ -63,17 +65,29 @@ def register(
     time. What is there already is not sent again; what was interrupted is finished by running it
     again.
 
+    A machine without a network writes a file with --package, and another one sends it: there
+    --from-package takes the place of REF.
+
     Examples: roar register --dry-run · roar register model.pkl --private · roar register -y @3
     """
+    from roar_core.cli.registry.register_package import send_package, write_package
     from roar_core.registry.publishing.destination import Flags
 
     if package is not None and (dry_run or public or private or anonymous):
         raise UsageError("--package sends nothing: it goes with none of the options about whom")
     config = registry_config()
+    flags = Flags(public=public, private=private, anonymous=anonymous)
+    if from_package is not None:
+        if ref is not None or package is not None or absolute_paths or show_masked:
+            raise UsageError(
+                "--from-package sends a file as it is: it goes with --dry-run, -y, --json and the"
+                " options about whom alone"
+            )
+        how = {"dry_run": dry_run, "yes": yes, "as_json": as_json}
+        return send_package(from_package, config, flags, **how)
     reading = Reading(ref or "session:current", absolute_paths, config)
     if package is not None:
-        return _write_package(reading.wanted.work, package, as_json=as_json)
-    flags = Flags(public=public, private=private, anonymous=anonymous)
+        return write_package(reading.wanted.work, package, as_json=as_json)
     if dry_run:
         return _show(reading, config, flags, show_masked=show_masked, as_json=as_json)
     return _publish(reading, config, flags, yes=yes, show_masked=show_masked, as_json=as_json)
@@ -90,9 +104,11 @@ class Reading:
         self._redactor = redactor_of(config, output.warn)
         from roar_core.export.graph import uids_of
         from roar_core.registry.publishing.work import Wanted
+        from roar_core.store.pruning import unregistered_makers
 
         with self._target() as (_, db, target):
             self.wanted = Wanted(target.name, uids_of(db, target), lambda: self.read(()))
+            self.pruned = unregistered_makers(db, self.wanted.uids)
 
     @contextmanager
     def _target(self) -> Iterator[tuple[Store, sqlite3.Connection, Target]]:
@@ -131,7 +147,7 @@ def _show(
         destination = planned_destination(connection, config, flags)
     with Database.open(reading.project.roar_dir, read_only=True) as database:
         plan = remembered_plan(database, reading.wanted, destination)
-    warnings = _warnings(plan, reading.project)
+    warnings = _warnings(plan, reading)
     if as_json:
         output.data(preview_document(plan, warnings, is_dry_run=True))
         return 0
@@ -218,7 +234,7 @@ def publish(
         )
         plan = registering.plan()
         has_begun = registering.has_begun()
-        warnings = _warnings(plan, reading.project)
+        warnings = _warnings(plan, reading)
         if not plan.is_done:
             for line in preview_lines(plan, show_masked=show_masked):
                 output.note(line)
@@ -269,8 +285,9 @@ def _proven(
     return {} if proof is None else proof.sessions
 
 
-def _warnings(plan: Plan, project: Project) -> list[str]:
-    """What others will miss: code without an address, and commits that they cannot fetch."""
+def _warnings(plan: Plan, reading: Reading) -> list[str]:
+    """What others will miss: jobs that are gone, code without an address, commits that they cannot
+    fetch."""
     from roar_core.registry.publishing.checkout import shareable, unfetchable
 
     told = [git for uid in reversed(plan.new) if (git := plan.work.jobs[uid].told["git"])["commit"]]
@@ -284,7 +301,23 @@ def _warnings(plan: Plan, project: Project) -> list[str]:
             f"{which} had no address that others could use, so that they can look this up and not"
             " make it again; for that: git remote add origin URL, git push, and run it once more"
         ]
-    return warnings + _unpushed(unfetchable(os.fspath(project.root), addressed))
+    missing = _unpushed(unfetchable(os.fspath(reading.project.root), addressed))
+    return _gone(reading.pruned) + warnings + missing
+
+
+def _gone(pruned: Mapping[str, int]) -> list[str]:
+    """That inputs are told as nobody's although a job had made them, which was pruned."""
+    if not pruned:
+        return []
+    names = wording.some([wording.short_uid(uid) for uid in pruned])
+    those = "that job was" if len(pruned) == 1 else f"those {len(pruned):,} jobs were"
+    inputs = wording.count(sum(pruned.values()), "input")
+    verb = "comes" if sum(pruned.values()) == 1 else "come"
+    return [
+        f"{inputs} {verb} from nobody any more: {names} had made them, and {those} pruned here"
+        " before any registry had them; run them, and what came after them, again to have that part"
+        " of lineage"
+    ]
 
 
 def _unpushed(missing: Sequence[str]) -> list[str]:
@@ -298,22 +331,3 @@ def _unpushed(missing: Sequence[str]) -> list[str]:
     return [
         f"{noun} {names}{more} {verb} on no remote branch; others can fetch {it} after: git push"
     ]
-
-
-def _write_package(work: Work, path: str, *, as_json: bool) -> int:
-    import time
-
-    from roar_core import __version__
-    from roar_core.cli.documents import document, timestamp
-    from roar_core.cli.export import writing
-    from roar_core.registry.publishing.package import package_of
-
-    uids = tuple(work.jobs)
-    content = package_of(work, uids, timestamp(time.time_ns()), __version__)
-    with writing(path) as file:
-        file.write(content)
-    if as_json:
-        output.data(document("package", path=path, jobs=len(uids), size=len(content)))
-    else:
-        output.tell(f"wrote {wording.count(len(uids), 'job')} to {path}; nothing was sent")
-    return 0

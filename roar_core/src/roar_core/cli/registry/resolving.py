@@ -21,6 +21,7 @@ from roar_core.project import Project, find_project, working_directory
 from roar_core.store.writer import Store
 
 if TYPE_CHECKING:
+    from roar_core.registry.connection import Connection
     from roar_core.registry.resolving.asking import Answers, Direction
 
 T = TypeVar("T")
@@ -30,13 +31,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Opened(NamedTuple):
     """What a command runs on: `refs` are as `store` finds them.
 
-    `answers` is what a registry told, None when none was asked.
+    `answers` is what a registry told, None when none was asked; `connection` asks it further.
     """
 
     project: Project
     store: Store
     refs: tuple[str, ...]
     answers: Answers | None = None
+    connection: Connection | None = None
 
 
 def remote_option(function: F) -> F:
@@ -139,7 +141,7 @@ def _laid_over(
             ref if known else _called(ref, names[ref], answers, store)
             for ref, known in zip(refs, is_here, strict=True)
         )
-        yield Opened(project, store, found, answers)
+        yield Opened(project, store, found, answers, connection)
 
 
 def _open_what_is_here(stack: ExitStack) -> tuple[Project, Store | None]:

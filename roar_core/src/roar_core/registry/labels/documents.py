@@ -18,7 +18,7 @@ from roar_core.lineage.tags import TagGraph
 from roar_core.redaction import DEFAULT, Redactor, redact
 from roar_core.store.label_documents import flattened, merged, users_own
 from roar_core.store.labels import EntityKind, label_history
-from roar_core.store.tags import tag_events
+from roar_core.store.tags import has_tags, tag_events
 
 if TYPE_CHECKING:
     import sqlite3
@@ -171,8 +171,7 @@ def digest_of(name: str) -> str:
 
 
 def _tags(db: sqlite3.Connection, artifacts: Iterable[int]) -> dict[int, Document]:
-    query = "SELECT EXISTS (SELECT 1 FROM tag_event) OR EXISTS (SELECT 1 FROM job_tag)"
-    if not db.execute(query).fetchone()[0]:
+    if not has_tags(db):
         return {}
     graph = TagGraph(db)
     found = {}

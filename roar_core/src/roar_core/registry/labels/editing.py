@@ -143,7 +143,7 @@ def _check(target: Target, wanted: Mapping[str, Any], before: Remote, now: Remot
 def _remote(connection: Connection, said: Any) -> Remote:
     version = said.get("version") if isinstance(said, Mapping) else None
     labels = said.get("metadata") if isinstance(said, Mapping) else None
-    if type(version) is not int or not isinstance(labels, dict) or not _is_flat(labels):
+    if type(version) is not int or not isinstance(labels, dict) or not are_labels(labels):
         raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
     if not 0 <= version < _VERSION_END:
         raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
@@ -156,8 +156,8 @@ def _remote(connection: Connection, said: Any) -> Remote:
     )
 
 
-def _is_flat(labels: object, depth: int = 0) -> bool:
+def are_labels(labels: object, depth: int = 0) -> bool:
     """Whether these are labels, and not nested so deep that nobody meant them."""
     if not isinstance(labels, dict):
         return depth > 0
-    return depth < _MOST_DEEP and all(_is_flat(inner, depth + 1) for inner in labels.values())
+    return depth < _MOST_DEEP and all(are_labels(inner, depth + 1) for inner in labels.values())

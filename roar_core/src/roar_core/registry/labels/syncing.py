@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from roar_core.errors import ConflictError, UnauthorisedError, UnreachableError
+from roar_core.errors import ConflictError, RegistryError, UnauthorisedError, UnreachableError
 from roar_core.registry.labels.documents import (
     Labelled,
     Labels,
@@ -39,7 +39,7 @@ T = TypeVar("T")
 Decide = Callable[[Conflict], str]
 
 _AT_ONCE = 500
-_FORBIDDEN = 403
+_FORBIDDEN, _TOO_LARGE = 403, 413
 _VERSION_END = 2**53
 _ATTEMPTS = 3
 
@@ -74,24 +74,30 @@ def plan(
     db: sqlite3.Connection,
     targets: Iterable[Target],
     decide: Decide = lambda conflict: "",
+    refused: dict[str, str] | None = None,
 ) -> list[Step]:
     """What there is to do, in the order of `targets`; nothing is changed anywhere.
 
-    Steps that have nothing to do, and nothing to remember, are not among them. Raises
-    RegistryError.
+    Steps that have nothing to do, and nothing to remember, are not among them. Into `refused` go
+    the sessions whose labels the caller may not change, and why. Raises RegistryError.
     """
+    refused = {} if refused is None else refused
     return [
         step
         for some in _groups(targets, _AT_ONCE)
-        for step in _allowed(connection, db, some, decide)
+        for step in _allowed(connection, db, some, decide, refused)
         if step.is_news or not step.merge.is_nothing
     ]
 
 
 def _allowed(
-    connection: Connection, db: sqlite3.Connection, targets: Sequence[Target], decide: Decide
+    connection: Connection,
+    db: sqlite3.Connection,
+    targets: Sequence[Target],
+    decide: Decide,
+    refused: dict[str, str],
 ) -> list[Step]:
-    """The steps of what the caller may change; of other sessions a warning.
+    """The steps of what the caller may change; other sessions are noted in `refused`.
 
     What is public serves everybody who has the same work, whoever registered it.
     """
@@ -102,14 +108,14 @@ def _allowed(
             raise
         sessions = {target.session_hash for target in targets}
         if len(sessions) == 1:
-            name = sessions.pop()
-            connection.warn(f"the labels of session {name[:12]} stay as they are: {error}")
+            refused[sessions.pop()] = str(error)
             return []
     return [
         step
         for session in dict.fromkeys(target.session_hash for target in targets)
         for step in _allowed(
-            *(connection, db, [one for one in targets if one.session_hash == session], decide)
+            *(connection, db, [one for one in targets if one.session_hash == session]),
+            *(decide, refused),
         )
     ]
 
@@ -248,7 +254,14 @@ def _asked(
     """The rows of an answer, one for each label in its order."""
     if not labels:
         return []
-    answer = connection.post("labels/reconcile", reconciling(labels, dry_run=dry_run))
+    try:
+        answer = connection.post("labels/reconcile", reconciling(labels, dry_run=dry_run))
+    except RegistryError as error:
+        if error.status != _TOO_LARGE or len(labels) == 1:
+            raise
+        half = len(labels) // 2
+        parts = (labels[:half], labels[half:])
+        return [row for some in parts for row in _asked(connection, some, dry_run=dry_run)]
     rows = answer.get("results") if isinstance(answer, Mapping) else None
     if not isinstance(rows, list) or len(rows) != len(labels):
         raise UnreachableError(f"{connection.url} does not answer about labels as a registry does")

@@ -11,31 +11,25 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from roar_core.registry.publishing.dataset_documents import (
-    PLAIN,
-    artifact_to_wire,
-    dataset_to_wire,
-)
+from roar_core.registry.publishing.dataset_documents import PLAIN
 from roar_core.registry.publishing.work import PublishedJob, Work
 
 Document = dict[str, Any]
 
-_FORMAT = "roar.registration_package"
-_VERSION = 1
+FORMAT = "roar.registration_package"
+VERSION = 1
 _MOST_TRIES = 10
 
 
 def package_of(work: Work, uids: Collection[str], created_at: str, version: str) -> bytes:
     """The package of these jobs, in canonical JSON: UTF-8, keys sorted, no spaces."""
-    artifacts = work.artifacts_of(uids)
     jobs = [work.jobs[uid] for uid in uids]
     links = [link for job in jobs for link in _links(job)]
-    files = [found for found in map(artifact_to_wire, artifacts) if found is not None]
-    datasets = [dataset_to_wire(artifact, PLAIN) for artifact in artifacts]
+    files = work.files_to_send(uids)
     git = work.git_of(uids)
     document: Document = {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "created_at": created_at,
         "producer": {"name": "roar", "version": version},
         "source": work.root,
@@ -56,7 +50,7 @@ def package_of(work: Work, uids: Collection[str], created_at: str, version: str)
         "artifacts": files,
         "links": links,
         "redaction": {"masked": sum(len(job.told["masked"]) for job in jobs)},
-        "composites": [dataset for dataset in datasets if dataset is not None],
+        "composites": work.datasets_to_send(uids, PLAIN),
         "labels": [
             {key: value for key, value in label.items() if key != "session_hash"}
             for label in work.labels_of(uids, "")

@@ -12,12 +12,7 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from roar_core.registry.publishing.dataset_documents import (
-    PLAIN,
-    Limits,
-    artifact_to_wire,
-    dataset_to_wire,
-)
+from roar_core.registry.publishing.dataset_documents import PLAIN, Limits
 from roar_core.registry.publishing.work import PublishedJob, Work
 
 Document = dict[str, Any]
@@ -71,11 +66,8 @@ class Request(NamedTuple):
 
 def requests_of(work: Work, uids: Collection[str], ability: Ability) -> Iterator[Request]:
     """Everything about these jobs, in the protocol's order: datasets, jobs, artifacts, links."""
-    artifacts = work.artifacts_of(uids)
-    for artifact in artifacts:
-        dataset = dataset_to_wire(artifact, ability.limits)
-        if dataset is not None:
-            yield Request("artifacts/composites", dataset, "components")
+    for dataset in work.datasets_to_send(uids, ability.limits):
+        yield Request("artifacts/composites", dataset, "components")
     jobs = [job for uid, job in work.jobs.items() if uid in uids]
     sent = [
         job.wire | ({"parent_job_uid": job.told["parent"]} if job.told["parent"] in uids else {})
@@ -83,7 +75,7 @@ def requests_of(work: Work, uids: Collection[str], ability: Ability) -> Iterator
     ]
     for part in _parts(sent, _ROOM):
         yield Request("jobs/batch", {"jobs": part}, "jobs")
-    files = filter(None, map(artifact_to_wire, artifacts))
+    files = work.files_to_send(uids)
     for part in _parts(files, _ROOM if ability.links_batch else _PLAIN_ARTIFACTS):
         yield Request("artifacts/batch", {"artifacts": part}, "artifacts")
     yield from _links_together(jobs) if ability.links_batch else _links_apart(jobs)

@@ -13,7 +13,12 @@ from roar_core.export.graph import Options, graph_of
 from roar_core.redaction import Redactor, redact
 from roar_core.registry.labels.documents import Labelled, labelled_of
 from roar_core.registry.publishing.checkout import Git, git_of
-from roar_core.registry.publishing.dataset_documents import views_of
+from roar_core.registry.publishing.dataset_documents import (
+    Limits,
+    artifact_to_wire,
+    dataset_to_wire,
+    views_of,
+)
 from roar_core.registry.publishing.job_documents import sides_of, to_wire
 from roar_core.registry.publishing.link_documents import Links
 
@@ -77,6 +82,16 @@ class Work:
         if self.root["kind"] == "artifact":
             names.add(self.root["id"])
         return [self.artifacts[name] for name in sorted(names & self.artifacts.keys())]
+
+    def datasets_to_send(self, uids: Iterable[str], limits: Limits) -> list[Document]:
+        """The bodies of `artifacts/composites` of what these jobs touched, by name."""
+        found = (dataset_to_wire(artifact, limits) for artifact in self.artifacts_of(uids))
+        return [dataset for dataset in found if dataset is not None]
+
+    def files_to_send(self, uids: Iterable[str]) -> list[Document]:
+        """What `artifacts/batch` is told of all that these jobs touched and that is no dataset."""
+        found = map(artifact_to_wire, self.artifacts_of(uids))
+        return [file for file in found if file is not None]
 
     def labels_of(self, uids: Collection[str], session_hash: str) -> list[Document]:
         """What `labels/batch` is told once these jobs are the session of this hash.

@@ -143,7 +143,7 @@ def _ask_whole(
             if error.status in (404, 405):
                 return False
             raise
-        if not isinstance(told, dict):
+        if not isinstance(told, dict) or "references" not in told:
             raise UnreachableError(f"{connection.url} gave an answer that no registry gives")
         _take(told, answers)
         cursor = told.get("nextCursor")

@@ -11,7 +11,6 @@ from roar_core.identity import relative_to_project
 from roar_core.registry.publishing.job_documents import metadata_of
 from roar_core.registry.resolving.asking import Answers, Document, objects_in
 from roar_core.spelling import exact_timestamp
-from roar_core.store.label_documents import merged
 
 _NEVER = "1970-01-01T00:00:00.000000000Z"
 _ALGORITHM = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -114,7 +113,8 @@ def _artifact(told: Mapping[str, Any]) -> Document:
         "digests": digests,
         "first_seen_at": _moment(told.get("registeredAt")),
         "composite": _dataset(told, dataset) if isinstance(dataset, dict) else None,
-        "labels": _labels(told.get("labels")),
+        # Told apart from the labels of here: `labelled`.
+        "labels": {},
     }
 
 
@@ -158,15 +158,6 @@ def _untold_dataset(edge: Mapping[str, Any]) -> Document:
         },
         "labels": {},
     }
-
-
-def _labels(told: object) -> Document:
-    """The newest labels of every session, the later ones over the earlier."""
-    found: Document = {}
-    for one in told if isinstance(told, Iterable) else ():
-        if isinstance(one, dict) and isinstance(one.get("metadata"), dict):
-            found = merged(found, one["metadata"])
-    return found
 
 
 def _moment(seconds: object) -> str:

@@ -1,0 +1,140 @@
+"""Tags that changed after their artifacts were registered: found, and sent where a registry takes
+them.
+
+Tags lie in the label documents of artifacts under a name that is roar's own, which
+`labels/reconcile` refuses. `labels/sync` takes whole documents, and would undo what somebody else
+changed meanwhile: so they are sent only to a registry that says in `/health` that it compares the
+version a document was made of (`features.labels.sync_of_versions`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from roar_core.registry.labels.documents import artifact_name, digest_of, labels_of, tags_of
+from roar_core.registry.labels.editing import Remote, read
+from roar_core.registry.labels.targets import Target
+from roar_core.registry.scopes import ANONYMOUS
+from roar_core.store.tags import has_tags
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from roar_core.registry.connection import Connection
+
+Document = dict[str, Any]
+
+MOST_ASKED = 500
+_AT_ONCE = 100
+
+
+@attrs.frozen
+class TagChange:
+    """The tags of one artifact in one registered session, where they are others than there.
+
+    `added` and `removed` are `kind=value`; `tag` is that part of the document, `key_origins` who
+    wrote its keys.
+    """
+
+    target: Target
+    remote: Remote
+    tag: Document
+    key_origins: Mapping[str, str]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @property
+    def body(self) -> Document:
+        """The whole document, as `labels/sync` takes it."""
+        rest = {name: value for name, value in self.remote.labels.items() if name != "tag"}
+        return self.target.named | {
+            "metadata": rest | ({"tag": self.tag} if self.tag else {}),
+            "key_origins": dict(self.key_origins),
+            "base_version": self.remote.version,
+        }
+
+
+def takes_tags(connection: Connection) -> bool:
+    """Whether the registry takes tags of what is registered. Raises RegistryError."""
+    health = connection.get("health")
+    features = health.get("features") if isinstance(health, Mapping) else None
+    labels = features.get("labels") if isinstance(features, Mapping) else None
+    return isinstance(labels, Mapping) and labels.get("sync_of_versions") is True
+
+
+def tagged_targets(db: sqlite3.Connection, registry: str) -> list[Target]:
+    """Every artifact that a job touched which is registered there in somebody's name.
+
+    None where nothing was ever tagged.
+    """
+    if not has_tags(db):
+        return []
+    rows = db.execute(
+        "SELECT DISTINCT receipt.session_hash, edge.artifact FROM receipt "
+        "JOIN edge ON edge.job = receipt.job WHERE registry = ? AND owner <> ? "
+        "AND edge.artifact IS NOT NULL ORDER BY edge.artifact DESC, session_hash",
+        (registry, ANONYMOUS),
+    ).fetchall()
+    names = {artifact: artifact_name(db, artifact) for _, artifact in rows}
+    return [
+        Target("artifact", artifact, session_hash, None, digest_of(name))
+        for session_hash, artifact in rows
+        if (name := names[artifact])
+    ]
+
+
+def tag_changes(
+    connection: Connection, db: sqlite3.Connection, targets: Iterable[Target]
+) -> list[TagChange]:
+    """Those of artifacts whose tags here are not the registry's, where the caller may change them.
+
+    Each is asked for. Raises RegistryError.
+    """
+    return list(_changes(connection, db, targets))
+
+
+def send_tags(connection: Connection, changes: Sequence[TagChange]) -> None:
+    """Have the registry take them; raises ConflictError when somebody was quicker."""
+    for start in range(0, len(changes), _AT_ONCE):
+        some = changes[start : start + _AT_ONCE]
+        connection.post("labels/sync", {"labels": [change.body for change in some]})
+
+
+def _changes(
+    connection: Connection, db: sqlite3.Connection, targets: Iterable[Target]
+) -> Iterator[TagChange]:
+    for target in targets:
+        assert target.entity is not None
+        tags = tags_of(db, target.entity)
+        ours = labels_of(db, "artifact", target.entity, tags, redactor=connection.redactor)
+        tag = ours.metadata.get("tag", {}) if ours is not None and tags else {}
+        remote = read(connection, target)
+        theirs = remote.labels.get("tag", {})
+        if _same(tag, theirs) or remote.can_edit is False:
+            continue
+        here, there = set(_names(tag)), set(_names(theirs))
+        origins = ours.key_origins if ours is not None else {}
+        yield TagChange(
+            target,
+            remote,
+            tag,
+            {key: origin for key, origin in origins.items() if key.startswith("tag.")},
+            tuple(sorted(here - there)),
+            tuple(sorted(there - here)),
+        )
+
+
+def _same(one: object, other: object) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _names(tag: object) -> Iterator[str]:
+    for kind, told in tag.items() if isinstance(tag, Mapping) else ():
+        values = told.get("values") if isinstance(told, Mapping) else None
+        for value in values if isinstance(values, list) else ():
+            if isinstance(value, Mapping):
+                yield f"{kind}={value.get('value')}"

@@ -1,0 +1,158 @@
+"""Work that another machine wrote into a package, read so that it can be registered from here.
+
+The file is somebody's: what is no package, was changed after it was sealed, or names what it does
+not tell is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from roar_core.errors import RoarError
+from roar_core.redaction import Redactor
+from roar_core.registry.labels.documents import Labelled
+from roar_core.registry.publishing.checkout import Git
+from roar_core.registry.publishing.dataset_documents import Limits
+from roar_core.registry.publishing.link_documents import Links
+from roar_core.registry.publishing.package import FORMAT, VERSION, checksum_of
+from roar_core.registry.publishing.work import PublishedJob, Work
+
+Document = dict[str, Any]
+
+_UID = re.compile(r"[0-9a-f]{32}")
+_LISTS = ("jobs", "artifacts", "links", "composites", "labels")
+_SIDES = {"input": 0, "output": 1, "view": 2}
+
+
+@attrs.frozen(kw_only=True)
+class PackagedWork(Work):
+    """The jobs of a package, with everything about them as the protocol has it.
+
+    `document` is the package itself; what is sent of it is all or nothing.
+    """
+
+    document: Document
+    git: Git
+
+    @property
+    def masked(self) -> int:
+        """How many secrets were masked when it was written."""
+        redaction = self.document.get("redaction")
+        found = redaction.get("masked") if isinstance(redaction, Mapping) else None
+        return found if isinstance(found, int) else 0
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that its jobs read and wrote, sorted."""
+        sides = [links for job in self.jobs.values() for links in (job.inputs, job.outputs)]
+        return sorted({str(link.get("path")) for side in sides for link in side.links})
+
+    def git_of(self, uids: Iterable[str]) -> Git:
+        return self.git
+
+    def artifacts_of(self, uids: Iterable[str]) -> list[Document]:
+        """None as the graph tells them: the package has them as they are sent."""
+        return []
+
+    def datasets_to_send(self, uids: Iterable[str], limits: Limits) -> list[Document]:
+        found: list[Document] = self.document["composites"]
+        return found
+
+    def files_to_send(self, uids: Iterable[str]) -> list[Document]:
+        found: list[Document] = self.document["artifacts"]
+        return found
+
+    def labels_of(self, uids: Collection[str], session_hash: str) -> list[Document]:
+        found: list[Document] = self.document["labels"]
+        return [label | {"session_hash": session_hash} for label in found]
+
+
+def read_package(path: str, redactor: Redactor) -> PackagedWork:
+    """Read and check the package at `path`. Raises RoarError."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise RoarError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RoarError(f"{path} is no registration package: it is no JSON") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise RoarError(
+            f"{path} is no registration package; one is written by: roar register --package FILE"
+        )
+    if document.get("version") != VERSION:
+        raise RoarError(
+            f"{path} is a package of version {str(document.get('version'))[:20]}, this roar reads"
+            f" version {VERSION}"
+        )
+    _check(document, path)
+    jobs = _jobs(document, path)
+    told = document.get("session")
+    session = told if isinstance(told, Mapping) else {}
+    git = Git(*(str(session.get(name) or "") for name in ("git_repo", "git_commit", "git_branch")))
+    source = document.get("source")
+    root = source if isinstance(source, dict) else {}
+    return PackagedWork(
+        name=path,
+        root={"kind": str(root.get("kind", "")), "id": str(root.get("id", ""))},
+        jobs=jobs,
+        artifacts={},
+        labelled=Labelled(None, None, {}, {}),
+        redactor=redactor,
+        document=document,
+        git=git,
+    )
+
+
+def _check(document: Document, path: str) -> None:
+    manifest = document.get("manifest")
+    lists = [document.get(name) for name in _LISTS]
+    if not isinstance(manifest, dict) or not all(
+        isinstance(some, list) and all(isinstance(one, dict) for one in some) for some in lists
+    ):
+        raise RoarError(f"{path} is no whole registration package; write it again")
+    try:
+        is_as_sealed = manifest.get("package_sha256") == checksum_of(document)
+    except (ValueError, RecursionError):
+        is_as_sealed = False
+    if not is_as_sealed:
+        raise RoarError(
+            f"{path} is not as it was written: its checksum is another; carry it over again"
+        )
+
+
+def _jobs(document: Document, path: str) -> dict[str, PublishedJob]:
+    found: dict[str, tuple[list[Document], list[Document], list[Document]]] = {}
+    for wire in document["jobs"]:
+        uid = wire.get("job_uid")
+        if not isinstance(uid, str) or not _UID.fullmatch(uid) or uid in found:
+            raise RoarError(f"{path} has a job without a uid of its own")
+        found[uid] = ([], [], [])
+    if not found:
+        raise RoarError(f"{path} has no job that could be registered")
+    for link in document["links"]:
+        uid, direction = link.get("job_uid"), link.get("direction")
+        if uid not in found or direction not in _SIDES:
+            raise RoarError(f"{path} has a link of a job that is not in it")
+        rest = {k: v for k, v in link.items() if k not in ("job_uid", "direction")}
+        if direction != "view" and not isinstance(rest.get("hash"), str):
+            raise RoarError(f"{path} has a link to nothing")
+        found[uid][_SIDES[direction]].append(rest)
+    jobs = {}
+    for wire in document["jobs"]:
+        uid, parent = wire["job_uid"], wire.get("parent_job_uid")
+        inputs, outputs, views = found[uid]
+        told = {"uid": uid, "step": None, "parent": parent}
+        jobs[uid] = PublishedJob(told, wire, _links(inputs), _links(outputs), views)
+    return jobs
+
+
+def _links(links: list[Document]) -> Links:
+    return Links(links, [], {}, {})
