@@ -67,6 +67,11 @@ class Part:
             with _told(self.target):
                 os.write(self._list, b"%d %d\n" % (start, length))
 
+    def sync(self) -> None:
+        """Have what was written on the disk, as `place` needs it."""
+        with _told(self.target):
+            os.fsync(self._descriptor)
+
     def start_again(self) -> None:
         """Forget what was written."""
         with _told(self.target):
@@ -74,8 +79,8 @@ class Part:
 
     def place(self, *, replace: bool) -> os.stat_result:
         """Give the file its name: whole, on the disk, and all at once; its stat as it then is."""
+        self.sync()
         with _told(self.target):
-            os.fsync(self._descriptor)
             if replace:
                 os.replace(self.path, self.target)
             else:
