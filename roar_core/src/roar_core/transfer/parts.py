@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from roar_core.errors import AlreadyThereError, RoarError
 from roar_core.hookspecs import RemoteObject
-from roar_core.transfer.file import PART_PREFIX, place_new, sync_folder
+from roar_core.transfer.file import PART_PREFIX, WRITTEN_BYTES, place_new, sync_folder
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,7 +53,7 @@ class Part:
         view = memoryview(data)
         with _told(self.target):
             while view:
-                written = os.pwrite(self._descriptor, view, at)
+                written = os.pwrite(self._descriptor, view[:WRITTEN_BYTES], at)
                 view, at = view[written:], at + written
 
     def read(self, size: int, at: int) -> bytes:
