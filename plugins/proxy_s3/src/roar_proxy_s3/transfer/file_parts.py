@@ -9,7 +9,7 @@ import os
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 PART_SIZE = 8 << 20
 # Of all uploads together: more connections make none of them quicker, and each holds a part.
@@ -100,10 +100,8 @@ def sha256(content: bytes) -> str:
 
 def _memory(size: int) -> bytearray:
     if size == PART_SIZE:
-        try:
+        with suppress(IndexError):
             return _free.pop()
-        except IndexError:
-            pass
     return bytearray(size)
 
 
