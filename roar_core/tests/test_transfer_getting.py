@@ -241,7 +241,7 @@ def test_the_same_bytes_are_not_fetched_twice(server: WebServer, get: Getter) ->
 
 def test_other_bytes_are_replaced_only_by_force(server: WebServer, get: Getter) -> None:
     url = server.give("/a.bin", CONTENT)
-    (get.cwd / "a.bin").write_bytes(CONTENT[:-1] + b"x")
+    (get.cwd / "a.bin").write_bytes(CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]))
     with pytest.raises(AlreadyThereError, match=r"a\.bin is there already with other bytes"):
         get(url)
     get(url, force=True)

@@ -80,13 +80,19 @@ def variables_for(url: str, key: str, secret: str) -> dict[str, str]:
 
 
 @contextmanager
-def rclone(folder: Path, *more: object) -> Iterator[S3Server]:
-    """rclone's server of a folder: each folder in it is a bucket. `more` are arguments to it."""
+def rclone(folder: Path, *more: object, keeps_digests: bool = False) -> Iterator[S3Server]:
+    """rclone's server of a folder: each folder in it is a bucket. `more` are arguments to it.
+
+    `keeps_digests`: an object's ETag is made while it is written and kept, as most stores do; else
+    rclone reads all of an object when it is first asked for it.
+    """
     buckets = folder / "buckets"
     buckets.mkdir()
+    served = f":hasher,remote={buckets},hashes=md5,max_age=off:" if keeps_digests else buckets
     command = (
         *(Path(sys.executable).parent / "rclone", "serve", "s3", "--config", os.devnull),
-        *("--auth-key", f"{KEY},{SECRET}", "--addr", "127.0.0.1:0", *more, buckets),
+        *("--cache-dir", folder / "cache", "--auth-key", f"{KEY},{SECRET}"),
+        *("--addr", "127.0.0.1:0", *more, served),
     )
     with _running(command, folder, r"Starting s3 server on \[(https?://[\d.:]+)/\]") as url:
         yield S3Server(url, variables_for(url, KEY, SECRET), buckets)

@@ -10,6 +10,8 @@ from roar_proxy_s3.transfer.s3 import S3Transfer
 
 
 class TestS3(TransferContract):
+    memory_mib = 96  # ten parts of 8 MiB at once, and some
+
     @pytest.fixture
     def transfer(self, transfer: S3Transfer) -> Transfer:
         return transfer

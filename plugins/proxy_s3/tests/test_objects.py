@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_servers import S3Server, new_bucket
+from s3_servers import S3Server, new_bucket, variables_for
 from uploads import MIB, counted
 
 from roar_core.errors import NotFoundError, RoarError
 from roar_core.hookspecs import RemoteObject
 from roar_core.testing.transfer import bytes_of, upload_of
+from roar_proxy_s3.transfer.client import connect
+from roar_proxy_s3.transfer.file_parts import sha256
 from roar_proxy_s3.transfer.s3 import S3Transfer
 
 
@@ -131,6 +133,42 @@ def test_every_upload_carries_its_checksum(
     digest = base64.b64encode(hashlib.sha256(small.read_bytes()).digest()).decode()
     assert sent["PutObject x-amz-checksum-sha256"] == [digest]
     assert len(sent["UploadPart x-amz-checksum-crc32"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_signed"),
+    [
+        ("https://s3.us-east-1.amazonaws.com", False),
+        ("http://s3.us-east-1.amazonaws.com", True),
+        ("https://store.example.org", True),
+    ],
+)
+def test_a_body_is_signed_unless_the_store_surely_compares_its_checksum(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, is_signed: bool
+) -> None:
+    for name, value in variables_for(endpoint, "key", "secret").items():
+        monkeypatch.setenv(name, value)
+    content = bytearray(b"content")
+    signed: list[str] = []
+
+    class EndedError(Exception):
+        pass
+
+    def end(request: Any, **about: object) -> None:
+        """Before anything leaves this machine."""
+        told = request.headers["X-Amz-Content-SHA256"]
+        signed.append(told.decode() if isinstance(told, bytes) else told)
+        raise EndedError
+
+    with closing(connect()) as client:
+        client.meta.events.register("before-send.s3", end)
+        part = {"Bucket": "bucket", "Key": "key", "Body": content}
+        with pytest.raises(EndedError):
+            client.upload_part(**part, UploadId="x", PartNumber=1, ChecksumCRC32="AAAAAA==")
+        with pytest.raises(EndedError):
+            client.put_object(**part, ChecksumSHA256=sha256(bytes(content)))
+    digest = hashlib.sha256(content).hexdigest()
+    assert signed == [digest if is_signed else "UNSIGNED-PAYLOAD"] * 2
 
 
 def test_botocore_is_imported_when_a_url_is_used_and_not_before() -> None:

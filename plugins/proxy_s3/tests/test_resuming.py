@@ -111,6 +111,23 @@ def test_a_file_that_changes_on_the_way_is_not_put(
         assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
+def test_a_file_that_becomes_shorter_is_not_waited_for(
+    server: S3Server, bucket: str, transfer: S3Transfer, tmp_path: Path
+) -> None:
+    source = counted(tmp_path / "large.bin", 17 * MIB)
+    url = f"s3://{bucket}/large.bin"
+    assert killed_after(4, 4, source, url)  # after the look, the beginning and a part or two
+
+    def shorten(count: int) -> None:
+        """When it is told of what has arrived before, and sends the others."""
+        os.truncate(source, 1)
+
+    with pytest.raises(RoarError, match=r"large\.bin was changed while it was uploaded"):
+        transfer.put(upload_of(source, url, shorten))
+    with server.client() as client:
+        assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
 def test_what_came_meanwhile_is_not_replaced(
     moto: S3Server, bucket_on_moto: str, tmp_path: Path, transfer_to_moto: S3Transfer
 ) -> None:

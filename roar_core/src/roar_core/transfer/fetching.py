@@ -18,6 +18,7 @@ from roar_core.transfer.patience import Patience
 # What is read with one request, and what a kill costs at most. Smaller objects are read whole.
 RANGE_BYTES = 16 << 20
 _HASH_BYTES = 1 << 20
+_SYNCED_RANGES = 4
 # The strongest first: one of a store's own digests is enough.
 _STRENGTH = ("blake3", "sha512", "sha256", "md5")
 
@@ -75,6 +76,7 @@ class Fetching:
         self._part: Part | None = None
         self._lock = threading.Lock()
         self._hashing = threading.Lock()
+        self._syncing = threading.Lock()
         self._whole: dict[int, int] = {}
         self._hashed = 0
         self._left = 0
@@ -164,15 +166,28 @@ class Fetching:
                 self._whole[start] = length
             self._left -= 1
             is_last = self._left == 0
+            count = len(self._whole)
         if is_last:
-            with self._hashing:
+            with self._hashing, self._syncing:
                 self._hash_on(part)
-            self._finish(part)
-        elif self._hashing.acquire(blocking=False):
+                self._finish(part)
+            return
+        self._if_free(self._hashing, lambda: self._hash_on(part))
+        if count % _SYNCED_RANGES == 0:
+            self._if_free(self._syncing, lambda: self._sync_on(part))
+
+    def _if_free(self, lock: threading.Lock, work: Callable[[], None]) -> None:
+        """Do `work` unless another thread is at it: no download waits for that."""
+        if lock.acquire(blocking=False):
             try:
-                self._hash_on(part)
+                work()
             finally:
-                self._hashing.release()
+                lock.release()
+
+    def _sync_on(self, part: Part) -> None:
+        """Bring to the disk what has come: else all of it is waited for at the end."""
+        if self._part is part:  # it may have its name meanwhile
+            part.sync()
 
     def _hash_on(self, part: Part) -> None:
         """Hash what is whole from the beginning on, while it is still in memory."""

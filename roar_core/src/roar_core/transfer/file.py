@@ -20,6 +20,9 @@ from roar_core.errors import AlreadyThereError, NotFoundError, RoarError, UsageE
 from roar_core.hookspecs import RemoteObject, Upload
 
 PIECE_BYTES = 1 << 20
+# With one call. Larger ones have the kernel take larger pages, which on a virtual machine with ext4
+# took three times the CPU and the time (dd of 1 GiB: 1.5 s of CPU, and 0.45).
+WRITTEN_BYTES = 1 << 18
 # What is being written, here and by others of us, is no file yet.
 PART_PREFIX = ".roar-part-"
 _FLAGS = os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -216,7 +219,7 @@ def _copy(upload: Upload, target: FileIO) -> None:
         while piece := source.read(PIECE_BYTES):
             view = memoryview(piece)
             while view:
-                view = view[target.write(view) :]
+                view = view[target.write(view[:WRITTEN_BYTES]) :]
             done += len(piece)
             if done > upload.size:
                 break

@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from roar_core.errors import AlreadyThereError, RoarError
 from roar_core.hookspecs import RemoteObject
-from roar_core.transfer.file import PART_PREFIX, place_new, sync_folder
+from roar_core.transfer.file import PART_PREFIX, WRITTEN_BYTES, place_new, sync_folder
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,7 +53,7 @@ class Part:
         view = memoryview(data)
         with _told(self.target):
             while view:
-                written = os.pwrite(self._descriptor, view, at)
+                written = os.pwrite(self._descriptor, view[:WRITTEN_BYTES], at)
                 view, at = view[written:], at + written
 
     def read(self, size: int, at: int) -> bytes:
@@ -67,6 +67,11 @@ class Part:
             with _told(self.target):
                 os.write(self._list, b"%d %d\n" % (start, length))
 
+    def sync(self) -> None:
+        """Have what was written on the disk, as `place` needs it."""
+        with _told(self.target):
+            os.fsync(self._descriptor)
+
     def start_again(self) -> None:
         """Forget what was written."""
         with _told(self.target):
@@ -74,8 +79,8 @@ class Part:
 
     def place(self, *, replace: bool) -> os.stat_result:
         """Give the file its name: whole, on the disk, and all at once; its stat as it then is."""
+        self.sync()
         with _told(self.target):
-            os.fsync(self._descriptor)
             if replace:
                 os.replace(self.path, self.target)
             else:

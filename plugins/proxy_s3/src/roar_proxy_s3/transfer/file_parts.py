@@ -6,10 +6,45 @@ import binascii
 import hashlib
 import io
 import os
+import threading
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-# Whoever reads for a checksum asks for a mebibyte; several parts at once would hold many of them.
+PART_SIZE = 8 << 20
+# Of all uploads together: more connections make none of them quicker, and each holds a part.
+_AT_ONCE = 20
 _BLOCK = 1 << 18
+
+_room = threading.BoundedSemaphore(_AT_ONCE)
+# Of `PART_SIZE` each. New memory for each part costs as much as its checksum, in page faults.
+_free: list[bytearray] = []
+
+
+class ShorterError(Exception):
+    """The file ends before the stretch does."""
+
+
+@contextmanager
+def part_of(descriptor: int, start: int, size: int) -> Iterator[tuple[bytearray | FilePart, str]]:
+    """Lend `size` bytes of an open file from `start` on as a body, with their CRC-32.
+
+    A part of ordinary size is read once, whole: its checksum, its signature and what is sent are of
+    these very bytes, and it goes in one call, where a file would go by 16 KiB. Waits while too many
+    are lent. Raises ShorterError.
+    """
+    with _room:
+        if size > PART_SIZE:
+            part = FilePart(descriptor, start, size)
+            yield part, part.crc32()
+            return
+        content = _memory(size)
+        try:
+            _fill(content, descriptor, start)
+            yield content, _written(binascii.crc32(content))
+        finally:
+            if size == PART_SIZE:
+                _free.append(content)
 
 
 class FilePart(io.RawIOBase):
@@ -22,10 +57,12 @@ class FilePart(io.RawIOBase):
         self._at = 0
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, perhaps fewer than `size`; none at the end of the part or the file."""
+        """The next bytes, perhaps fewer than `size`; none at the end of the part."""
         left = min(self._size - self._at, _BLOCK)
         wanted = left if size < 0 else min(size, left)
         found = os.pread(self._descriptor, wanted, self._start + self._at)
+        if wanted and not found:
+            raise ShorterError
         self._at += len(found)
         return found
 
@@ -53,9 +90,31 @@ class FilePart(io.RawIOBase):
         while block := self.read(_BLOCK):
             value = binascii.crc32(block, value)
         self.seek(0)
-        return b64encode(value.to_bytes(4, "big")).decode()
+        return _written(value)
 
 
 def sha256(content: bytes) -> str:
     """The digest of a whole file as S3 writes it."""
     return b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def _memory(size: int) -> bytearray:
+    if size == PART_SIZE:
+        with suppress(IndexError):
+            return _free.pop()
+    return bytearray(size)
+
+
+def _fill(content: bytearray, descriptor: int, start: int) -> None:
+    """Read as many bytes as there is room for."""
+    done = 0
+    with memoryview(content) as view:
+        while done < len(content):
+            count = os.preadv(descriptor, [view[done:]], start + done)
+            if not count:
+                raise ShorterError
+            done += count
+
+
+def _written(crc: int) -> str:
+    return b64encode(crc.to_bytes(4, "big")).decode()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 from roar_core.errors import RoarError
@@ -14,7 +14,7 @@ from roar_core.hookspecs import RemoteObject, Upload
 from roar_proxy_s3.transfer.addresses import Address
 from roar_proxy_s3.transfer.client import is_amazon
 from roar_proxy_s3.transfer.failures import code_of, explaining
-from roar_proxy_s3.transfer.file_parts import FilePart
+from roar_proxy_s3.transfer.file_parts import PART_SIZE, ShorterError, part_of
 from roar_proxy_s3.transfer.listing import described, etag_of, version_of
 from roar_proxy_s3.transfer.resuming import (
     Kept,
@@ -29,11 +29,8 @@ from roar_proxy_s3.transfer.resuming import (
 from roar_proxy_s3.transfer.simple import already_there, conditionally
 
 MIB = 1 << 20
-PART_SIZE = 8 * MIB
 MOST_PARTS = 10_000
 _AT_ONCE = 10
-# Of all uploads together: more connections make none of them quicker.
-_ANYWHERE = threading.BoundedSemaphore(2 * _AT_ONCE)
 
 
 def put_in_parts(client: Any, upload: Upload, address: Address, descriptor: int) -> RemoteObject:
@@ -60,8 +57,10 @@ def put_in_parts(client: Any, upload: Upload, address: Address, descriptor: int)
         if kept is None or done is None:
             kept, done = _begun(client, upload, address, wanted), {}
             state.begin(kept)
-        parts = _send(client, upload, kept, descriptor, state, done)
-        if facts_of(descriptor) != facts:
+        parts: list[Part] = []
+        with suppress(ShorterError):
+            parts = _send(client, upload, kept, descriptor, state, done)
+        if not parts or facts_of(descriptor) != facts:
             abort(client, kept)
             state.forget()
             raise RoarError(f"{upload.source} was changed while it was uploaded; put it again")
@@ -100,21 +99,20 @@ def _send(
 
     def send(number: int) -> None:
         start = starts[number - 1]
-        body = FilePart(descriptor, start, min(kept.part_size, upload.size - start))
-        checksum = body.crc32()
-        with _ANYWHERE:
+        size = min(kept.part_size, upload.size - start)
+        with part_of(descriptor, start, size) as (body, checksum):
             answer = client.upload_part(
                 Bucket=kept.bucket,
                 Key=kept.key,
                 UploadId=kept.upload_id,
                 PartNumber=number,
                 Body=body,
-                ContentLength=len(body),
+                ContentLength=size,
                 ChecksumCRC32=checksum,
             )
         parts[number] = Part(number, answer["ETag"], checksum)
         state.add(parts[number])
-        upload.advance(len(body))
+        upload.advance(size)
 
     missing = [number for number in range(1, len(starts) + 1) if number not in parts]
     _at_once(send, missing)

@@ -36,7 +36,8 @@ class S3Transfer:
         return below(url, name)
 
     def put(self, upload: Upload) -> RemoteObject:
-        from roar_proxy_s3.transfer.multipart import PART_SIZE, put_in_parts
+        from roar_proxy_s3.transfer.file_parts import PART_SIZE
+        from roar_proxy_s3.transfer.multipart import put_in_parts
         from roar_proxy_s3.transfer.simple import put_whole
 
         address = object_of(upload.url)
