@@ -10,11 +10,10 @@ import httptools
 
 from roar_proxy_s3.proxy.wire.fields import Fields, Pair, answer_head, content_length, text
 from roar_proxy_s3.proxy.wire.outbound import Pausable
+from roar_proxy_s3.proxy.wire.receiving import AT_ONCE, opened
 
 # Of a head; S3 takes 8 KiB, and a URL that is presigned by a role some.
 _MOST_HEAD = 1 << 17
-# Of a body that nobody has asked for yet; and of requests sent ahead.
-_MOST_AHEAD = 1 << 19
 _MOST_WAITING = 16
 # A client that still sends when it is answered must be let read why.
 _LINGER_S = 2.0
@@ -114,7 +113,7 @@ class Request:
         head = answer_head(status, reason, sent)
         if not body:
             self._connection.write(head)
-        elif self._is_chunked or len(body) > _MOST_AHEAD:
+        elif self._is_chunked or len(body) > AT_ONCE:
             self._connection.write(head)
             self.write(body)
         else:
@@ -159,7 +158,7 @@ class Request:
         self._ahead.append(piece)
         self._bytes_ahead += len(piece)
         self._wake()
-        return self._bytes_ahead >= _MOST_AHEAD
+        return self._bytes_ahead >= AT_ONCE
 
     def feed_end(self) -> None:
         self._is_whole = True
@@ -189,8 +188,7 @@ class Inbound(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = opened(transport)
 
     def data_received(self, data: bytes) -> None:
         if self._is_lingering:

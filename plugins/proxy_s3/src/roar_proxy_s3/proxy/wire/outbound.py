@@ -9,6 +9,7 @@ from typing import Protocol
 import httptools
 
 from roar_proxy_s3.proxy.wire.fields import Answer, Fields, Pair, content_length, text
+from roar_proxy_s3.proxy.wire.receiving import opened
 
 _MOST_HEAD = 1 << 17
 
@@ -107,8 +108,7 @@ class Outbound(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.is_open = transport, True
+        self.transport, self.is_open = opened(transport), True
 
     def data_received(self, data: bytes) -> None:
         if self._over is None or self._over.done():
