@@ -102,6 +102,6 @@ def _source(named: str, part: str) -> Source:
     path, _, version = named.partition("?versionId=")
     bucket, _, key = unquote(path.removeprefix("/")).partition("/")
     first, _, last = part.removeprefix("bytes=").partition("-")
-    if not (first.isdigit() and last.isdigit()):
+    if not (part.isascii() and first.isdigit() and last.isdigit()):
         return Source(bucket, key, version or None)
     return Source(bucket, key, version or None, int(first), int(last))

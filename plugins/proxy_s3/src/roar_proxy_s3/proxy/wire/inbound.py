@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import httptools
 
@@ -17,11 +18,13 @@ _MOST_HEAD = 1 << 17
 _MOST_WAITING = 16
 # A client that still sends when it is answered must be let read why.
 _LINGER_S = 2.0
+_CODING = "transfer-encoding"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 Take = Callable[[bytes], bool]
+D = TypeVar("D", bytes, memoryview)
 Handler = Callable[["Request"], Awaitable[None]]
 
 
@@ -29,17 +32,24 @@ class Request:
     """One request: its head, its body's bytes as they come, and the way back to its client.
 
     `target` is verbatim. `length` is the body's Content-Length, None when only its end tells.
+    `is_old`: its client speaks HTTP/1.0. `is_last`: nothing more is answered after it.
     """
 
     def __init__(
-        self, connection: Inbound, method: str, target: str, fields: Fields, is_last: bool
+        self,
+        connection: Inbound,
+        method: str,
+        target: str,
+        fields: Fields,
+        is_old: bool,
+        is_last: bool,
     ) -> None:
         self.method, self.target, self.fields = method, target, fields
         self.length = content_length(fields)
-        self.has_body = bool(self.length) or "transfer-encoding" in fields
+        self.has_body = bool(self.length) or _CODING in fields
         # What of an answer was sent: nothing, a part, or all.
         self.is_answered = self.is_ended = False
-        self._is_last = is_last
+        self._is_old, self._is_last = is_old, is_last
         self._connection = connection
         self._ahead, self._bytes_ahead = deque[bytes](), 0
         self._is_whole, self._is_cut = not self.has_body, False
@@ -121,6 +131,10 @@ class Request:
 
     def answer_chunked(self, status: int, reason: str, fields: Iterable[Pair]) -> None:
         """Send the head of an answer whose length nobody knows."""
+        if self._is_old:
+            # It knows no chunks: the end of its connection tells the end.
+            self.answer(status, reason, fields, None)
+            return
         self._is_chunked = True
         self.answer(status, reason, (*fields, ("Transfer-Encoding", "chunked")), None)
 
@@ -178,7 +192,9 @@ class Inbound(asyncio.Protocol):
         self._waiting = deque[Request]()
         self._current: asyncio.Task[None] | None = None
         self._reading: Request | None = None
-        self._target, self._pairs, self._head_bytes = b"", list[Pair](), 0
+        self._target, self._pairs = b"", list[Pair]()
+        # What has come since the last of a body, or since the last request.
+        self._bytes_beside = 0
         self._left = 0
         self._is_lingering = self._is_paused = self._is_full = False
         self._source: Pausable | None = None
@@ -196,27 +212,33 @@ class Inbound(asyncio.Protocol):
         if self._left:
             data = self._take_body(data)
         if data:
-            self._parse(data)
+            self._parse(memoryview(data))
 
-    def _take_body(self, data: bytes) -> bytes:
+    def _take_body(self, data: D) -> D:
         """Within a body of known length is nothing to parse; what is behind it."""
         piece, rest = data[: self._left], data[self._left :]
         self._left -= len(piece)
-        self._feed(piece)
+        self._feed(bytes(piece))
         if not self._left:
             self._parser = httptools.HttpRequestParser(self)
             self.on_message_complete()
         return rest
 
-    def _parse(self, data: bytes) -> None:
-        if self._reading is None:
-            self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._refuse(_BAD)
-            return
-        if self._reading is None and self._head_bytes > _MOST_HEAD:
+    def _parse(self, data: memoryview) -> None:
+        self._bytes_beside += len(data)
+        while data and not self._is_lingering:
+            try:
+                self._parser.feed_data(data)
+                data = data[len(data) :]
+            except httptools.HttpParserUpgrade as wish:
+                # Nobody need heed the wish for another protocol: what follows is in this one.
+                self._parser, data = httptools.HttpRequestParser(self), data[wish.args[0] :]
+                if self._left:
+                    data = self._take_body(data)
+            except httptools.HttpParserError:
+                self._refuse(_BAD)
+                return
+        if self._bytes_beside > _MOST_HEAD:
             self._refuse(_TOO_LARGE)
 
     def eof_received(self) -> bool:
@@ -250,17 +272,21 @@ class Inbound(asyncio.Protocol):
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._pairs.append((text(name), text(value)))
+        if self._reading is None:
+            # Those behind a body in chunks are no part of the next request.
+            self._pairs.append((text(name), text(value)))
 
     def on_headers_complete(self) -> None:
         method = self._parser.get_method().decode()
         fields, target = Fields(self._pairs), text(self._target)
-        keeps = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
-        request = Request(self, method, target, fields, is_last=not keeps)
-        self._target, self._pairs, self._head_bytes = b"", [], 0
+        is_old = self._parser.get_http_version() != "1.1"
+        _check(fields, is_old, self._parser.should_upgrade())
+        keeps = self._parser.should_keep_alive() and not is_old
+        request = Request(self, method, target, fields, is_old, is_last=not keeps)
+        self._target, self._pairs, self._bytes_beside = b"", [], 0
         self._reading = request
         # Of a body in chunks the parser alone knows the end.
-        self._left = 0 if "transfer-encoding" in fields else request.length or 0
+        self._left = 0 if _CODING in fields else request.length or 0
         self._waiting.append(request)
         if len(self._waiting) > _MOST_WAITING:
             self._pause()
@@ -268,6 +294,7 @@ class Inbound(asyncio.Protocol):
             self._begin_next()
 
     def on_body(self, piece: bytes) -> None:
+        self._bytes_beside = 0
         if self._left:
             self._left -= len(piece)
         self._feed(piece)
@@ -278,6 +305,10 @@ class Inbound(asyncio.Protocol):
             self._pause()
 
     def on_message_complete(self) -> None:
+        if self._left:
+            # To the parser, a request that wishes for another protocol has no body.
+            return
+        self._bytes_beside = 0
         if self._reading is not None:
             self._reading.feed_end()
             self._reading = None
@@ -319,13 +350,17 @@ class Inbound(asyncio.Protocol):
             self._current = task
 
     async def _answer(self, request: Request) -> None:
+        is_done = False
         try:
             await self._handle(request)
+            is_done = True
         except (ConnectionError, asyncio.CancelledError):
-            self._transport.abort()
             return
         finally:
             self._current = self._source = None
+            if not is_done:
+                # Whatever it was, its client must not wait for ever.
+                self._transport.abort()
         if self._transport.is_closing():
             return
         if request.ends_connection or (self._is_lingering and not self._waiting):
@@ -353,11 +388,15 @@ class Inbound(asyncio.Protocol):
 
     def _refuse(self, answer: bytes) -> None:
         """What is no HTTP is told so, and is not listened to any more."""
-        if self._current is not None:
+        if self._reading is not None:
+            # Nobody can answer the half of a request.
             self._transport.abort()
-            return
-        self._transport.write(answer)
-        self._linger()
+        elif self._current is not None:
+            # What came before it is answered.
+            self._is_lingering = True
+        else:
+            self._transport.write(answer)
+            self._linger()
 
     def _pause(self) -> None:
         if not self._is_paused:
@@ -369,3 +408,16 @@ class Inbound(asyncio.Protocol):
             self._is_paused = False
             if not self._transport.is_closing():
                 self._transport.resume_reading()
+
+
+def _check(fields: Fields, is_old: bool, is_upgrade: bool) -> None:
+    """Refuse what two readers could understand in two ways (RFC 9112, 3.2, 6.1 and 11.2).
+
+    Of lengths the parser has seen to that. Raises ValueError.
+    """
+    names = [name.lower() for name, _ in fields]
+    codings = [value.strip().lower() for name, value in fields if name.lower() == _CODING]
+    if names.count("host") > 1 or codings not in ([], ["chunked"]):
+        raise ValueError("a request of two meanings")
+    if codings and (is_old or is_upgrade):
+        raise ValueError("a request of two meanings")
