@@ -4,5 +4,5 @@ fields     header fields, and the heads that hold them
 inbound    connections of clients: requests come in, answers go out
 outbound   a connection to a store: a request goes out, its answer is handed on as it comes
 pool       which connections to stores there are, and how one is made
-receiving  how much of what has come is taken at once
+receiving  what has come: how much of it is taken at once, and what is left of it
 """

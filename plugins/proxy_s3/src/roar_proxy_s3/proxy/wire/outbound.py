@@ -9,7 +9,7 @@ from typing import Protocol
 import httptools
 
 from roar_proxy_s3.proxy.wire.fields import Answer, Fields, Pair, content_length, text
-from roar_proxy_s3.proxy.wire.receiving import opened
+from roar_proxy_s3.proxy.wire.receiving import left_behind, opened
 
 _MOST_HEAD = 1 << 17
 
@@ -143,6 +143,9 @@ class Outbound(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_open = False
+        is_waited_for = self._over is not None and not self._over.done()
+        if is_waited_for and error is not None and (rest := left_behind(self.transport)):
+            self.data_received(rest)
         if self._ends_with_connection and error is None:
             self._end()
         self._fail()

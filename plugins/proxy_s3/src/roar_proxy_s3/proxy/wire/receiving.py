@@ -1,4 +1,4 @@
-"""How much of what has come is taken at once."""
+"""What has come on a connection: how much of it is taken at once, and what is left of it."""
 
 from __future__ import annotations
 
@@ -19,3 +19,19 @@ def opened(transport: asyncio.BaseTransport) -> asyncio.Transport:
     if hasattr(transport, "max_size"):
         transport.max_size = AT_ONCE
     return transport
+
+
+def left_behind(transport: asyncio.Transport) -> bytes:
+    """What had come before a connection broke off, and was not taken yet.
+
+    asyncio reads no more once a write has failed, yet who closes while we write has perhaps said
+    why. Of TLS, where only asyncio could read it, nothing.
+    """
+    if transport.get_extra_info("ssl_object") is not None:
+        return b""
+    try:
+        with transport.get_extra_info("socket").dup() as own:
+            taken: bytes = own.recv(AT_ONCE)
+    except OSError:
+        return b""
+    return taken
