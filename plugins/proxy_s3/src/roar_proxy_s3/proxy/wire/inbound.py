@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 import httptools
 
@@ -24,6 +25,7 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 Take = Callable[[bytes], bool]
+Task = asyncio.Task[None]
 D = TypeVar("D", bytes, memoryview)
 Handler = Callable[["Request"], Awaitable[None]]
 
@@ -190,7 +192,7 @@ class Inbound(asyncio.Protocol):
         self._handle = handle
         self._loop = asyncio.get_running_loop()
         self._waiting = deque[Request]()
-        self._current: asyncio.Task[None] | None = None
+        self._current: Task | None = None
         self._reading: Request | None = None
         self._target, self._pairs = b"", list[Pair]()
         # What has come since the last of a body, or since the last request.
@@ -236,9 +238,10 @@ class Inbound(asyncio.Protocol):
                 if self._left:
                     data = self._take_body(data)
             except httptools.HttpParserError:
-                self._refuse(_BAD)
+                if not self._is_lingering:
+                    self._refuse(_BAD)
                 return
-        if self._bytes_beside > _MOST_HEAD:
+        if self._bytes_beside > _MOST_HEAD and not self._is_lingering:
             self._refuse(_TOO_LARGE)
 
     def eof_received(self) -> bool:
@@ -277,6 +280,8 @@ class Inbound(asyncio.Protocol):
             self._pairs.append((text(name), text(value)))
 
     def on_headers_complete(self) -> None:
+        if self._is_lingering:
+            raise ValueError("a request behind the last one")
         method = self._parser.get_method().decode()
         fields, target = Fields(self._pairs), text(self._target)
         is_old = self._parser.get_http_version() != "1.1"
@@ -291,7 +296,7 @@ class Inbound(asyncio.Protocol):
         if len(self._waiting) > _MOST_WAITING:
             self._pause()
         if self._current is None:
-            self._begin_next()
+            self._begin()
 
     def on_body(self, piece: bytes) -> None:
         self._bytes_beside = 0
@@ -343,16 +348,24 @@ class Inbound(asyncio.Protocol):
 
     # One request after the other.
 
-    def _begin_next(self) -> None:
-        task = self._loop.create_task(self._answer(self._waiting.popleft()))
+    def _begin(self) -> None:
+        task = _begun(self._answer_waiting(), self._loop)
         # It may be over already, where tasks begin at once.
         if not task.done():
             self._current = task
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer_waiting(self) -> None:
         is_done = False
         try:
-            await self._handle(request)
+            while self._waiting and not self._transport.is_closing():
+                request = self._waiting.popleft()
+                await self._handle(request)
+                self._source = None
+                if request.ends_connection or (self._is_lingering and not self._waiting):
+                    self._end(request)
+                    break
+                if self._is_paused and len(self._waiting) < _MOST_WAITING:
+                    self._resume()
             is_done = True
         except (ConnectionError, asyncio.CancelledError):
             return
@@ -361,20 +374,14 @@ class Inbound(asyncio.Protocol):
             if not is_done:
                 # Whatever it was, its client must not wait for ever.
                 self._transport.abort()
-        if self._transport.is_closing():
-            return
-        if request.ends_connection or (self._is_lingering and not self._waiting):
-            self._end(request)
-        elif self._waiting:
-            self._begin_next()
-        if self._is_paused and len(self._waiting) < _MOST_WAITING:
-            self._resume()
 
     def _end(self, request: Request) -> None:
         """Close, but not before the client could read what it was told."""
+        is_heard = request.is_read or self._is_lingering
+        self._is_lingering = True
         if not request.is_ended:
             self._transport.abort()
-        elif request.is_read or self._is_lingering:
+        elif is_heard:
             self._transport.close()
         else:
             self._resume()
@@ -408,6 +415,17 @@ class Inbound(asyncio.Protocol):
             self._is_paused = False
             if not self._transport.is_closing():
                 self._transport.resume_reading()
+
+
+def _begun(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> Task:
+    """A task whose first steps are taken at once, where Python can, not in the loop's next turn.
+
+    Only these: asyncio's own race of a host's addresses fails in an eager task factory's tasks
+    before Python 3.12.8 and in 3.13.0 (https://github.com/python/cpython/issues/124309).
+    """
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    return loop.create_task(work)
 
 
 def _check(fields: Fields, is_old: bool, is_upgrade: bool) -> None:
