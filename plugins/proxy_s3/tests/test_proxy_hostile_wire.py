@@ -75,7 +75,9 @@ def test_a_body_that_is_none_is_not_answered(body: bytes) -> None:
     assert asked(put(CHUNKED, body)) == b""
 
 
-@pytest.mark.parametrize("raw", [b"PU", b"PUT /first HTTP/1.1\r\nHo", put(b"Content-Length: 9\r\n")])
+@pytest.mark.parametrize(
+    "raw", [b"PU", b"PUT /first HTTP/1.1\r\nHo", put(b"Content-Length: 9\r\n")]
+)
 def test_a_request_that_is_cut_short_is_not_answered(raw: bytes) -> None:
     assert asked(raw) == b""
 
