@@ -2,7 +2,7 @@
    from which the digest of the whole is made whatever the order in which its parts came.
 
    Follows the BLAKE3 paper (section 2). The library for Python gives digests of whole inputs only.
-   Eight chunks at a time, in the compiler's vectors. */
+   Eight chunks, or pairs of values, at a time, in the compiler's vectors. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,10 +10,11 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-enum { CHUNK = 1024, BLOCK = 64, DIGEST = 32, LANES = 8 };
+enum { CHUNK = 1024, BLOCK = 64, DIGEST = 32, LANES = 8, MOST_CHUNKS = 64 };
 enum { CHUNK_START = 1, CHUNK_END = 2, PARENT = 4, ROOT = 8 };
 
 typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
+typedef uint32_t four __attribute__((vector_size(16)));
 
 static const uint32_t IV[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
                                0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19};
@@ -103,7 +104,40 @@ static void chunk(const uint8_t *in, size_t length, uint64_t counter, uint8_t ou
         put(out + 4 * i, h[i]);
 }
 
-/* AVX-512 turns words in one instruction, and has registers for all of a round's. */
+#if defined(__clang__) || __GNUC__ >= 12
+#    define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#    define PICK(a, b, ...) __builtin_shuffle(a, b, (four){__VA_ARGS__})
+#endif
+
+/* Four words of each of eight rows, which lie `stride` apart: the first ones, the second ones …
+   In halves, since compilers take wider shuffles apart where the machine has none. */
+static inline __attribute__((always_inline)) void four_words(const uint8_t *in, size_t stride,
+                                                             lanes out[4]) {
+    for (int half = 0; half < LANES; half += 4) {
+        four a, b, c, d, columns[4];
+        memcpy(&a, in + half * stride, sizeof a);
+        memcpy(&b, in + (half + 1) * stride, sizeof b);
+        memcpy(&c, in + (half + 2) * stride, sizeof c);
+        memcpy(&d, in + (half + 3) * stride, sizeof d);
+        four ab = PICK(a, b, 0, 4, 1, 5), cd = PICK(c, d, 0, 4, 1, 5);
+        columns[0] = PICK(ab, cd, 0, 1, 4, 5);
+        columns[1] = PICK(ab, cd, 2, 3, 6, 7);
+        ab = PICK(a, b, 2, 6, 3, 7), cd = PICK(c, d, 2, 6, 3, 7);
+        columns[2] = PICK(ab, cd, 0, 1, 4, 5);
+        columns[3] = PICK(ab, cd, 2, 3, 6, 7);
+        for (int i = 0; i < 4; i++)
+            memcpy((uint8_t *)&out[i] + 4 * half, &columns[i], sizeof columns[i]);
+    }
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    for (int i = 0; i < 4; i++)
+        out[i] = out[i] >> 24 | (out[i] >> 8 & 0xFF00) | (out[i] & 0xFF00) << 8 | out[i] << 24;
+#endif
+}
+
+/* The values of eight inputs of so many blocks, which lie `stride` apart; chunks are numbered from
+   `counter` on, a pair of values is a PARENT's one block. AVX-512 turns words in one instruction,
+   and has registers for all of a round's. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #    if __GNUC__ >= 12
 __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
@@ -111,22 +145,25 @@ __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 __attribute__((target_clones("avx2", "default")))
 #    endif
 #endif
-static void eight_chunks(const uint8_t *in, uint64_t counter, uint8_t out[LANES * DIGEST]) {
-    lanes h[8], low, high;
+static void eight(const uint8_t *in, size_t stride, int blocks, uint64_t counter, uint32_t always,
+                  uint8_t out[LANES * DIGEST]) {
+    lanes h[8], low = {0}, high = {0};
     for (int i = 0; i < 8; i++)
         h[i] = (lanes){0} + IV[i];
-    for (int l = 0; l < LANES; l++) {
-        low[l] = (uint32_t)(counter + (unsigned)l);
-        high[l] = (uint32_t)((counter + (unsigned)l) >> 32);
+    for (unsigned l = 0; l < LANES && !always; l++) {
+        low[l] = (uint32_t)(counter + l);
+        high[l] = (uint32_t)((counter + l) >> 32);
     }
-    for (int block = 0; block < CHUNK / BLOCK; block++) {
-        lanes m[16], v[16];
-        for (int i = 0; i < 16; i++)
-            for (int l = 0; l < LANES; l++)
-                m[i][l] = word(in + l * CHUNK + block * BLOCK + 4 * i);
+    for (int block = 0; block < blocks; block++) {
+        lanes m[16], v[16] = {0};
+        for (int i = 0; i < 16; i += 4)
+            four_words(in + block * BLOCK + 4 * i, stride, m + i);
         for (int i = 0; i < 8; i++)
-            v[i] = h[i], v[i + 8] = (lanes){0} + IV[i & 3];
-        uint32_t flags = block == 0 ? CHUNK_START : block == CHUNK / BLOCK - 1 ? CHUNK_END : 0;
+            v[i] = h[i];
+        for (int i = 0; i < 4; i++)
+            v[i + 8] = (lanes){0} + IV[i];
+        uint32_t ends = (block == 0 ? CHUNK_START : 0) | (block == blocks - 1 ? CHUNK_END : 0);
+        uint32_t flags = always ? always : ends;
         v[12] = low;
         v[13] = high;
         v[14] = (lanes){0} + (uint32_t)BLOCK;
@@ -135,9 +172,10 @@ static void eight_chunks(const uint8_t *in, uint64_t counter, uint8_t out[LANES 
         for (int i = 0; i < 8; i++)
             h[i] = v[i] ^ v[i + 8];
     }
-    for (int l = 0; l < LANES; l++)
-        for (int i = 0; i < 8; i++)
-            put(out + l * DIGEST + 4 * i, h[i][l]);
+    lanes values[LANES];
+    four_words((const uint8_t *)h, sizeof h[0], values);
+    four_words((const uint8_t *)h + sizeof(four), sizeof h[0], values + 4);
+    memcpy(out, values, sizeof values);
 }
 
 /* The value of a node from those of the two below it; `is_root`: the digest. */
@@ -149,31 +187,22 @@ PUBLIC void roar_parent(const uint8_t below[2 * DIGEST], int is_root, uint8_t ou
         put(out + 4 * i, h[i]);
 }
 
-static void subtree(const uint8_t *in, size_t chunks, uint64_t counter, uint8_t out[DIGEST]) {
-    uint8_t values[LANES * DIGEST];
-    if (chunks == 1) {
-        chunk(in, CHUNK, counter, out);
-        return;
-    }
-    if (chunks == LANES) {
-        eight_chunks(in, counter, values);
-        for (size_t n = LANES; n > 2; n /= 2)
-            for (size_t i = 0; i < n / 2; i++)
-                roar_parent(values + i * 2 * DIGEST, 0, values + i * DIGEST);
-    } else {
-        subtree(in, chunks / 2, counter, values);
-        subtree(in + chunks / 2 * CHUNK, chunks / 2, counter + chunks / 2, values + DIGEST);
-    }
-    roar_parent(values, 0, out);
-}
-
-/* The two values below the node over `chunks` whole chunks from in[at] on, a power of two from 2
-   on, of which the first has this number. */
-PUBLIC void roar_below(const uint8_t *in, size_t at, size_t chunks, uint64_t counter,
-                       uint8_t out[2 * DIGEST]) {
+/* The node over `chunks` whole chunks from in[at] on, a power of two from 2 to 64, of which the
+   first has this number: the two values below it, and its own. */
+PUBLIC void roar_node(const uint8_t *in, size_t at, size_t chunks, uint64_t counter,
+                      uint8_t out[3 * DIGEST]) {
+    uint8_t values[MOST_CHUNKS * DIGEST] = {0};
     in += at;
-    subtree(in, chunks / 2, counter, out);
-    subtree(in + chunks / 2 * CHUNK, chunks / 2, counter + chunks / 2, out + DIGEST);
+    for (size_t i = 0; chunks < LANES && i < chunks; i++)
+        chunk(in + i * CHUNK, CHUNK, counter + i, values + i * DIGEST);
+    for (size_t i = 0; chunks >= LANES && i < chunks; i += LANES)
+        eight(in + i * CHUNK, CHUNK, CHUNK / BLOCK, counter + i, 0, values + i * DIGEST);
+    /* Eight take hardly longer than two, so that what is too many does no harm. */
+    for (size_t n = chunks / 2; n > 1; n /= 2)
+        for (size_t i = 0; i < n; i += LANES)
+            eight(values + i * BLOCK, BLOCK, 1, 0, PARENT, values + i * DIGEST);
+    memcpy(out, values, 2 * DIGEST);
+    roar_parent(values, 0, out + 2 * DIGEST);
 }
 
 /* The value of one chunk, perhaps the last and shorter, in an input of more than one. */

@@ -72,6 +72,15 @@ def obstore(bucket, keys):
         library.put(store, f"out/{key}", bytes(library.get(store, f"in/{key}").bytes()))
 
 
+def tensorstore(bucket, keys):
+    import tensorstore as library
+
+    place = {"endpoint": ENDPOINT, "aws_region": os.environ["AWS_REGION"], "bucket": bucket}
+    store = library.KvStore.open({"driver": "s3", **place}).result()
+    for key in keys:
+        store.write(f"out/{key}", store.read(f"in/{key}").result().value).result()
+
+
 def minio(bucket, keys):
     from io import BytesIO
 

@@ -17,6 +17,7 @@ REQUIREMENTS = {
     # It wants a botocore of its own.
     "awscli": ("awscli",),
     "python": ("s3fs", "polars", "pyarrow", "obstore", "s3cmd", "minio"),
+    "tensorstore": ("tensorstore",),
 }
 
 if __name__ == "__main__":

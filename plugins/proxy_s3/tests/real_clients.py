@@ -14,6 +14,7 @@ CLIENTS = {
     "minio": "python",
     "s3cmd": "python",
     "aws_cli": "awscli",
+    "tensorstore": "tensorstore",
     "rclone": "",
 }
 HERE_ALREADY = tuple(name for name, lock in CLIENTS.items() if not lock)

@@ -4,112 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from certificates import certificate
+from wire_ends import OK, Told, answers, asked, exchanged, served
 
-from roar_proxy_s3.proxy.wire.fields import Answer
-from roar_proxy_s3.proxy.wire.inbound import Inbound, Request
-from roar_proxy_s3.proxy.wire.outbound import BrokenOffError, Pausable
+from roar_proxy_s3.proxy.wire.outbound import BrokenOffError
 from roar_proxy_s3.proxy.wire.pool import Connections, Origin, UnreachableError
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Told:
-    """An answer, kept."""
-
-    def __init__(self) -> None:
-        self.status, self.body = 0, b""
-
-    def fed_by(self, source: Pausable | None) -> None:
-        """So little need not be paused."""
-
-    def head(self, answer: Answer) -> None:
-        self.status = answer.status
-
-    def data(self, piece: bytes) -> None:
-        self.body += piece
-
-
-class Sent:
-    """A body that never ends by itself."""
-
-    length, is_begun, is_handed_on = 1 << 30, False, False
-
-    def __init__(self) -> None:
-        self._is_over = asyncio.Event()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        self.is_begun = True
-        yield b"first"
-        await self._is_over.wait()
-
-    async def hand_to(self, take: Callable[[bytes], bool]) -> None:
-        raise NotImplementedError
-
-    def go_on(self) -> None:
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        self._is_over.set()
-
-
-@asynccontextmanager
-async def served(serve: Served, **more: Any) -> AsyncIterator[int]:
-    """The port of a server, of which no connection is left afterwards."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await serve(reader, writer)
-
-    server = await asyncio.start_server(one, "127.0.0.1", 0, **more)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-
-
-def exchanged(serve: Served, count: int = 1, body: bool = False) -> list[tuple[int, bytes]]:
-    """What is made of the answers of a store that is served so."""
-
-    async def all_of_it() -> list[tuple[int, bytes]]:
-        async with served(serve) as port:
-            origin = Origin("http", f"127.0.0.1:{port}")
-            connections, found = Connections(None), []
-            for _ in range(count):
-                told, sent = Told(), Sent() if body else None
-                method = "PUT" if body else "GET"
-                await connections.exchange(origin, method, "/", [("Host", "store")], sent, told)
-                found.append((told.status, told.body))
-            connections.close()
-        return found
-
-    return asyncio.run(all_of_it())
-
-
-def answers(*raw: bytes) -> Served:
-    """A store that answers the requests of each connection so, and then closes it."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for each in raw:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(each)
-            await writer.drain()
-        writer.close()
-
-    return serve
 
 
 @pytest.mark.parametrize(
@@ -217,32 +120,6 @@ def test_who_is_not_there_is_named() -> None:
 
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1"):
         asyncio.run(ask())
-
-
-def asked(*raw: bytes) -> bytes:
-    """All that a client is answered which sends this; each request by its own target."""
-
-    async def handle(request: Request) -> None:
-        body = b"".join([piece async for piece in request.pieces()])
-        said = request.target.encode() + body
-        request.answer(200, "OK", [("Content-Length", str(len(said)))], said)
-        request.end()
-
-    async def all_of_it() -> bytes:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Inbound(handle), "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        for each in raw:
-            writer.write(each)
-            await writer.drain()
-        writer.write_eof()
-        found = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        server.close()
-        return found
-
-    return asyncio.run(all_of_it())
 
 
 def test_requests_that_are_sent_ahead_are_answered_in_turn() -> None:

@@ -6,7 +6,6 @@ them. The check is S3's own: signature, age (15 minutes, or what a presigned URL
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -94,7 +93,7 @@ def admitted(
             credential.secret, claim.scope, claim.stamp, method, spelling, headers,
             claim.signed, payload,
         )  # fmt: skip
-        if hmac.compare_digest(made, claim.signature):
+        if signatures.is_same(made, claim.signature):
             break
     else:
         raise Refusal(

@@ -37,7 +37,7 @@ def outcome(body: bytes) -> dict[str, str] | None:
 def parts(body: bytes) -> list[int]:
     """The numbers of the parts that a CompleteMultipartUpload names, in their order."""
     numbers = (each.get("PartNumber", "") for each in _records(body, "Part"))
-    return [int(number) for number in numbers if number.isdigit()]
+    return [int(number) for number in numbers if number.isascii() and number.isdigit()]
 
 
 def deleted(asked: bytes, answer: bytes) -> list[Deleted]:

@@ -8,14 +8,14 @@ that the store verifies and keeps. A body without a trailer goes on without fram
 
 from __future__ import annotations
 
-import hmac
+import re
 from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 
 import attrs
 
 from roar_proxy_s3.proxy.refusals import Refusal, invalid
-from roar_proxy_s3.proxy.signatures import EMPTY_SHA256, Scope, seal, signing_key
+from roar_proxy_s3.proxy.signatures import EMPTY_SHA256, Scope, is_same, seal, signing_key
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
@@ -23,6 +23,7 @@ UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 MODES = (SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER)
 
 _MOST_LINE = 4096
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _PIECE = 65536
 # What the checksums that S3 knows take in base64, by the name of the trailer.
 _CHECKSUMS = {
@@ -54,7 +55,7 @@ class Seals:
     def _check(self, what: str, digests: str, claimed: str) -> None:
         text = f"AWS4-HMAC-SHA256-{what}\n{self.stamp}\n{self.scope}\n{self.last}\n{digests}"
         made = seal(signing_key(self.secret, self.scope), text)
-        if not hmac.compare_digest(made, claimed):
+        if not is_same(made, claimed):
             raise Refusal(403, "SignatureDoesNotMatch", "a piece of the body is not signed so")
         self.last = claimed
 
@@ -86,10 +87,9 @@ async def decoded(
 
     while True:
         size, _, extension = (await line()).partition(b";")
-        try:
-            left = int(size, 16)
-        except ValueError as error:
-            raise invalid("the body is not aws-chunked") from error
+        if not _SIZE.fullmatch(size):
+            raise invalid("the body is not aws-chunked")
+        left = int(size, 16)
         is_last, digest = left == 0, sha256()
         while left:
             if not held:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 
+from roar_proxy_s3.proxy.hosts import by_access_point
 from roar_proxy_s3.proxy.wire.fields import Fields
 
 # What in a query makes a request one about something other than the object's bytes.
@@ -100,8 +101,11 @@ def _name(method: str, has_key: bool, asked: Mapping[str, str], copies: bool) ->
 def _source(named: str, part: str) -> Source:
     """`/bucket/key?versionId=…`, percent-encoded, the first slash optional."""
     path, _, version = named.partition("?versionId=")
-    bucket, _, key = unquote(path.removeprefix("/")).partition("/")
+    whole = unquote(path.removeprefix("/"))
+    bucket, _, key = whole.partition("/")
+    if (found := by_access_point(whole)) is not None:
+        bucket, key = found
     first, _, last = part.removeprefix("bytes=").partition("-")
-    if not (first.isdigit() and last.isdigit()):
+    if not (part.isascii() and first.isdigit() and last.isdigit()):
         return Source(bucket, key, version or None)
     return Source(bucket, key, version or None, int(first), int(last))

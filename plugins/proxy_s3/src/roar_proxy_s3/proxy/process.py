@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import sys
 
 from roar_proxy_s3.proxy.contents import Contents
 from roar_proxy_s3.proxy.facts import Facts
@@ -31,9 +30,6 @@ async def serve(settings: Settings) -> None:
     listening = _listening(settings)
     relay.port = listening.getsockname()[1]
     loop = asyncio.get_running_loop()
-    if sys.version_info >= (3, 12):
-        # A request's first steps at once, not in the loop's next turn.
-        loop.set_task_factory(asyncio.eager_task_factory)
     server = await loop.create_server(lambda: Inbound(relay), sock=listening, backlog=_BACKLOG)
     over = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, over.set)

@@ -21,7 +21,7 @@ _native = ctypes.CDLL(str(_LIBRARY)) if _LIBRARY.exists() else None
 if _native is not None:
     for _name, *_types in (
         (
-            "roar_below",
+            "roar_node",
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_char_p),
         ),
         ("roar_chunk", ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_char_p),
@@ -51,29 +51,30 @@ class Part:
     def __init__(self, start: int) -> None:
         self.start = self.stop = start
         self._items: list[_Item] = []
-        self._held = bytearray()
+        self._held, self._bytes_held = list[bytes | memoryview](), 0
 
     def update(self, piece: bytes) -> None:
         """See the next bytes."""
         at = 0
-        if (ahead := self.stop + len(self._held)) % _SPAN:
+        if ahead := (self.stop + self._bytes_held) % _SPAN:
             # As far as where a node of the largest size begins; from there nothing is copied.
-            at = min(len(piece), _SPAN - ahead % _SPAN)
-            self._held += piece[:at]
-            if (ahead + at) % _SPAN:
+            at = _SPAN - ahead
+            if len(piece) < at:
+                self._hold(piece)
                 return
+            self._hold(memoryview(piece)[:at])
             self._digest()
         end = len(piece) - (len(piece) - at) % _SPAN
         for place in range(at, end, _SPAN):
             self._node(piece, place, _MOST_CHUNKS)
-        self._held += piece[end:]
+        if end < len(piece):
+            self._hold(piece[end:])
 
     def end(self) -> None:
         """There are no more."""
         self._digest()
-        if self._held:
-            self._raw(bytes(self._held))
-            self._held.clear()
+        if rest := self._taken():
+            self._raw(rest)
 
     def join(self, after: Part) -> None:
         """Take over the part that begins where this one stops. Both have ended."""
@@ -102,9 +103,20 @@ class Part:
             value = _parent(left + value, is_root=number == 0)
         return value.hex()
 
+    def _hold(self, piece: bytes | memoryview) -> None:
+        self._held.append(piece)
+        self._bytes_held += len(piece)
+
+    def _taken(self) -> bytes:
+        """What is held, and then is no longer."""
+        taken = b"".join(self._held)
+        self._held.clear()
+        self._bytes_held = 0
+        return taken
+
     def _digest(self) -> None:
         """Make nodes of the whole chunks that are held."""
-        held, at = bytes(self._held), 0
+        held, at = self._taken(), 0
         if self.stop % CHUNK:
             at = min(len(held), CHUNK - self.stop % CHUNK)
             self._raw(held[:at])
@@ -116,13 +128,13 @@ class Part:
             else:
                 self._node(held, at, count)
             at += count * CHUNK
-        del self._held[:at]
+        if at < len(held):
+            self._hold(held[at:])
 
     def _node(self, piece: bytes, at: int, count: int) -> None:
         """Append the node over so many chunks."""
-        below = _below(piece, at, count, self.stop // CHUNK)
         stop = self.stop + count * CHUNK
-        self._push(_Item(self.stop, stop, _parent(below, is_root=False), below))
+        self._push(_Item(self.stop, stop, *_node(piece, at, count, self.stop // CHUNK)))
 
     def _raw(self, piece: bytes) -> None:
         """Append bytes within one chunk."""
@@ -151,13 +163,15 @@ class Part:
 
 
 # One thread digests, and takes what is in here at once.
-_out = ctypes.create_string_buffer(64)
+_out = ctypes.create_string_buffer(96)
 
 
-def _below(piece: bytes, at: int, count: int, chunk: int) -> bytes:
+def _node(piece: bytes, at: int, count: int, chunk: int) -> tuple[bytes, bytes]:
+    """The value of the node over so many chunks, and the two below it."""
     assert _native is not None
-    _native.roar_below(piece, at, count, chunk, _out)
-    return _out.raw
+    _native.roar_node(piece, at, count, chunk, _out)
+    made = _out.raw
+    return made[64:], made[:64]
 
 
 def _chunk(piece: bytes, chunk: int) -> bytes:

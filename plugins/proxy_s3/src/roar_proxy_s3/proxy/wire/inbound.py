@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 import httptools
 
 from roar_proxy_s3.proxy.wire.fields import Fields, Pair, answer_head, content_length, text
 from roar_proxy_s3.proxy.wire.outbound import Pausable
+from roar_proxy_s3.proxy.wire.receiving import AT_ONCE, opened
 
 # Of a head; S3 takes 8 KiB, and a URL that is presigned by a role some.
 _MOST_HEAD = 1 << 17
-# Of a body that nobody has asked for yet; and of requests sent ahead.
-_MOST_AHEAD = 1 << 19
 _MOST_WAITING = 16
 # A client that still sends when it is answered must be let read why.
 _LINGER_S = 2.0
+_CODING = "transfer-encoding"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 Take = Callable[[bytes], bool]
+Task = asyncio.Task[None]
+D = TypeVar("D", bytes, memoryview)
 Handler = Callable[["Request"], Awaitable[None]]
 
 
@@ -30,17 +34,24 @@ class Request:
     """One request: its head, its body's bytes as they come, and the way back to its client.
 
     `target` is verbatim. `length` is the body's Content-Length, None when only its end tells.
+    `is_old`: its client speaks HTTP/1.0. `is_last`: nothing more is answered after it.
     """
 
     def __init__(
-        self, connection: Inbound, method: str, target: str, fields: Fields, is_last: bool
+        self,
+        connection: Inbound,
+        method: str,
+        target: str,
+        fields: Fields,
+        is_old: bool,
+        is_last: bool,
     ) -> None:
         self.method, self.target, self.fields = method, target, fields
         self.length = content_length(fields)
-        self.has_body = bool(self.length) or "transfer-encoding" in fields
+        self.has_body = bool(self.length) or _CODING in fields
         # What of an answer was sent: nothing, a part, or all.
         self.is_answered = self.is_ended = False
-        self._is_last = is_last
+        self._is_old, self._is_last = is_old, is_last
         self._connection = connection
         self._ahead, self._bytes_ahead = deque[bytes](), 0
         self._is_whole, self._is_cut = not self.has_body, False
@@ -114,7 +125,7 @@ class Request:
         head = answer_head(status, reason, sent)
         if not body:
             self._connection.write(head)
-        elif self._is_chunked or len(body) > _MOST_AHEAD:
+        elif self._is_chunked or len(body) > AT_ONCE:
             self._connection.write(head)
             self.write(body)
         else:
@@ -122,6 +133,10 @@ class Request:
 
     def answer_chunked(self, status: int, reason: str, fields: Iterable[Pair]) -> None:
         """Send the head of an answer whose length nobody knows."""
+        if self._is_old:
+            # It knows no chunks: the end of its connection tells the end.
+            self.answer(status, reason, fields, None)
+            return
         self._is_chunked = True
         self.answer(status, reason, (*fields, ("Transfer-Encoding", "chunked")), None)
 
@@ -159,7 +174,7 @@ class Request:
         self._ahead.append(piece)
         self._bytes_ahead += len(piece)
         self._wake()
-        return self._bytes_ahead >= _MOST_AHEAD
+        return self._bytes_ahead >= AT_ONCE
 
     def feed_end(self) -> None:
         self._is_whole = True
@@ -177,9 +192,11 @@ class Inbound(asyncio.Protocol):
         self._handle = handle
         self._loop = asyncio.get_running_loop()
         self._waiting = deque[Request]()
-        self._current: asyncio.Task[None] | None = None
+        self._current: Task | None = None
         self._reading: Request | None = None
-        self._target, self._pairs, self._head_bytes = b"", list[Pair](), 0
+        self._target, self._pairs = b"", list[Pair]()
+        # What has come since the last of a body, or since the last request.
+        self._bytes_beside = 0
         self._left = 0
         self._is_lingering = self._is_paused = self._is_full = False
         self._source: Pausable | None = None
@@ -189,8 +206,7 @@ class Inbound(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = opened(transport)
 
     def data_received(self, data: bytes) -> None:
         if self._is_lingering:
@@ -198,27 +214,34 @@ class Inbound(asyncio.Protocol):
         if self._left:
             data = self._take_body(data)
         if data:
-            self._parse(data)
+            self._parse(memoryview(data))
 
-    def _take_body(self, data: bytes) -> bytes:
+    def _take_body(self, data: D) -> D:
         """Within a body of known length is nothing to parse; what is behind it."""
         piece, rest = data[: self._left], data[self._left :]
         self._left -= len(piece)
-        self._feed(piece)
+        self._feed(bytes(piece))
         if not self._left:
             self._parser = httptools.HttpRequestParser(self)
             self.on_message_complete()
         return rest
 
-    def _parse(self, data: bytes) -> None:
-        if self._reading is None:
-            self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._refuse(_BAD)
-            return
-        if self._reading is None and self._head_bytes > _MOST_HEAD:
+    def _parse(self, data: memoryview) -> None:
+        self._bytes_beside += len(data)
+        while data and not self._is_lingering:
+            try:
+                self._parser.feed_data(data)
+                data = data[len(data) :]
+            except httptools.HttpParserUpgrade as wish:
+                # Nobody need heed the wish for another protocol: what follows is in this one.
+                self._parser, data = httptools.HttpRequestParser(self), data[wish.args[0] :]
+                if self._left:
+                    data = self._take_body(data)
+            except httptools.HttpParserError:
+                if not self._is_lingering:
+                    self._refuse(_BAD)
+                return
+        if self._bytes_beside > _MOST_HEAD and not self._is_lingering:
             self._refuse(_TOO_LARGE)
 
     def eof_received(self) -> bool:
@@ -252,24 +275,31 @@ class Inbound(asyncio.Protocol):
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._pairs.append((text(name), text(value)))
+        if self._reading is None:
+            # Those behind a body in chunks are no part of the next request.
+            self._pairs.append((text(name), text(value)))
 
     def on_headers_complete(self) -> None:
+        if self._is_lingering:
+            raise ValueError("a request behind the last one")
         method = self._parser.get_method().decode()
         fields, target = Fields(self._pairs), text(self._target)
-        keeps = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
-        request = Request(self, method, target, fields, is_last=not keeps)
-        self._target, self._pairs, self._head_bytes = b"", [], 0
+        is_old = self._parser.get_http_version() != "1.1"
+        _check(fields, is_old, self._parser.should_upgrade())
+        keeps = self._parser.should_keep_alive() and not is_old
+        request = Request(self, method, target, fields, is_old, is_last=not keeps)
+        self._target, self._pairs, self._bytes_beside = b"", [], 0
         self._reading = request
         # Of a body in chunks the parser alone knows the end.
-        self._left = 0 if "transfer-encoding" in fields else request.length or 0
+        self._left = 0 if _CODING in fields else request.length or 0
         self._waiting.append(request)
         if len(self._waiting) > _MOST_WAITING:
             self._pause()
         if self._current is None:
-            self._begin_next()
+            self._begin()
 
     def on_body(self, piece: bytes) -> None:
+        self._bytes_beside = 0
         if self._left:
             self._left -= len(piece)
         self._feed(piece)
@@ -280,6 +310,10 @@ class Inbound(asyncio.Protocol):
             self._pause()
 
     def on_message_complete(self) -> None:
+        if self._left:
+            # To the parser, a request that wishes for another protocol has no body.
+            return
+        self._bytes_beside = 0
         if self._reading is not None:
             self._reading.feed_end()
             self._reading = None
@@ -314,34 +348,40 @@ class Inbound(asyncio.Protocol):
 
     # One request after the other.
 
-    def _begin_next(self) -> None:
-        task = self._loop.create_task(self._answer(self._waiting.popleft()))
+    def _begin(self) -> None:
+        task = _begun(self._answer_waiting(), self._loop)
         # It may be over already, where tasks begin at once.
         if not task.done():
             self._current = task
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer_waiting(self) -> None:
+        is_done = False
         try:
-            await self._handle(request)
+            while self._waiting and not self._transport.is_closing():
+                request = self._waiting.popleft()
+                await self._handle(request)
+                self._source = None
+                if request.ends_connection or (self._is_lingering and not self._waiting):
+                    self._end(request)
+                    break
+                if self._is_paused and len(self._waiting) < _MOST_WAITING:
+                    self._resume()
+            is_done = True
         except (ConnectionError, asyncio.CancelledError):
-            self._transport.abort()
             return
         finally:
             self._current = self._source = None
-        if self._transport.is_closing():
-            return
-        if request.ends_connection or (self._is_lingering and not self._waiting):
-            self._end(request)
-        elif self._waiting:
-            self._begin_next()
-        if self._is_paused and len(self._waiting) < _MOST_WAITING:
-            self._resume()
+            if not is_done:
+                # Whatever it was, its client must not wait for ever.
+                self._transport.abort()
 
     def _end(self, request: Request) -> None:
         """Close, but not before the client could read what it was told."""
+        is_heard = request.is_read or self._is_lingering
+        self._is_lingering = True
         if not request.is_ended:
             self._transport.abort()
-        elif request.is_read or self._is_lingering:
+        elif is_heard:
             self._transport.close()
         else:
             self._resume()
@@ -355,11 +395,15 @@ class Inbound(asyncio.Protocol):
 
     def _refuse(self, answer: bytes) -> None:
         """What is no HTTP is told so, and is not listened to any more."""
-        if self._current is not None:
+        if self._reading is not None:
+            # Nobody can answer the half of a request.
             self._transport.abort()
-            return
-        self._transport.write(answer)
-        self._linger()
+        elif self._current is not None:
+            # What came before it is answered.
+            self._is_lingering = True
+        else:
+            self._transport.write(answer)
+            self._linger()
 
     def _pause(self) -> None:
         if not self._is_paused:
@@ -371,3 +415,27 @@ class Inbound(asyncio.Protocol):
             self._is_paused = False
             if not self._transport.is_closing():
                 self._transport.resume_reading()
+
+
+def _begun(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> Task:
+    """A task whose first steps are taken at once, where Python can, not in the loop's next turn.
+
+    Only these: asyncio's own race of a host's addresses fails in an eager task factory's tasks
+    before Python 3.12.8 and in 3.13.0 (https://github.com/python/cpython/issues/124309).
+    """
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    return loop.create_task(work)
+
+
+def _check(fields: Fields, is_old: bool, is_upgrade: bool) -> None:
+    """Refuse what two readers could understand in two ways (RFC 9112, 3.2, 6.1 and 11.2).
+
+    Of lengths the parser has seen to that. Raises ValueError.
+    """
+    names = [name.lower() for name, _ in fields]
+    codings = [value.strip().lower() for name, value in fields if name.lower() == _CODING]
+    if names.count("host") > 1 or codings not in ([], ["chunked"]):
+        raise ValueError("a request of two meanings")
+    if codings and (is_old or is_upgrade):
+        raise ValueError("a request of two meanings")

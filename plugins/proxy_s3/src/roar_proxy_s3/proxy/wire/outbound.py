@@ -9,6 +9,7 @@ from typing import Protocol
 import httptools
 
 from roar_proxy_s3.proxy.wire.fields import Answer, Fields, Pair, content_length, text
+from roar_proxy_s3.proxy.wire.receiving import left_behind, opened
 
 _MOST_HEAD = 1 << 17
 
@@ -56,7 +57,9 @@ class Outbound(asyncio.Protocol):
         self._is_full = self._is_bodiless = self._has_come = self._ends_with_connection = False
         self._is_paused = False
         self._left = 0
-        self._pairs, self._head_bytes = list[Pair](), 0
+        self._pairs = list[Pair]()
+        # What has come since the last of a body, or since the request.
+        self._bytes_beside = 0
 
     def begin(self, head: bytes, sink: Sink, is_bodiless: bool) -> asyncio.Future[None]:
         """Send a request's head; done when its answer is whole, or failed with BrokenOffError.
@@ -68,7 +71,7 @@ class Outbound(asyncio.Protocol):
         self._is_in_head, self.is_reusable = True, False
         self._has_come = self._ends_with_connection = False
         self._parser = httptools.HttpResponseParser(self)
-        self._left = 0
+        self._left = self._bytes_beside = 0
         sink.fed_by(self)
         if self.is_open:
             self.transport.write(head)
@@ -107,8 +110,7 @@ class Outbound(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.is_open = transport, True
+        self.transport, self.is_open = opened(transport), True
 
     def data_received(self, data: bytes) -> None:
         if self._over is None or self._over.done():
@@ -126,14 +128,13 @@ class Outbound(asyncio.Protocol):
             if not self._left:
                 self._end()
             return
-        if self._is_in_head:
-            self._head_bytes += len(data)
+        self._bytes_beside += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail()
             return
-        if self._is_in_head and self._head_bytes > _MOST_HEAD:
+        if self._bytes_beside > _MOST_HEAD:
             self._fail()
 
     def eof_received(self) -> None:
@@ -142,6 +143,9 @@ class Outbound(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_open = False
+        is_waited_for = self._over is not None and not self._over.done()
+        if is_waited_for and error is not None and (rest := left_behind(self.transport)):
+            self.data_received(rest)
         if self._ends_with_connection and error is None:
             self._end()
         self._fail()
@@ -159,24 +163,31 @@ class Outbound(asyncio.Protocol):
     # What the parser calls.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._pairs.append((text(name), text(value)))
+        if self._is_in_head:
+            # Those behind a body in chunks are not handed on.
+            self._pairs.append((text(name), text(value)))
 
     def on_status(self, reason: bytes) -> None:
         self._reason = text(reason)
 
     def on_message_begin(self) -> None:
+        if self._over is None or self._over.done():
+            raise ValueError("an answer that nobody has asked for")
         self._reason = ""
 
     def on_headers_complete(self) -> None:
         status: int = self._parser.get_status_code()
         fields = Fields(self._pairs)
-        self._pairs, self._head_bytes = [], 0
+        self._pairs, self._bytes_beside = [], 0
         if status < 200:
             # To go on was never asked for.
             return
         self._is_in_head = False
         self._keeps = self._parser.should_keep_alive()
-        is_chunked = "transfer-encoding" in fields
+        coding = fields.get("transfer-encoding")
+        if coding.lower() not in ("", "chunked"):
+            raise ValueError("an answer in a coding that nobody has asked for")
+        is_chunked = bool(coding)
         length = None if is_chunked else content_length(fields)
         self._is_bodiless = self._is_bodiless or status in (204, 304)
         if not is_chunked and length is None and not self._is_bodiless:
@@ -188,6 +199,7 @@ class Outbound(asyncio.Protocol):
             self._end()
 
     def on_body(self, piece: bytes) -> None:
+        self._bytes_beside = 0
         if self._is_bodiless:
             raise ValueError("a body where there is none")
         if self._left:
