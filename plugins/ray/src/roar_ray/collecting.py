@@ -19,7 +19,7 @@ from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.task_journal import Eyes, ToldTasks, read_tasks
 from roar_ray.agent import records
 from roar_ray.driver.places import PYTHON
-from roar_ray.driver.sweeping import NAME as SWEEP
+from roar_ray.driver.sweeping import FUNCTIONS as OURS
 from roar_ray.eyes import Node
 from roar_ray.report import Driver, Report
 
@@ -177,7 +177,7 @@ class Collecting:
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
         own = () if told.worker is None else (_ended_by_ray(told.worker, told.attempts),)
         for fragment in (*told.attempts, *own):
-            if fragment.name != SWEEP:
+            if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
 
     def _node(self, node: str) -> Node:
@@ -255,7 +255,7 @@ class Collecting:
 
 def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
     own = () if told.worker is None else (told.worker,)
-    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name != SWEEP)
+    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name not in OURS)
     if told.process.get("capture") != "python":
         return Counted(extent, tasks, None)
     return Counted(extent, tasks, str(told.process.get("reason") or "the library is not there"))

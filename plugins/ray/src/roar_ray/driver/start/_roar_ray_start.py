@@ -29,7 +29,16 @@ def start(folder: str) -> None:
     def submit(sdk: ModuleType) -> None:
         _entering(folder).submit(sdk, folder)
 
-    watch({"ray._private.worker": join, "ray.dashboard.modules.job.sdk": submit})
+    def reach(client_worker: ModuleType) -> None:
+        _entering(folder).reach(client_worker, folder)
+
+    watch(
+        {
+            "ray._private.worker": join,
+            "ray.dashboard.modules.job.sdk": submit,
+            "ray.util.client.worker": reach,
+        }
+    )
 
 
 def _entering(folder: str) -> Any:
