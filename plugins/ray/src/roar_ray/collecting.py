@@ -21,6 +21,7 @@ from roar_ray.agent import records
 from roar_ray.driver.places import PYTHON
 from roar_ray.driver.sweeping import FUNCTIONS as OURS
 from roar_ray.eyes import Node
+from roar_ray.putting import Putters, may_be_put
 from roar_ray.report import Driver, Report
 
 # While the command runs, a journal is read again when it has grown by half: all reading together
@@ -87,23 +88,33 @@ class Collecting:
             for task, needs in told.submitted.items():
                 given.setdefault(task, []).extend(needs)
             for fragment in self._fragments(node, told):
-                yield fragment
+                sure = tuple(need for need in fragment.needs if not may_be_put(need))
+                yield attrs.evolve(fragment, needs=sure) if sure != fragment.needs else fragment
                 found.append(fragment)
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
-            yield from self._given(found, given)
+            putters = Putters(self._report.known() | {each.task for each in found})
+            yield from self._given(found, given, putters)
 
     def _given(
-        self, found: Iterable[TaskFragment], given: Mapping[str, Sequence[str]]
+        self,
+        found: Iterable[TaskFragment],
+        given: Mapping[str, Sequence[str]],
+        putters: Putters,
     ) -> Iterator[TaskFragment]:
-        """To each attempt the results that its task was given by whoever submitted it."""
+        """To each attempt the results that its task was given by whoever submitted it.
+
+        And those of which it takes all tasks to know whose they are.
+        """
         for fragment in found:
-            needs = given.get(fragment.task)
+            unsure = [need for need in fragment.needs if may_be_put(need)]
+            needs = dict.fromkeys(putters.of([*given.get(fragment.task, ()), *unsure]))
+            needs.pop(fragment.task, None)
             if needs:
                 yield attrs.evolve(
                     fragment,
                     part=f"{fragment.part}+given",
-                    needs=tuple(dict.fromkeys(needs)),
+                    needs=tuple(needs),
                     read=(),
                     written=(),
                     coverage=(),
@@ -116,10 +127,10 @@ class Collecting:
                 given.setdefault(str(each["task"]), []).extend(map(str, each.get("needs", ())))
         return given
 
-    def _fetched_by_drivers(self) -> tuple[str, ...]:
+    def _fetched_by_drivers(self, putters: Putters) -> tuple[str, ...]:
         fetched = [each.get("needs", ()) for each in self._report.edges() if "task" not in each]
         ours = {task for driver in self._report.drivers() for task in driver.texts("sweeps")}
-        tasks = dict.fromkeys(str(task) for tasks in fetched for task in tasks)
+        tasks = dict.fromkeys(putters.of(str(task) for tasks in fetched for task in tasks))
         return tuple(task for task in tasks if task not in ours)
 
     def coverage(self) -> TaskCoverage:
@@ -159,7 +170,7 @@ class Collecting:
             len(known),
             is_final=not is_live and not open_jobs,
             reasons=tuple(reasons),
-            needs=self._fetched_by_drivers(),
+            needs=self._fetched_by_drivers(Putters(known)),
         )
 
     def _is_live(self) -> bool:
