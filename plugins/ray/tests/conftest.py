@@ -7,6 +7,7 @@ skipped, without it; the summary names them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,8 +39,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def ray_python() -> str:
-    """The interpreter that has Ray."""
-    return python_or_leave_out(LOCKS / "ray.txt")
+    """The interpreter that has Ray; another version's when ROAR_TEST_RAY_PYTHON names one."""
+    return os.environ.get("ROAR_TEST_RAY_PYTHON") or python_or_leave_out(LOCKS / "ray.txt")
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from roar_ray.driver.places import PYTHON
 from roar_ray.driver.sweeping import FUNCTIONS as OURS
 from roar_ray.eyes import Node
 from roar_ray.putting import Putters, may_be_put
+from roar_ray import submitted
 from roar_ray.report import Driver, Report
 
 # While the command runs, a journal is read again when it has grown by half: all reading together
@@ -174,7 +175,11 @@ class Collecting:
         )
 
     def _is_live(self) -> bool:
-        return any(not each.has_ended and each.is_alive for each in self._report.drivers())
+        # What a submitted one does, until its very end, is in a journal here.
+        return any(
+            each.is_alive and (each.submission or not each.has_ended)
+            for each in self._report.drivers()
+        )
 
     def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
         eyes = self._node(node).eyes if node else Eyes()
@@ -186,10 +191,18 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = () if told.worker is None else (_ended_by_ray(told.worker, told.attempts),)
+        own = () if told.worker is None else (self._own(told, told.worker),)
         for fragment in (*told.attempts, *own):
             if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
+
+    def _own(self, told: ToldTasks, worker: TaskFragment) -> TaskFragment:
+        """What a process did for no task: a driver that was submitted is a task of its own."""
+        submission = told.process.get("submission")
+        if submission is None:
+            return _ended_by_ray(worker, told.attempts)
+        jobs = [job for job in self._report.submissions() if job.get("submission") == submission]
+        return submitted.driver(told.process, worker, jobs, self._report)
 
     def _node(self, node: str) -> Node:
         if node not in self._nodes:

@@ -89,6 +89,14 @@ class Report:
                 if isinstance(told, dict):
                     yield told
 
+    def fetched_by(self, pid: object) -> tuple[str, ...]:
+        """The tasks whose results the driver of that number fetched."""
+        found: dict[str, None] = {}
+        for told in self._lines(f"{DRIVERS}/{pid}.edges"):
+            if isinstance(told, dict) and "task" not in told:
+                found |= dict.fromkeys(map(str, told.get("needs", ())))
+        return tuple(found)
+
     def known(self) -> set[str]:
         """The tasks of which Ray knows."""
         return {str(pair[0]) for pair in self._lines(KNOWN) if isinstance(pair, list)}

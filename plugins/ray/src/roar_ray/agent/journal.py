@@ -24,22 +24,22 @@ GROW_BELOW = 512 << 10
 class Journal:
     """A journal in use. All its blocks are really there: a store into a hole may be SIGBUS.
 
-    `path` is where it lies. Raises OSError when it cannot be made; nothing is left behind then.
+    `path` is where it lies, `room` how many bytes it has at first. Raises OSError when it cannot be made; nothing is left behind then.
     """
 
-    def __init__(self, path: str, run_uid: str) -> None:
+    def __init__(self, path: str, run_uid: str, room: int = ROOM) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self.path = path
         self.pid = os.getpid()
         self._fd = os.open(path, flags, 0o600)
         try:
-            os.posix_fallocate(self._fd, 0, ROOM)
+            os.posix_fallocate(self._fd, 0, room)
             first = records.HEADER_SIZE
             pad = records.record(first, records.OWN_ROOM, records.PAD, self.pid, 0, 0, 0)[:64]
             times = (time.monotonic_ns(), time.time_ns())
             uid = bytes.fromhex(run_uid)
             os.pwrite(self._fd, pad, first)
-            os.pwrite(self._fd, records.header(uid, first, ROOM, *times), 0)
+            os.pwrite(self._fd, records.header(uid, first, room, *times), 0)
             self._page = mmap.mmap(self._fd, records.HEADER_SIZE)
         except BaseException:
             os.close(self._fd)

@@ -11,7 +11,7 @@ import os
 import sys
 
 from roar_ray.agent import failing, shipping
-from roar_ray.driver import fetching, known, places, sweeping
+from roar_ray.driver import fetching, known, places, submitting, sweeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Connection:
             "node": reach.node,
             "pid": os.getpid(),
             "pid_started": _started(),
-            "submission": _submission(),
+            "submission": submitting.submission(),
             "python": sys.executable,
             "auth_mode": os.environ.get("RAY_AUTH_MODE", ""),
             "session": reach.session,
@@ -127,12 +127,3 @@ def _started() -> str:
     """When this process was started, in the kernel's clock ticks: its number may be another's."""
     with open("/proc/self/stat", encoding="utf-8", errors="replace") as source:
         return source.read().rpartition(")")[2].split()[19]
-
-
-def _submission() -> str:
-    """Under which id this driver was submitted, if it was."""
-    try:
-        told = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-        return str(told["metadata"]["job_submission_id"])
-    except (ValueError, KeyError, TypeError):
-        return ""

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 from roar_ray.agent import submitting as results
-from roar_ray.driver import carrying, clients, places, reaching
+from roar_ray.driver import carrying, clients, observing, places, reaching, submitting
 from roar_ray.driver import told as telling
 from roar_ray.driver.connection import Connection
 from roar_ray.driver.faults import Faults
@@ -48,8 +48,6 @@ def submit(sdk: ModuleType, folder: str) -> None:
     told = telling.read(folder)
     faults = Faults(told.folder)
     with faults.kept("joining a client of Ray's jobs"):
-        from roar_ray.driver import submitting
-
         submitting.join(sdk.JobSubmissionClient, told, faults, folder)
 
 
@@ -59,6 +57,14 @@ def reach(client_worker: ModuleType, folder: str) -> None:
     faults = Faults(told.folder)
     with faults.kept("joining Ray Client"):
         clients.Clients(told, faults, folder).join(client_worker.Worker)
+
+
+def observe(folder: str) -> None:
+    """Observe this process, which belongs to a job that was submitted."""
+    told = telling.read(folder)
+    if told.is_here:
+        with Faults(told.folder).kept("observing a submitted driver"):
+            observing.observe(told, submitting.submission())
 
 
 class Driver:
@@ -78,6 +84,7 @@ class Driver:
 
     def join(self) -> None:
         """Put ourselves around three functions."""
+        observing.keep_room()
         worker = self._worker
         worker.init = self._around_init(worker.init)
         worker.shutdown = self._around_shutdown(worker.shutdown)

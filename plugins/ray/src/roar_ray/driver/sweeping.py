@@ -52,8 +52,7 @@ def sweep(
             continue
         lay_down(folder, asked[answer], pieces, hashed)
         if forgets:
-            streams = [*fetching.reached(folder, asked[answer])]
-            forgotten.append(_on(ray, asked[answer], roar_ray_forget).remote(run, streams))
+            forgotten.append(_on(ray, asked[answer], roar_ray_forget).remote(run))
     if forgotten:
         ray.wait(forgotten, num_returns=len(forgotten), timeout=within_s / 4)
     tasks = [task_of(answer) for answer in (*asked, *forgotten)]
@@ -106,11 +105,11 @@ def roar_ray_sweep(run: str, reached: Mapping[str, int], hash_within_s: float) -
     return sweep.swept(run, reached, hash_within_s)
 
 
-def roar_ray_forget(run: str, streams: list[str]) -> None:
+def roar_ray_forget(run: str) -> None:
     """Runs in a worker as well, when what it deletes is with the driver."""
     from _roar_ray_agent import sweep
 
-    sweep.forget(run, streams)
+    sweep.forget(run)
 
 
 def roar_ray_known(job: str, without: str) -> Any:
