@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import threading
@@ -56,6 +57,10 @@ class Journal:
     def tail(self) -> int:
         """Where the next record will stand."""
         return self._words[records.TAIL // 8]
+
+    def hold(self) -> None:
+        """Let it be seen, as long as this process lives, that the journal is in use."""
+        fcntl.flock(self._fd, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Let go of the file. A worker never does: it reports to its end."""
