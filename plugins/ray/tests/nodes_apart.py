@@ -1,7 +1,7 @@
-"""A cluster of two nodes that share nothing but the machine: two network namespaces, two /tmp.
+"""Nodes that share nothing but the machine: two network namespaces, each with a /tmp of its own.
 
-A cable of the kernel's (veth) joins them, and is all that does. The first has Ray's head, and is
-where drivers run; the second sees none of the first's files, nor its processes' ports.
+A cable of the kernel's (veth) joins them, and is all that does. What has a /tmp of its own sees
+none of the others' files, nor any project's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,19 @@ import attrs
 from ray_servers import started, without_ours
 
 _PORT = 6379
-_PATIENT = {"RAY_raylet_start_wait_time_s": "180"}
+_PATIENT = {"RAY_raylet_start_wait_time_s": "180", "RAY_USAGE_STATS_ENABLED": "0"}
+_OWN_TMP = (
+    *("unshare", "--mount", "sh", "-c"),
+    *('mount -t tmpfs none /tmp && echo 2 > /tmp/in && cd /tmp && exec "$@"', "sh"),
+)
+
+
+@attrs.frozen
+class Place:
+    """One end of the cable: what a command begins with to be there, and its address."""
+
+    enter: tuple[str, ...]
+    address: str
 
 
 @attrs.frozen
@@ -40,45 +52,71 @@ class NodesApart:
 
 
 @contextmanager
-def nodes_apart(python: str, project: Path) -> Iterator[NodesApart]:
-    """The cluster; the first node works in `project`. Gone afterwards. Needs root."""
-    name = f"roar{os.getpid()}"
+def cable() -> Iterator[tuple[Place, Place]]:
+    """Two networks, and the cable between them; gone afterwards. Needs root."""
+    name, subnet = f"roar{os.getpid()}", f"10.{os.getpid() % 250}.0"
     with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True)
-            )
-        )
-        subnet = f"10.{os.getpid() % 250}.0"
         for number in (1, 2):
             _ip("netns", "add", f"{name}-{number}")
             stack.callback(_ip, "netns", "del", f"{name}-{number}")
-        cable = (f"{name}a", f"{name}b")
-        _ip("link", "add", cable[0], "type", "veth", "peer", "name", cable[1])
-        for number, end in enumerate(cable, 1):
+        ends = (f"{name}a", f"{name}b")
+        _ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        for number, end in enumerate(ends, 1):
             space = f"{name}-{number}"
             _ip("link", "set", end, "netns", space)
             _ip("-n", space, "address", "add", f"{subnet}.{number}/24", "dev", end)
             _ip("-n", space, "link", "set", end, "up")
             _ip("-n", space, "link", "set", "lo", "up")
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        whole = {**without_ours(), **token, **_PATIENT, "RAY_USAGE_STATS_ENABLED": "0"}
-        enter = [("nsenter", f"--net=/run/netns/{name}-{number}") for number in (1, 2)]
-        ray = str(Path(python).parent / "ray")
-        start = (ray, "start", "--block", "--num-cpus=1")
-        first = (
-            *(*enter[0], *start, "--head", f"--port={_PORT}", f"--node-ip-address={subnet}.1"),
-            *(f"--temp-dir={folder}/t", "--include-dashboard=false"),
+        yield (
+            Place(("nsenter", f"--net=/run/netns/{name}-1"), f"{subnet}.1"),
+            Place(("nsenter", f"--net=/run/netns/{name}-2"), f"{subnet}.2"),
         )
-        second = (
-            *(*enter[1], "unshare", "--mount", "sh", "-c"),
-            *('mount -t tmpfs none /tmp && echo 2 > /tmp/in && cd /tmp && exec "$@"', "sh"),
-            *(*start, f"--address={subnet}.1:{_PORT}", f"--node-ip-address={subnet}.2"),
-            '--resources={"second": 8}',
-        )
-        stack.enter_context(started(first, whole, folder / "first.log", project))
-        process = stack.enter_context(started(second, whole, folder / "second.log"))
-        yield NodesApart(enter[0], {**token, "RAY_ADDRESS": f"{subnet}.1:{_PORT}"}, process)
+
+
+@contextmanager
+def _ray(
+    python: str, place: Place, environ: dict[str, str], *options: str, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A node of Ray there; without `cwd`, with a /tmp of its own."""
+    argv = (
+        *(*place.enter, *(_OWN_TMP if cwd is None else ()), str(Path(python).parent / "ray")),
+        *("start", "--block", "--num-cpus=1", f"--node-ip-address={place.address}", *options),
+    )
+    with (
+        tempfile.NamedTemporaryFile(prefix="r", suffix=".log") as log,
+        started(argv, {**without_ours(), **environ, **_PATIENT}, Path(log.name), cwd) as process,
+    ):
+        yield process
+
+
+@contextmanager
+def nodes_apart(python: str, project: Path) -> Iterator[NodesApart]:
+    """A cluster of two nodes; the first works in `project`, the second has a /tmp of its own."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with (
+        tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder,
+        cable() as (first, second),
+    ):
+        head = ("--head", f"--port={_PORT}", f"--temp-dir={folder}/t", "--include-dashboard=false")
+        joins = (f"--address={first.address}:{_PORT}", '--resources={"second": 8}')
+        with (
+            _ray(python, first, token, *head, cwd=project),
+            _ray(python, second, token, *joins) as process,
+        ):
+            environ = {**token, "RAY_ADDRESS": f"{first.address}:{_PORT}"}
+            yield NodesApart(first.enter, environ, process)
+
+
+@contextmanager
+def head_apart(python: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A cluster of one node for clients that are elsewhere.
+
+    Gives what a client's command begins with, and the address for Ray Client.
+    """
+    with cable() as (first, second):
+        head = ("--head", f"--port={_PORT}", "--include-dashboard=false")
+        with _ray(python, first, {"RAY_AUTH_MODE": "disabled"}, *head):
+            yield second.enter, f"ray://{first.address}:10001"
 
 
 def _ip(*words: str) -> None:

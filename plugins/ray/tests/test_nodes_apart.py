@@ -52,7 +52,7 @@ def test_what_a_node_apart_did_is_brought_here(project: ProjectUnderTest, ray_py
         )
         left = nodes.at_second("sh", "-c", "ls -d /tmp/roar-ray-* 2>/dev/null; ls /tmp")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2:] == ["WorkerCrashedError", "[False, False]"]
+    assert {"WorkerCrashedError", "[False, False]"} <= {*done.stdout.splitlines()}
     job = project.json("show", "@1")
     assert [edge["relative"] for edge in job["outputs"]] == ["here"]
     tasks = {

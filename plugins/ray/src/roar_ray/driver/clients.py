@@ -12,7 +12,7 @@ import functools
 import os
 from contextlib import contextmanager
 
-from roar_ray.driver import carrying, reaching, submitting
+from roar_ray.driver import carrying, places, reaching, submitting
 from roar_ray.driver.connection import Connection
 
 TYPE_CHECKING = False
@@ -127,9 +127,19 @@ class Clients:
             if connection is not None and os.getpid() == self._pid:
                 with self._faults.kept("leaving a cluster by Ray Client"), _within(context):
                     connection.end()
+                    self._see_whether_results_were_told()
             return close(client, *arguments, **named)
 
         return closed
+
+
+    def _see_whether_results_were_told(self) -> None:
+        """They are, by the server, when it finds the run's folder: its machine is this one then."""
+        here = os.path.join(self._told.folder, places.DRIVERS)
+        if not any(name.endswith(".edges") for name in os.listdir(here)):
+            self._faults.note(
+                "results between tasks are not seen: Ray Client's server is on another machine"
+            )
 
 
 @contextmanager
