@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    what = "Ray Data, Train and Tune, submitted jobs, nodes that die"
+    what = "Ray Data, Train and Tune, submitted jobs, Ray Client, uv, nodes that die or are apart"
     _LONG_TESTS.tell(terminalreporter, what)
 
 

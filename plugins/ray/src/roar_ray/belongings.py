@@ -28,5 +28,5 @@ def is_ray_s(path: PurePath) -> bool:
 
 
 def _is_carried(parts: tuple[str, ...]) -> bool:
-    """Whether it is of what was carried along: <session>/…/py_modules_files/<its hash>/<package>."""
+    """Whether it is of what was carried along: …/py_modules_files/<its hash>/<package>."""
     return _CODE in parts[:-2] and parts[parts.index(_CODE) + 2] == PACKAGE

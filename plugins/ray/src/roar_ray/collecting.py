@@ -17,12 +17,12 @@ from roar_core.hookspecs import RunContext
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.task_journal import Eyes, ToldTasks, read_tasks
+from roar_ray import submitted
 from roar_ray.agent import records
 from roar_ray.driver.places import PYTHON
 from roar_ray.driver.sweeping import FUNCTIONS as OURS
 from roar_ray.eyes import Node
 from roar_ray.putting import Putters, may_be_put
-from roar_ray import submitted
 from roar_ray.report import Driver, Report
 
 # While the command runs, a journal is read again when it has grown by half: all reading together

@@ -25,7 +25,8 @@ GROW_BELOW = 512 << 10
 class Journal:
     """A journal in use. All its blocks are really there: a store into a hole may be SIGBUS.
 
-    `path` is where it lies, `room` how many bytes it has at first. Raises OSError when it cannot be made; nothing is left behind then.
+    `path` is where it lies, `room` how many bytes it has at first. Raises OSError when it cannot be
+    made; nothing is left behind then.
     """
 
     def __init__(self, path: str, run_uid: str, room: int = ROOM) -> None:

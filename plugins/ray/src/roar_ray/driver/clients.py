@@ -87,9 +87,7 @@ class Clients:
 
     def _around_init(self, init: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(init)
-        def _server_init(
-            client: Any, job_config: Any = None, *arguments: Any, **named: Any
-        ) -> Any:
+        def _server_init(client: Any, job_config: Any = None, *arguments: Any, **named: Any) -> Any:
             found = init(client, self._with_package(job_config), *arguments, **named)
             with self._faults.kept("beginning with a cluster by Ray Client"):
                 self._enter(client)
@@ -116,8 +114,8 @@ class Clients:
 
         self._stays += 1
         reach = reaching.as_client(ray, client)
-        number = f"client{self._stays}"
-        connection = Connection(ray, self._told, self._faults, number, reach)
+        stay = f"client{self._stays}"
+        connection = Connection(ray, self._told, self._faults, stay, reach)
         self._connections[id(client)] = connection, stub.get_context()
 
     def _around_close(self, close: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,7 +129,6 @@ class Clients:
             return close(client, *arguments, **named)
 
         return closed
-
 
     def _see_whether_results_were_told(self) -> None:
         """They are, by the server, when it finds the run's folder: its machine is this one then."""

@@ -1,6 +1,6 @@
 """One stay of a driver in a cluster: what is begun with it, and all that is to be done at its end.
 
-drivers/<pid>.<number>.json says of each where the cluster was, and whether the end was reached: of
+drivers/<pid>.<stay>.json says of each where the cluster was, and whether the end was reached: of
 one that was killed, a later roar fetches what lies in the cluster's store.
 """
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 class Connection:
     """Made when this process has connected to a cluster; `end` it before it leaves.
 
-    `number` tells the stays of this process apart.
+    `stay` tells the stays of this process apart.
     """
 
-    def __init__(self, ray: Any, told: Told, faults: Faults, number: int, reach: Reach) -> None:
+    def __init__(self, ray: Any, told: Told, faults: Faults, stay: str, reach: Reach) -> None:
         self._ray = ray
         self._told = told
         self._faults = faults
         self._reach = reach
         self._store = reach.store
         self._node = reach.node
-        self._path = os.path.join(told.folder, places.DRIVERS, f"{os.getpid()}.{number}.json")
+        self._path = os.path.join(told.folder, places.DRIVERS, f"{os.getpid()}.{stay}.json")
         self._document: dict[str, Any] = {
             "address": reach.address,
             "is_own": reach.is_own,
@@ -91,9 +91,7 @@ class Connection:
         silent: list[str] = []
         if asked:
             where = (self._told.run, self._told.folder, self._told.sweep_s)
-            outcome = sweeping.sweep(
-                self._ray, asked, *where, forgets=not self._has_company()
-            )
+            outcome = sweeping.sweep(self._ray, asked, *where, forgets=not self._has_company())
             silent = outcome.silent
             self._document["sweeps"] = [*self._document.get("sweeps", ()), *outcome.tasks]
         alive = self._alive()

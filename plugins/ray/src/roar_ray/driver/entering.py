@@ -196,7 +196,7 @@ class Driver:
         self._stays += 1
         if not self._is_server:
             found = reaching.as_driver(ray, self._is_own)
-            self._connection = Connection(ray, self._told, self._faults, self._stays, found)
+            self._connection = Connection(ray, self._told, self._faults, str(self._stays), found)
 
     def _see_to_results(self, ray: Any) -> None:
         """Write down which tasks are given the results of which, and what is fetched here."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Reach(NamedTuple):
     """What `Connection` asks of it.
 
-    `node` is where the process itself is, empty when it is on none. `tasks` gives the tasks of which
-    Ray knows, see `agent.known`, and those of ours by which it was asked. `is_own`: the cluster was made for this process, and ends
-    with it.
+    `node` is where the process itself is, empty when it is on none. `tasks` gives the tasks of
+    which Ray knows, see `agent.known`, and those of ours by which it was asked. `is_own`: the
+    cluster was made for this process, and ends with it.
     """
 
     store: Any

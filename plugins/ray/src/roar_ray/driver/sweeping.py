@@ -59,9 +59,7 @@ def sweep(
     return Outcome(sorted(asked[answer] for answer in silent), tasks)
 
 
-def tasks(
-    ray: Any, job: str, within_s: float = 20.0
-) -> tuple[dict[str, str] | None, list[str]]:
+def tasks(ray: Any, job: str, within_s: float = 20.0) -> tuple[dict[str, str] | None, list[str]]:
     """The tasks of which Ray knows, asked for by one of ours, which is given, too.
 
     For a client, which cannot ask by itself.
@@ -121,6 +119,4 @@ def roar_ray_known(job: str, without: str) -> Any:
 
 
 # What workers tell of our own tasks: by the names of their functions.
-FUNCTIONS = frozenset(
-    each.__name__ for each in (roar_ray_sweep, roar_ray_forget, roar_ray_known)
-)
+FUNCTIONS = frozenset(each.__name__ for each in (roar_ray_sweep, roar_ray_forget, roar_ray_known))
