@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from nodes_apart import head_apart
-from ray_servers import free_port, started, without_ours
+from ray_servers import free_port, started, wait_for_client, without_ours
 
 from roar_core.testing.projects import ProjectUnderTest
 
@@ -57,7 +57,9 @@ def address(ray_python: str) -> Iterator[str]:
         where = (f"--temp-dir={folder}/t",)
         log = Path(folder) / "log"
         with started((ray, "start", *options, *ports, *where), environ, log, Path(folder)):
-            yield f"ray://127.0.0.1:{port}"
+            found = f"ray://127.0.0.1:{port}"
+            wait_for_client(ray_python, found, environ)
+            yield found
 
 
 def groups(job: Any) -> dict[str, list[Any]]:
@@ -73,9 +75,8 @@ def test_tasks_of_a_client_are_recorded(
         project.write(f"in{n}", str(n + 2))
     bare = subprocess.run(
         (ray_python, "script.py", address),
-        cwd=project.root, env=project.environment(), capture_output=True, text=True, check=False,
+        cwd=project.root, env=project.environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert bare.returncode == 0, bare.stderr
     result = project.run(ray_python, "script.py", address)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == bare.stdout == "[(1, '1'), 3, 4]\n"
@@ -116,21 +117,43 @@ print(ray.get([away.remote(name) for name in "ab"]))
 """
 
 
+KILLED = """
+import signal, time
+ray.get(away.remote("a"))
+# Sent once a period.
+time.sleep(3)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 @pytest.mark.needs("root", "ip")
 def test_tasks_of_a_client_elsewhere_are_brought_here(
     project: ProjectUnderTest, ray_python: str
 ) -> None:
     script = APART.replace("sys.argv[2]", repr(str(project.root)))
     project.write("script.py", script)
+    killed = APART.split("print")[0] + KILLED
+    project.write("killed.py", killed.replace("sys.argv[2]", repr(str(project.root))))
     with head_apart(ray_python) as (enter, address):
+        environ = project.environment({"RAY_AUTH_MODE": "disabled"})
+        subprocess.run(
+            (*enter, *project.roar_argv, "run", ray_python, "killed.py", address),
+            cwd=project.root, env=environ, capture_output=True, check=False,
+        )  # fmt: skip
+        subprocess.run(
+            (*enter, *project.roar_argv, "collect"), cwd=project.root, env=environ, check=True
+        )
+        [cut_short] = [
+            each for each in project.json("show", "@1")["tasks"] if each["name"] == "away"
+        ]
+        assert len(cut_short["jobs"]) == 1, "of a client that was killed, what lies in the store"
         done = subprocess.run(
             (*enter, *project.roar_argv, "run", ray_python, "script.py", address),
             cwd=project.root,
-            env=project.environment({"RAY_AUTH_MODE": "disabled"}),
-            capture_output=True, text=True, check=False,
+            env=environ, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "[False, False]\n"), done.stderr
-    job = project.json("show", "@1")
+    job = project.json("show", "@2")
     [group] = [each for each in job["tasks"] if each["name"] == "away"]
     tasks = [project.json("show", each["uid"]) for each in group["jobs"]]
     assert {task["state"] for task in tasks} == {"succeeded"}

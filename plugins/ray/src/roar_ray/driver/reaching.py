@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+CLIENT = "ray://"
+
+
 class Reach(NamedTuple):
     """What `Connection` asks of it.
 
@@ -55,7 +58,7 @@ def as_client(ray: Any, client: Any) -> Reach:
     job = str(ray.get_runtime_context().get_job_id())
     return Reach(
         store=ClientStore(client),
-        address=f"ray://{client._conn_str}",
+        address=f"{CLIENT}{client._conn_str}",
         node="",
         job=job,
         session="",
