@@ -130,7 +130,7 @@ class Collecting:
 
     def _fetched_by_drivers(self, putters: Putters) -> tuple[str, ...]:
         fetched = [each.get("needs", ()) for each in self._report.edges() if "task" not in each]
-        ours = {task for driver in self._report.drivers() for task in driver.texts("sweeps")}
+        ours = self._report.ours()
         tasks = dict.fromkeys(putters.of(str(task) for tasks in fetched for task in tasks))
         return tuple(task for task in tasks if task not in ours)
 
@@ -191,7 +191,7 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = () if told.worker is None else (self._own(told, told.worker),)
+        own = (self._own(told, told.worker),) if told.worker and not _goes_on(told) else ()
         for fragment in (*told.attempts, *own):
             if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
@@ -275,6 +275,12 @@ class Collecting:
             except (OSError, subprocess.TimeoutExpired):
                 # Whoever looks next asks again; until then coverage says that it is open.
                 continue
+
+
+def _goes_on(told: ToldTasks) -> bool:
+    """Whether it is of a submitted driver's, which may not have begun with Ray, or has ended it."""
+    of_a_number = isinstance(told.process.get("pid"), int)
+    return of_a_number and "submission" in told.process and Driver(told.process).is_alive
 
 
 def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:

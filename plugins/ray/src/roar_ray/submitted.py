@@ -24,7 +24,7 @@ def driver(
     report: Report,
 ) -> TaskFragment:
     """What a process of a submitted job did, as a task; `jobs` is what is known of the job."""
-    words, cwd = process.get("words"), process.get("cwd")
+    words, cwd, pid = (process.get(key) for key in ("words", "cwd", "pid"))
     return attrs.evolve(
         worker,
         name=NAME,
@@ -34,7 +34,7 @@ def driver(
         read=tuple(filter(_is_theirs, worker.read)),
         written=tuple(filter(_is_theirs, worker.written)),
         state=_state(process, worker, jobs),
-        needs=report.fetched_by(process.get("pid")),
+        needs=report.fetched_by(pid) if isinstance(pid, int) else (),
     )
 
 

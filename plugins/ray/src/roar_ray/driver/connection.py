@@ -11,7 +11,7 @@ import os
 import sys
 
 from roar_ray.agent import failing, shipping
-from roar_ray.driver import fetching, known, places, submitting, sweeping
+from roar_ray.driver import fetching, known, observing, places, submitting, sweeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Connection:
             "job": reach.job,
             "node": reach.node,
             "pid": os.getpid(),
-            "pid_started": _started(),
+            "pid_started": observing.started(),
             "submission": submitting.submission(),
             "python": sys.executable,
             "auth_mode": os.environ.get("RAY_AUTH_MODE", ""),
@@ -119,9 +119,3 @@ def _senders(folder: str) -> set[str]:
     """The nodes from which something has come."""
     nodes = os.path.join(folder, places.NODES)
     return set(os.listdir(nodes)) if os.path.isdir(nodes) else set()
-
-
-def _started() -> str:
-    """When this process was started, in the kernel's clock ticks: its number may be another's."""
-    with open("/proc/self/stat", encoding="utf-8", errors="replace") as source:
-        return source.read().rpartition(")")[2].split()[19]

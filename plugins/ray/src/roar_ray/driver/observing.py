@@ -55,6 +55,7 @@ def _about(told: Told, submission: str) -> dict[str, Any]:
         "host": socket.gethostname(),
         "worker": f"driver-{submission}",
         "pid": os.getpid(),
+        "pid_started": started(),
         "submission": submission,
         "words": sys.orig_argv,
         "cwd": os.getcwd(),
@@ -70,7 +71,8 @@ def _path_of(told: Told, about: Mapping[str, Any]) -> str:
 
 def _of_child(told: Told, about: Mapping[str, Any]) -> Journal:
     """A forked child's journal: it has one writer."""
-    about = {**about, "pid": os.getpid(), "parent": about["pid"]}
+    own = {"pid": os.getpid(), "pid_started": started(), "parent": about["pid"]}
+    about = {**about, **own}
     journal = Journal(_path_of(told, about), told.run)
     journal.write(records.TASK, records.PROCESS, strings=(json.dumps(about).encode(),))
     return journal
@@ -87,3 +89,9 @@ def _tell_end(observed: capture.Capture, pid: int) -> None:
     if os.getpid() == pid:
         observed.tell(0, records.PROCESS, b'{"has_ended": true}')
         observed.settle()
+
+
+def started() -> str:
+    """When this process was started, in the kernel's clock ticks: its number may be another's."""
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as source:
+        return source.read().rpartition(")")[2].split()[19]
