@@ -32,10 +32,12 @@ _SWITCHES = frozenset(
     for key in section.keys
     if key.kind == "boolean or table of booleans"
 )
+# How alike two names are, of 1, that somebody may have taken one for the other.
+_NEAR = 0.8
 # A checkout must not be able to turn somebody's statistics on, or send them elsewhere.
 _USERS_ALONE = "telemetry."
-# Nor to choose the key that somebody signs with.
-_NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project"})
+# Nor to choose the key that somebody signs with, or have what tasks did sent anywhere.
+_NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project", "fragments.carrier"})
 
 # Variables of the client that came before. Who has set them for it means the same here, and would
 # else publish to another place than they are used to.
@@ -301,6 +303,20 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def near(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` is, or may be a misspelling of."""
+    candidates = [one for one in sorted(known) if _may_be_near(name, one)]
+    if not candidates:
+        return None
     import difflib
 
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)), None)
+    return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=_NEAR)), None)
+
+
+def _may_be_near(one: str, other: str) -> bool:
+    """Whether enough letters of both are the same, in whatever order.
+
+    Every run compares its plugins' sections with roar's own, and seldom is one worth difflib.
+    """
+    enough = _NEAR * (len(one) + len(other)) / 2
+    if min(len(one), len(other)) < enough:
+        return False
+    return sum(min(one.count(c), other.count(c)) for c in set(one) & set(other)) >= enough
