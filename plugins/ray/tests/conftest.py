@@ -46,7 +46,9 @@ def ray_python() -> str:
 @pytest.fixture(scope="session")
 def ray_libraries_python() -> str:
     """The interpreter that has its libraries, too; another's as ROAR_TEST_RAY_LIBRARIES says."""
-    return os.environ.get("ROAR_TEST_RAY_LIBRARIES") or python_or_leave_out(LOCKS / "ray-libraries.txt")
+    return os.environ.get("ROAR_TEST_RAY_LIBRARIES") or python_or_leave_out(
+        LOCKS / "ray-libraries.txt"
+    )
 
 
 @pytest.fixture(scope="session")
