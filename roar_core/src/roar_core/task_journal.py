@@ -360,7 +360,7 @@ class _Files(NamedTuple):
 
 
 def _state(span: Span) -> Literal["succeeded", "failed", "interrupted"]:
-    if span.ended is None:
+    if span.ended is None or _facts(span.ended).get("is_cancelled") is True:
         return "interrupted"
     return "succeeded" if span.ended.value & 0xFF == TaskEvent.SUCCEEDED else "failed"
 
