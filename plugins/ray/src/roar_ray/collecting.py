@@ -88,7 +88,8 @@ class Collecting:
                 given.setdefault(task, []).extend(needs)
             for fragment in self._fragments(node, told):
                 yield fragment
-                found.append(fragment)
+                if not is_live:
+                    found.append(_without_files(fragment))
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
             yield from self._given(found, given)
@@ -100,14 +101,8 @@ class Collecting:
         for fragment in found:
             needs = given.get(fragment.task)
             if needs:
-                yield attrs.evolve(
-                    fragment,
-                    part=f"{fragment.part}+given",
-                    needs=tuple(dict.fromkeys(needs)),
-                    read=(),
-                    written=(),
-                    coverage=(),
-                )
+                needed = tuple(dict.fromkeys(needs))
+                yield attrs.evolve(fragment, part=f"{fragment.part}+given", needs=needed)
 
     def _given_by_drivers(self) -> dict[str, list[str]]:
         given: dict[str, list[str]] = {}
@@ -251,6 +246,11 @@ class Collecting:
             except (OSError, subprocess.TimeoutExpired):
                 # Whoever looks next asks again; until then coverage says that it is open.
                 continue
+
+
+def _without_files(fragment: TaskFragment) -> TaskFragment:
+    """What is kept of an attempt until all journals are read: of 100,000 the files are too many."""
+    return attrs.evolve(fragment, read=(), written=(), coverage=())
 
 
 def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
