@@ -94,7 +94,7 @@ HEAD = """## {tasks:,} tasks of Ray that do nothing
 
 
 def section(samples: dict[Variant, list[Sample]], tasks: int) -> str:
-    """Medians as a section of a page, in Markdown; ratios and differences are of medians to bare's."""
+    """Medians as a section of a page, in Markdown; compared are medians with those of bare."""
     medians = {
         variant: Sample(*map(statistics.median, zip(*each, strict=True)))
         for variant, each in samples.items()

@@ -98,9 +98,7 @@ def test_parts_make_one_job_in_whatever_order_they_come(
     assert child.duration_s == 2.5  # they start a second after each other; the last took a half
 
 
-def test_what_only_adds_needs_leaves_the_job_as_it_is(
-    store: Store, jobs: Any, driver: Job
-) -> None:
+def test_what_only_adds_needs_leaves_the_job_as_it_is(store: Store, jobs: Any, driver: Job) -> None:
     made = part(jobs, driver, "made")
     first = part(jobs, driver, "t", name="0", reads={"a": b"1"}, writes={"b": b"2"})
     merge_parts(store, driver.uid, [made, first])

@@ -72,7 +72,7 @@ class Family(NamedTuple):
     written: int = 0
 
 
-# Every so many of the edges must be a run's, that walking along all of them counts its files sooner.
+# One of so many edges must be a run's, that walking along all of them counts its files sooner.
 _WALK_FOR = 3
 
 
