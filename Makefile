@@ -10,7 +10,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PLUGINS := $(filter-out plugins/_template,$(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 PROJECTS := pyproject.toml roar_core/pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 NATIVE := $(wildcard plugins/*/native/* plugins/*/hatch_build.py plugins/*/web/* plugins/*/web/src/* roar_core/src/roar_core/include/*.h)
-C_SOURCES := $(wildcard plugins/*/native/*.[ch] benchmarks/workloads/*.[ch])
+C_SOURCES := $(wildcard plugins/*/native/*.[ch] benchmarks/workloads/*.[ch]\
+  roar_core/src/roar_core/include/*.h)
 
 # A process for each processor. worksteal deals neighbouring tests to one process, so that most of
 # what a module's tests share is started once; whoever is idle takes from the end of another's.

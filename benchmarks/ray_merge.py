@@ -130,6 +130,7 @@ class Worker:
             chunk_size=CHUNK,
             preimage_wait_ms=0,
             reserved=0,
+            boot_id=b"",
             tail=size,
             lost=0,
             allocated=size,

@@ -75,9 +75,13 @@ def measure(root: Path, between: Any, server: int, profile: str | None) -> None:
     register = ("register", "-y")
     profiled = (sys.executable, "-m", "cProfile", "-o", profile, *ROAR[1:]) if profile else ROAR
     environ = {"ROAR_NO_TELEMETRY": "1"}
+    # An installed roar has its bytecode; the first call of each command writes it.
+    warm = [*ROAR, "register", "--dry-run"]
+    subprocess.run(warm, cwd=project, env=environ_of(root, between, environ), capture_output=True)
     timed(root, between, server, "register", [*profiled, *register], project, environ)
     timed(root, between, server, "register again", [*ROAR, *register], project, environ)
     show = [*ROAR, "show", uid, "--remote"]
+    subprocess.run(show, cwd=project, env=environ_of(root, between, environ), capture_output=True)
     timed(root, between, server, "show --remote", show, project, environ)
     timed(root, between, server, "show --remote elsewhere", show, elsewhere, environ)
 
@@ -122,12 +126,11 @@ def timed(
 ) -> None:
     """Run a client of this registry, and print what it cost."""
     between.requests.clear()
-    names = dict.fromkeys(("ROAR_REGISTRY__URL", "GLAAS_URL", "ROAR_GLAAS__URL"), between.url)
     began, client_s, server_s = time.perf_counter(), sum(os.times()[2:4]), cpu_s(server)
     subprocess.run(
         command,
         cwd=cwd,
-        env=os.environ | {"HOME": str(root)} | names | environ,
+        env=environ_of(root, between, environ),
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -138,6 +141,14 @@ def timed(
         f"{cpu_s(server) - server_s:.2f} s of the server; {len(between.requests)} requests",
         flush=True,
     )
+
+
+def environ_of(root: Path, between: Any, environ: dict[str, str]) -> dict[str, str]:
+    """The variables of a client of this registry."""
+    names = dict.fromkeys(("ROAR_REGISTRY__URL", "GLAAS_URL", "ROAR_GLAAS__URL"), between.url)
+    own = os.environ | {"HOME": str(root)} | names | environ
+    own.pop("PYTHONDONTWRITEBYTECODE", None)
+    return own
 
 
 def cpu_s(process: int) -> float:

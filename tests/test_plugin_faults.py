@@ -26,7 +26,7 @@ class Launch:
     def started(self, pid):
         pass
     def catch_up(self):
-        pass
+        return False
     def finished(self):
         return ()
 

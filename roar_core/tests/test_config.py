@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -335,3 +336,37 @@ def test_what_is_shown_can_be_typed_again(key: ConfigKey, value: object) -> None
         return
     if not (isinstance(taken, str) and taken[:1] in {'"', "'"}):
         assert checked(key, from_text(key, shown(key, taken))) == taken
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("ROAR_RUN_TRACER", "ROAR_RUN__TRACER"),
+        ("ROAR_TRACER_PRELOAD_SLOTS", "ROAR_TRACER__PRELOAD__SLOTS"),
+        ("ROAR_FALLBACK", "ROAR_RUN__FALLBACK"),
+        ("ROAR_TOKN", "ROAR_TOKEN"),
+        ("ROAR_PRELOAD_FILE", "ROAR_PRELOAD_FILES"),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_the_right_one(
+    layout: Layout, variable: str, meant: str
+) -> None:
+    layout.environ[variable] = "x"
+    section = attrs.evolve(PRELOAD, variables=("ROAR_PRELOAD_FILES",))
+    told = f"{variable} does nothing, did you mean {meant}?"
+    config = layout.load((section,))
+    assert (config.mistakes, config.warnings) == ((told,), (told,))
+
+
+def test_variables_of_roars_own_and_of_others_are_no_mistakes(layout: Layout) -> None:
+    names = ("TOKEN", "SSH_KEY", "NO_TELEMETRY", "DEBUG", "TRACE", "PROJECT", "DATA_DIR", "")
+    layout.environ |= {f"ROAR_{name}": "x" for name in names}
+    assert layout.load().mistakes == ()
+
+
+def test_a_section_that_is_nearly_a_plugins_is_a_mistake(layout: Layout) -> None:
+    layout.write("[tracer.prelod]\nslots = 1\n")
+    [told] = layout.load((PRELOAD,)).mistakes
+    assert told.endswith(
+        "[tracer.prelod] belongs to no plugin in use, did you mean [tracer.preload]?"
+    )

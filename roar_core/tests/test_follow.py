@@ -1,8 +1,10 @@
-"""Which of the files that a running command opens are worth hashing early."""
+"""What is known of a command while it runs: which files are worth hashing early, who is left."""
 
 from __future__ import annotations
 
 import os
+import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from roar_core.hashing.early import EarlyHasher
-from roar_core.journal import Intent, Journal, Kind
+from roar_core.journal import Intent, Journal, Kind, Record
+from roar_core.journal_format import TAIL_OFFSET, encode_record
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.run.follow import Follower, mark_hashed
+from roar_core.run.processes import ProcessTree
 
 
 class Followed:
@@ -75,3 +79,38 @@ def test_a_number_that_is_given_again_means_another_file(followed: Followed, fil
     os.utime(file, ns=(time_ns, time_ns))
     version = followed.report(Kind.OPEN, file, Intent.READ)
     assert followed.digests(version)
+
+
+@pytest.fixture
+def child() -> Iterator[int]:
+    process = subprocess.Popen(["sleep", "600"])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+def test_a_writer_that_died_in_mid_record_hides_nobody_who_is_left(
+    followed: Followed, child: int
+) -> None:
+    with open(followed.journal.path, "r+b") as file:
+        fd = file.fileno()
+        hole = struct.unpack("=Q", os.pread(fd, 8, TAIL_OFFSET))[0]
+        at = hole + 64
+        record = encode_record(at, Kind.FORK, pid=os.getpid(), value=child)
+        os.pwrite(fd, record, at)
+        os.pwrite(fd, struct.pack("=Q", at + len(record)), TAIL_OFFSET)
+    assert followed.follower.survivors(0.0) == [child]
+
+
+def test_one_who_has_only_begun_to_execute_is_left(followed: Followed, child: int) -> None:
+    followed.journal.append(Kind.EXEC, pid=child, strings=(b"/bin/sleep", b"sleep"))
+    assert followed.follower.survivors(0.0) == [child]
+
+
+def test_a_late_word_of_a_process_that_has_ended_does_not_make_it_alive(child: int) -> None:
+    """Its number may be a stranger's by then: here it is one's that lives."""
+    tree = ProcessTree()
+    ended = Record(64, Kind.EXIT, child, child, 20, 0, (), ())
+    spawned = Record(128, Kind.EXEC, child, child, 10, 0, (), (b"/bin/true",))
+    tree.take([ended, spawned])
+    assert tree.survivors(0.0) == []

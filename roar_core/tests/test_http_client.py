@@ -88,11 +88,20 @@ def test_an_environment_that_allows_no_client_is_a_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_line_of_httpx_is_not_imported() -> None:
-    """It is there in many environments, with all of rich and pygments, and doubles the import."""
+def test_nothing_is_imported_that_no_request_of_ours_needs() -> None:
+    """Both are there in many environments: each takes longer than all that a request needs."""
     code = (
         "import sys; from roar_core.http_client import new_client; new_client().close();"
-        "print(sorted({'httpx', 'pygments', 'rich'} & sys.modules.keys()))"
+        "print(sorted({'httpx', 'pygments', 'rich', 'trio'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['httpx']\n"
+
+
+def test_what_was_kept_out_of_sight_can_be_had_afterwards() -> None:
+    code = (
+        "from importlib.util import find_spec; before = find_spec('trio');"
+        "from roar_core.http_client import new_client; new_client().close();"
+        "assert (find_spec('trio') is None) == (before is None)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

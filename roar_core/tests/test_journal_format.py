@@ -104,6 +104,7 @@ def test_every_number_is_the_headers() -> None:
 def test_the_header_page_is_laid_out_as_in_c() -> None:
     fields = offsets("roar_journal_header")
     assert fields[""] == HEADER.size
+    assert fields["boot_id"] == wire.BOOT_ID_OFFSET
     assert fields["tail"] == wire.TAIL_OFFSET
     assert fields["lost"] == wire.LOST_OFFSET
     assert fields["allocated"] == wire.ALLOCATED_OFFSET

@@ -17,6 +17,7 @@ from roar_core.config.layers import Config, load
 from roar_core.config.redacting import redactor_of
 from roar_core.errors import ConfigError
 from roar_core.redaction import DEFAULT, MASK, Masked, Redactor, redact
+from roar_core.redaction.documents import texts_of
 from roar_core.redaction.entropy import is_random
 
 HASH = "blake3:" + "0a" * 32
@@ -211,8 +212,9 @@ def test_a_word_with_a_meaning_is_not_drawn_at_random(word: str) -> None:
 
 def test_a_thousand_jobs_are_looked_through_by_few_steps() -> None:
     """What keeps it quick: a clean text costs a look for each hint, and no pattern at all."""
-    found = DEFAULT.hints.within("python train.py --lr 0.1 data/part-1.csv")
-    assert DEFAULT.sieve(found) == ()
+    found = DEFAULT.hints.held({"python train.py --lr 0.1 data/part-1.csv", "signal", "@12"})
+    assert found == (frozenset(), frozenset())
+    assert DEFAULT.sieve(found.hints) == ()
 
 
 @pytest.mark.parametrize("at", ["@", "\\u0040"])
@@ -221,6 +223,36 @@ def test_what_json_in_a_text_spells_otherwise_is_found_there(at: str) -> None:
     told = redact({"step": "@1", "signal": None, "metadata": inner})
     assert told.document["step"] == "@1"
     assert json.loads(told.document["metadata"])["remote"] == "https://ada:***@example.org/x"
+
+
+def test_what_only_json_in_a_text_spells_is_read_though_nothing_else_is_secret() -> None:
+    told = redact({"note": r'{"\u0074oken": "hunter2"}'})
+    assert "hunter2" not in told.document["note"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"signal": None, "step": "@B12", "hash": "blake3:" + "aa" * 32},
+        {"note": json.dumps({"signal": None, "step": "@1", "filler": "x" * 300})},
+    ],
+)
+def test_words_of_our_own_documents_are_no_reason_to_look(document: dict[str, Any]) -> None:
+    assert redact(document).document is document
+    assert DEFAULT.hints.held(texts_of(document)) == (frozenset(), frozenset())
+
+
+def test_a_word_of_ours_that_somebody_calls_secret_is_one() -> None:
+    own = Redactor(names=frozenset({"signal"}))
+    assert redact({"signal": "hunter2"}, own).document == {"signal": MASK}
+    note = json.dumps({"signal": "hunter2", "filler": "x" * 300})
+    assert "hunter2" not in redact({"note": note}, own).document["note"]
+
+
+def test_before_a_word_of_ours_a_login_may_end_all_the_same() -> None:
+    """Of Oracle's logins alone: in them quotes may stand, so that the @ is behind one."""
+    text = f'{"x" * 300} jdbc:oracle:thin:scott/tig"er"@1'
+    assert redact({"note": text}).document["note"].endswith("jdbc:oracle:thin:scott/***@1")
 
 
 @pytest.mark.parametrize("value", [["zip", "-P", "hunter2"], "zip -r -P hunter2 all.zip data"])

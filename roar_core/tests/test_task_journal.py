@@ -71,7 +71,7 @@ class Script:
         head = HEADER.pack(
             JOURNAL_MAGIC,
             fields["version"],
-            *(4096, b"u" * 16, 0, WALL, 0, 0, 4096, CHUNK, 0, 0),
+            *(4096, b"u" * 16, 0, WALL, 0, 0, 4096, CHUNK, 0, 0, b""),
             *(fields["tail"], self.lost, max(fields["tail"], len(self.body)), 0, 0, b""),
         )
         return head + bytes(self.body[len(head) :])

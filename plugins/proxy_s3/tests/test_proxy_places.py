@@ -19,7 +19,7 @@ from roar_proxy_s3.proxy.admission import Admitted
 from roar_proxy_s3.proxy.hosts import bucket_in
 from roar_proxy_s3.proxy.settings import Credential, Settings
 from roar_proxy_s3.proxy.signatures import EMPTY_SHA256, Scope, Target
-from roar_proxy_s3.proxy.store import Store
+from roar_proxy_s3.proxy.store import Store, ToSign
 from roar_proxy_s3.proxy.wire.fields import Answer, Fields
 from roar_proxy_s3.proxy.wire.inbound import Inbound, Request
 from roar_proxy_s3.proxy.wire.outbound import Pausable
@@ -99,7 +99,7 @@ GOOD = Admitted(
 async def twice(store: Store) -> None:
     for _ in range(2):
         told = Told()
-        await store.send_signed("GET", "bkt", False, GOOD, Fields(), None, told)
+        await store.send_signed(ToSign("GET", "bkt", False, GOOD, Fields(), None), told)
         assert (told.statuses, told.body) == ([200], b"here")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 
 from roar_core.journal import Intent, Journal, Kind
+from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
 from roar_tracer_ebpf import EbpfTracer
 from roar_tracer_ebpf.client import Collector
 from roar_tracer_ebpf.roard import VERSION
+from roar_tracer_ebpf.roard.journal import BOOT_ID
 
 NOBODY = 65534
 EBPF = {"ROAR_RUN__TRACER": "ebpf"}
@@ -104,6 +107,13 @@ def test_a_damaged_header_is_refused(daemon: Any, journal: Journal) -> None:
         assert "damaged" in request(daemon.socket, registration(), file.fileno())
 
 
+def test_a_journal_of_another_boot_is_refused(daemon: Any, journal: Journal) -> None:
+    with open(journal.path, "r+b") as file:
+        os.pwrite(file.fileno(), b"another", BOOT_ID.start)
+        answer = request(daemon.socket, registration(), file.fileno())
+    assert "another machine's" in answer
+
+
 def test_a_user_cannot_end_anothers_run(daemon: Any, trace: Any) -> None:
     answers = []
 
@@ -148,6 +158,44 @@ def test_a_collector_that_is_behind_catches_up_when_asked(own_daemon: Any, trace
     script = "echo begun; read x; sleep 60 >&- 2>&- <&- & echo $!"
     trace("sh", "-c", script, around=hold_up)
     assert forked[:-1].count(forked[-1]) == 1
+
+
+def test_what_a_killed_roar_left_is_recorded_when_the_collector_has_told_it_all(
+    own_daemon: Any, project: ProjectUnderTest
+) -> None:
+    assert own_daemon.start() == "ready"
+    project.write("in", "content\n")
+    os.mkfifo(project.root / "gate")
+    roar = subprocess.Popen(
+        [*project.roar_argv, "run", "sh", "-c", "echo $$; read line < gate; cat in > out"],
+        cwd=project.root,
+        env=project.environment(EBPF),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert roar.stdout is not None
+    with roar.stdout as answers:
+        command = os.pidfd_open(int(answers.readline()))
+    own_daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        roar.kill()
+        roar.wait()
+        (project.root / "gate").write_text("\n")
+        assert select.select([command], [], [], 60)[0]
+        # All of them are dead, and nobody has told it yet.
+        assert project.json("show")["state"] == "running"
+    finally:
+        os.close(command)
+        own_daemon.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: project.json("show")["state"] != "running")
+    job = project.json("show")
+    assert job["state"] == "interrupted"
+    assert [edge["relative"] for edge in job["inputs"]] == ["in"]
+    assert [edge["relative"] for edge in job["outputs"]] == ["out"]
+    # The daemon has forgotten the run, and would take one of the same name.
+    Journal.create(project.root / "again.jnl", job["uid"]).close()
+    with open(project.root / "again.jnl", "r+b") as file:
+        assert request(own_daemon.socket, registration(job["uid"]), file.fileno()) == "ok"
 
 
 def test_only_the_tree_of_the_run_is_reported(daemon: Any, trace: Any, tmp_path: Path) -> None:

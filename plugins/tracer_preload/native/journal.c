@@ -22,6 +22,8 @@
 #define RING_EVERY (64u << 10)
 /* How long a process waits for growth in all, as long as the file does not grow. */
 #define ROOM_WAIT_NS 50000000u
+/* Within this the clocks agree: what lies between the two readings of them, here and in roar. */
+#define SAME_BOOT_NS 50000
 
 int roar_phase;
 struct roar_journal_header *roar_header;
@@ -47,6 +49,12 @@ static char *map_at(uint64_t offset, size_t size) {
     return base;
 }
 
+static int64_t clock_ns(int clock) {
+    struct timespec now;
+    RAW3(SYS_clock_gettime, clock, &now, 0);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static bool is_journal(const struct roar_journal_header *h) {
     return text_equal(h->magic, ROAR_JOURNAL_MAGIC, sizeof h->magic) &&
            h->version == ROAR_JOURNAL_VERSION && h->chunk_size == ROAR_JOURNAL_CHUNK &&
@@ -66,6 +74,29 @@ static int adopt(char *entry) {
     return flags;
 }
 
+/*
+ * Whether the journal is of this machine and of this start of it. Our variables travel with srun,
+ * mpirun and ssh, and there a file system may show the same file, into which nobody may store from
+ * two machines. The wall clock less the monotonic one tells when a machine was started, to the
+ * microsecond. Only who sees another moment asks the kernel, for 4 us instead of 0.5: a clock was
+ * set, or it is another machine.
+ */
+static bool is_of_this_boot(const struct roar_journal_header *h) {
+    char here[sizeof h->boot_id];
+    if (!h->boot_id[0])
+        return true;
+    int64_t moved = (clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) -
+                    (int64_t)(h->created_realtime_ns - h->created_monotonic_ns);
+    if (-SAME_BOOT_NS < moved && moved < SAME_BOOT_NS)
+        return true;
+    int fd = raw_open(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    long got = raw_pread(fd, here, sizeof here, 0);
+    raw_close(fd);
+    return got == sizeof here && text_equal(here, h->boot_id, sizeof here);
+}
+
 /* Map the journal that `variable` names. */
 static bool map_journal(void) {
     char *base = map_at(0, ROAR_JOURNAL_CHUNK);
@@ -74,7 +105,7 @@ static bool map_journal(void) {
         header = (void *)map_at(0, ROAR_JOURNAL_HEADER_SIZE);
     if (!header)
         return false;
-    if (!is_journal(header)) {
+    if (!is_journal(header) || !is_of_this_boot(header)) {
         raw_unmap(header, base ? ROAR_JOURNAL_CHUNK : ROAR_JOURNAL_HEADER_SIZE);
         return false;
     }
@@ -144,9 +175,7 @@ int roar_journal_open_at(uint64_t offset, size_t size) {
 }
 
 uint64_t roar_now_ns(void) {
-    struct timespec now;
-    RAW3(SYS_clock_gettime, CLOCK_MONOTONIC, &now, 0);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return (uint64_t)clock_ns(CLOCK_MONOTONIC);
 }
 
 bool roar_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline_ns) {

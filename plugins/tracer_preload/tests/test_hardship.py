@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -310,3 +312,24 @@ def test_threads_forking_at_once_do_not_hang(run: Callable) -> None:
         whole=True,
     )
     assert len(traced.of(Kind.START)) == 121
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["a clock was set", "another machine"])
+def test_a_journal_that_travelled_to_another_machine_is_left_alone(
+    trace: Callable, is_here: bool
+) -> None:
+    """srun and ssh take our variables along, and a network's file system may show the file."""
+
+    def travel(journal: Journal) -> None:
+        header = journal.header
+        with open(journal.path, "r+b") as file:
+            started = header.created_realtime_ns - 3_600_000_000_000
+            os.pwrite(file.fileno(), struct.pack("=Q", started), 40)
+            if not is_here:
+                boot_id = Path(journal.path).read_bytes().index(header.boot_id)
+                os.pwrite(file.fileno(), b"another", boot_id)
+
+    traced = trace("cat", "in", prepare=travel)
+    assert (traced.code, traced.stdout, traced.stderr) == (0, b"content", b"")
+    assert (len(traced.opens("in")) == 1) == is_here
+    assert bool(traced.records) == is_here

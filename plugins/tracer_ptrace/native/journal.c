@@ -42,6 +42,16 @@ static bool is_journal(const struct roar_journal_header *h) {
            h->records_offset >= ROAR_JOURNAL_HEADER_SIZE;
 }
 
+/* Another machine may show us the same file, in which its own processes write. */
+static bool is_of_this_boot(const struct roar_journal_header *h) {
+    char here[sizeof h->boot_id];
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, here, sizeof here);
+    if (fd >= 0)
+        close(fd);
+    return !h->boot_id[0] || (got == sizeof here && !memcmp(here, h->boot_id, sizeof here));
+}
+
 /* A file shorter than its header must not be looked at through a mapping: SIGBUS. */
 static bool is_long_enough(const char *path) {
     struct stat st;
@@ -63,6 +73,10 @@ bool journal_open(const char *path) {
         return false;
     if (!is_journal((void *)chunks[0])) {
         errno = EINVAL;
+        return false;
+    }
+    if (!is_of_this_boot((void *)chunks[0])) {
+        errno = EREMOTE;
         return false;
     }
     journal_header = (void *)chunks[0];

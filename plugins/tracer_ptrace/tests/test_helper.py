@@ -146,6 +146,26 @@ def test_a_helper_that_is_killed_is_told_of(tmp_path: Path) -> None:
     assert ran.finish()[1] == {"tracer"}
 
 
+@pytest.mark.needs("cc")
+def test_somebody_who_has_called_nothing_yet_is_waited_for(
+    tmp_path: Path, build: Callable[..., Path]
+) -> None:
+    program = build("""pid_t child = fork();
+    if (!child) for (;;) pause();
+    printf("%d\\n", child);
+    fflush(stdout);
+    kill(getpid(), SIGKILL);""")
+    ran = Launched(tmp_path, [str(program)], stdout=subprocess.PIPE)
+    assert ran.command.stdout is not None
+    with ran.command.stdout as answers:
+        child = int(answers.readline())
+    ran.command.wait()
+    assert ran.launch.catch_up()
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: not ran.launch.catch_up())
+    assert ran.finish()[1] == set()
+
+
 def test_a_journal_that_is_none_is_one_sentence_and_the_command_runs(tmp_path: Path) -> None:
     (tmp_path / "not-a-journal").write_text("x" * 9000)
     for name in ("not-a-journal", "absent", "."):
@@ -158,6 +178,24 @@ def test_a_journal_that_is_none_is_one_sentence_and_the_command_runs(tmp_path: P
         assert (done.returncode, done.stdout) == (0, "hello\n")
         assert done.stderr.count("\n") == 1
         assert "nothing is recorded" in done.stderr
+
+
+def test_another_machines_journal_is_left_alone_and_the_command_runs(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "test.jnl", "0" * 32) as journal:
+        path = Path(journal.path)
+        with path.open("r+b") as file:
+            boot_id = path.read_bytes().index(journal.header.boot_id)
+            os.pwrite(file.fileno(), b"another", boot_id)
+        before = path.read_bytes()
+        done = subprocess.run(
+            [STARTER, "--journal", path, "--", "/bin/echo", "echo", "hello"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "hello\n")
+        assert done.stderr.endswith("Object is remote; nothing is recorded\n")
+        assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

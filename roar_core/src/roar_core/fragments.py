@@ -27,7 +27,7 @@ from roar_core.fragment_format import from_json as from_json
 from roar_core.fragment_format import to_json as to_json
 from roar_core.hashing.cache import FingerprintKey
 from roar_core.journal import Kind
-from roar_core.journal_file import remove
+from roar_core.journal_file import is_held, remove
 from roar_core.model.composite import KnownDataset
 from roar_core.model.environment import GitState
 from roar_core.model.fingerprint import Fingerprint
@@ -136,7 +136,12 @@ def observing(
 
 
 def is_running(journal: Path) -> bool:
-    """Whether a command whose observer was killed is still alive, on this machine."""
+    """Whether a command whose observer was killed is still alive, on this machine.
+
+    Also as long as a tracer's service has not told all of it.
+    """
+    if is_held(os.fspath(journal)):
+        return True
     contents = contents_of(os.fspath(journal))
     return contents is not None and still_runs(contents)
 

@@ -138,11 +138,12 @@ class Launch(Protocol):
     def started(self, pid: int) -> None:
         """Called once in roar when the child exists."""
 
-    def catch_up(self) -> None:
+    def catch_up(self) -> bool:
         """See to it that what happened until now is in the journal.
 
         Called when the command has ended, and again while what it left in the background ends: who
         is left is known from the journal. A tracer that reports late waits here for its reports.
+        Return whether somebody is left whom the journal does not name.
         """
 
     def finished(self) -> Sequence[CoverageReason]:
@@ -631,6 +632,7 @@ class ConfigSection:
     name: str
     keys: tuple[ConfigKey, ...]
     help: str = ""
+    variables: tuple[str, ...] = ()
 
 
 @hookspec

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from roar_core.errors import ConfigError, RoarError
@@ -33,6 +34,8 @@ def new_client(**options: Any) -> httpx.Client:
     """A client of httpx. Raises ConfigError for a proxy or certificates that cannot be used."""
     import httpx
 
+    with _out_of_sight("trio"):
+        import httpcore  # noqa: F401 - httpx imports it when it makes the first client
     try:
         return httpx.Client(**options)
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
@@ -41,6 +44,23 @@ def new_client(**options: Any) -> httpx.Client:
             f"the proxy or the certificates that the environment names cannot be used: {reason};"
             " look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
         ) from error
+
+
+@contextmanager
+def _out_of_sight(module: str) -> Iterator[None]:
+    """Let a module that nobody imported so far be none that can be had.
+
+    httpcore imports trio, where it is installed, for clients that wait otherwise than ours: more
+    than all else that a request needs.
+    """
+    is_there = module in sys.modules
+    if not is_there:
+        sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if not is_there:
+            del sys.modules[module]
 
 
 def unpacked(url: str, answer: httpx.Response) -> Iterator[bytes]:

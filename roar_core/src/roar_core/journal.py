@@ -18,6 +18,7 @@ from threading import Lock
 
 from roar_core import futex, journal_file
 from roar_core.journal_file import RecoveredJournal as RecoveredJournal
+from roar_core.journal_file import hand_over as hand_over
 from roar_core.journal_file import open_existing as open_existing
 from roar_core.journal_file import private_directories as private_directories
 from roar_core.journal_format import (
@@ -144,6 +145,12 @@ class Journal:
             while self._tails and self._tails[0][0] <= now - HOLE_SETTLES_NS:
                 self._settled = self._tails.popleft()[1]
             return self._advance(tail)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether `read` stands before room that is reserved and not filled yet."""
+        with self._lock:
+            return self._position < self._tail()
 
     def finish(self) -> list[Record]:
         """Return all the rest, first what filled up late; call it when the writers have ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import mmap
 import os
 import re
@@ -33,6 +34,7 @@ from roar_core.journal_format import (
     hole_size,
 )
 
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _POINTER = b"roar journal at "
 _POINTER_MAX = 8192
 _PRIVATE = re.compile(r"/(?:.*/)?roar-[0-9a-f]{32}/journal\.jnl", re.DOTALL)
@@ -55,6 +57,7 @@ class Header(NamedTuple):
     chunk_size: int
     preimage_wait_ms: int
     reserved: int
+    boot_id: bytes
     tail: int
     lost: int
     allocated: int
@@ -66,6 +69,12 @@ class Header(NamedTuple):
     def clock(self) -> int:
         """Nanoseconds to add to a record's monotonic time to get the wall clock's."""
         return self.created_realtime_ns - self.created_monotonic_ns
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether its processes are this machine's, and of its last start, as far as is known."""
+        here = boot_id()
+        return not here or not self.boot_id.strip(b"\0") or self.boot_id == here
 
 
 class RecoveredJournal(NamedTuple):
@@ -116,6 +125,7 @@ def create(
         CHUNK,
         preimage_wait_ms,
         0,
+        boot_id(),
         records_offset + OWN_ROOM,
         0,
         room_bytes,
@@ -131,6 +141,15 @@ def create(
     os.pwrite(fd, own[:64], records_offset)
     os.pwrite(fd, content, 0)
     return fd, path
+
+
+def boot_id() -> bytes:
+    """The 36 characters that name this start of the machine; empty where there is no /proc."""
+    try:
+        with open(_BOOT_ID, "rb") as file:  # noqa: PTH123 - start-up
+            return file.read(36)
+    except OSError:
+        return b""
 
 
 def private_directories(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -186,11 +205,70 @@ def open_existing(path: str | os.PathLike[str]) -> RecoveredJournal:
     return RecoveredJournal(actual, wanted, header, records, header.lost, unreadable)
 
 
+def is_held(wanted: str) -> bool:
+    """Whether a tracer's service has yet to write into a journal: it holds a lock, flock(2)."""
+    try:
+        # A file system over the network grants an exclusive lock only to who may write.
+        fd = _open_private(_follow(wanted), os.O_RDWR)
+    except JournalError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno == errno.EWOULDBLOCK  # else there are no locks here
+    finally:
+        os.close(fd)
+    return False
+
+
+def hand_over(path: str, outer: str) -> bool:
+    """Copy what is in the journal at `path` beside the one at `outer`, for its roar to read.
+
+    For a tracer that has taken a command away from a run around this one. False when nobody on this
+    machine follows `outer`.
+    """
+    try:
+        with os.fdopen(_open_private(outer), "rb") as file:
+            header = read_header(file.fileno(), outer)
+        if not (header.reader_alive and header.is_of_this_boot):
+            return False
+        source = _open_private(path)
+    except JournalError:
+        return False
+    with os.fdopen(source, "rb") as file:
+        header = read_header(source, path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        target = os.open(f"{outer}.{header.run_uid.hex()}", flags, 0o600)
+        with os.fdopen(target, "wb") as copy:
+            copy.write(file.read(HEADER_SIZE))
+            # What lies between is the table, of which a hole will do.
+            for place in (file, copy):
+                place.seek(header.records_offset)
+            copied = header.records_offset
+            while copied < header.tail and (piece := file.read(min(1 << 20, header.tail - copied))):
+                copied += copy.write(piece)
+    return True
+
+
+def handed_over_to(wanted: str) -> list[str]:
+    """The journals that runs inside the one of `wanted` have left to it."""
+    try:
+        actual = _follow(wanted)
+    except JournalError:
+        return []
+    name = re.compile(re.escape(os.path.basename(actual)) + r"\.[0-9a-f]{32}")  # noqa: PTH119
+    folder = os.path.dirname(actual)  # noqa: PTH120 - any bytes
+    entries = os.listdir(folder)  # noqa: PTH208 - text, and any bytes
+    return sorted(f"{folder}/{each}" for each in entries if name.fullmatch(each))
+
+
 def remove(wanted: str, actual: str | None = None) -> None:
     """Delete a journal, and the pointer to it when it lies elsewhere; nothing there is no error.
 
-    `actual` is where it lies, when that is known.
+    What was handed over to it goes, too. `actual` is where it lies, when that is known.
     """
+    for inner in handed_over_to(wanted):
+        Path(inner).unlink(missing_ok=True)
     if actual is None:
         try:
             actual = _follow(wanted)
@@ -312,9 +390,9 @@ def _follow(wanted: str) -> str:
     return target
 
 
-def _open_private(path: str) -> int:
+def _open_private(path: str, access: int = os.O_RDONLY) -> int:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(path, access | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise JournalError(f"cannot open the journal {path!r}: {error}") from error
     status = os.fstat(fd)

@@ -33,8 +33,9 @@ PREIMAGE_DONE = 1
 PREIMAGE_NEVER = 2
 
 # struct roar_journal_header, with its padding.
-HEADER = struct.Struct("=8sII16sQQQQQQII40xQQ48xQII48x768x1024s")
+HEADER = struct.Struct("=8sII16sQQQQQQII36s4xQQ48xQII48x768x1024s")
 SUCCESSOR_MAX = 1024  # with its terminator
+BOOT_ID_OFFSET = 88
 TAIL_OFFSET = 128
 LOST_OFFSET = 136
 ALLOCATED_OFFSET = 192

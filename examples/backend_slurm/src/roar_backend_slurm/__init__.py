@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from roar_backend_slurm.client import US
 from roar_core.hookspecs import BackendPlan, ExecutionBackend, Match, RunContext, hookimpl
 from roar_core.model.fragment import TaskCoverage, TaskFragment
+from roar_core.reports import Reports
 
 CLIENTS = ("srun", "sbatch")
 
@@ -37,6 +38,7 @@ class SlurmBackend:
         search = environ.get("PATH", os.defpath)
         if shutil.which("srun", path=search) is None:
             return {}  # nothing inside can find a client either
+        Reports(run.folder).ask_for_carrier(run.project, environ)
         (front := run.folder / "bin").mkdir(exist_ok=True)
         for client in CLIENTS:
             ours = shlex.join((*US, str(run.folder), str(run.project), client))
@@ -49,13 +51,9 @@ class SlurmBackend:
         return path.name == "slurm_script" or path.parent == ours  # a node's copy of a batch script
 
     def collect(self, run: RunContext) -> Iterable[TaskFragment]:
-        from roar_core.reports import Reports
-
         return Reports(run.folder, is_over()).fragments()
 
     def coverage(self, run: RunContext) -> TaskCoverage:
-        from roar_core.reports import Reports
-
         return Reports(run.folder, is_over()).coverage()
 
     def finalise(self, run: RunContext) -> None:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from roar_core.reports import Reports
 from roar_core.standing_in import forget_own_locale
 
 US = (sys.executable, "-P", __file__)
@@ -40,6 +41,7 @@ def main(folder: str, project: str, client: str, *words: str) -> int:
     if client in ("step", "batch"):
         return observe(folder, project, client, words)
     forget_own_locale()
+    os.environ.update(Reports(Path(folder)).variables(Path(project)))
     search = os.environ.get("PATH", os.defpath).replace(f"{folder}/bin{os.pathsep}", "")
     program, name = shutil.which(client, path=search) or client, Path(client).name
     at = place_of_command(name, words)
@@ -77,8 +79,6 @@ def submit(program: str, words: tuple[str, ...], at: int, batch: tuple[str, ...]
         with subprocess.Popen([program, *words], stdout=subprocess.PIPE, text=True) as process:
             for line in process.stdout or ():
                 if job := re.match(r"(?:Submitted batch job )?(\d+)", line):
-                    from roar_core.reports import Reports
-
                     Reports(Path(batch[len(US)])).expect(job[1])
                 sys.stdout.write(line)
                 sys.stdout.flush()
@@ -88,7 +88,6 @@ def submit(program: str, words: tuple[str, ...], at: int, batch: tuple[str, ...]
 def observe(folder: str, project: str, kind: str, command: tuple[str, ...]) -> int:
     """Run the command in this process's place, as a task of its job."""
     from roar_core.fragments import Attempt
-    from roar_core.reports import Reports
 
     told = os.environ.get
     job, step = told("SLURM_JOB_ID"), told("SLURM_STEP_ID") if kind == "step" else kind

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 import roar_core
+from roar_core.errors import UnreachableError
 from roar_core.hookspecs import BackendPlan, Match, RunContext
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
@@ -39,6 +41,8 @@ class OsmoBackend:
         workflow = queried(run.command)
         if is_submission(run.command):
             notes.plan(self._settings.checked(), run.uid)
+            if self._settings.returned_by == "auto":
+                _open_session(run)
             # -I: variables of the command's may lead Python elsewhere.
             stand_in = (sys.executable, "-I", str(Path(__file__).with_name("stand_in.py")))
             return BackendPlan((*stand_in, str(run.folder), "--", *run.command), environ)
@@ -69,6 +73,7 @@ class OsmoBackend:
     def coverage(self, run: RunContext) -> TaskCoverage:
         if not _has_any(run.folder):
             return TaskCoverage(None)
+        from roar_core.fragment_sessions.run_session import RunSession
         from roar_osmo.notes import Notes
 
         notes = Notes(run.folder)
@@ -83,12 +88,22 @@ class OsmoBackend:
         if progress.never_ran:
             words = f"of {notes.workflow} never ran: {', '.join(progress.never_ran)}"
             reasons.append(CoverageReason("tasks", len(progress.never_ran), f"tasks {words}"))
-        problems = (*filter(None, (notes.problem, notes.why)), *progress.problems)
+        own = RunSession(run.folder).problems
+        problems = (*filter(None, (notes.problem, notes.why)), *own, *progress.problems)
         reasons += [CoverageReason("backend", 1, problem) for problem in problems]
         return TaskCoverage(progress.known, progress.is_final, tuple(reasons))
 
     def finalise(self, run: RunContext) -> None:
         """What lies in storage stays there: others may attach to the workflow, too."""
+
+
+def _open_session(run: RunContext) -> None:
+    """Open a fragment session for the tasks when the user wants one; the run's notes say how."""
+    from roar_core.fragment_sessions.run_session import RunSession, is_asked_for
+
+    if is_asked_for(run.project, os.environ):
+        with suppress(UnreachableError):  # it is among the session's problems
+            RunSession(run.folder).open(run.project, os.environ)
 
 
 def _has_any(folder: Path) -> bool:

@@ -11,8 +11,8 @@ from roar_osmo.client import Osmo, OsmoError
 from roar_osmo.declared import declared, needs_of
 from roar_osmo.envelope import Envelope, belongs_to, opened, placed
 from roar_osmo.notes import Notes, Progress, Settled
-from roar_osmo.returned import fetched
-from roar_osmo.rewrite import Treatment, treatments_in
+from roar_osmo.returned import fetched, received
+from roar_osmo.rewrite import Treatment, session_in, treatments_in
 from roar_osmo.state import Attempt, State, state_of
 from roar_osmo.workflow import Task, read_workflow, specification_in
 
@@ -27,6 +27,7 @@ class Collecting:
     """One collection of one run. The folder's notes carry everything to the next one."""
 
     def __init__(self, run: RunContext, osmo: Osmo) -> None:
+        self._run = run
         self._notes = Notes(run.folder)
         self._osmo = osmo
         self._workflow = ""
@@ -34,6 +35,8 @@ class Collecting:
         self._treatments: dict[str, Treatment] = {}
         self._sent: dict[str, Envelope] = {}
         self._problems: list[str] = []
+        self._session = ""
+        self._unreceived: str | None = None
         before = self._notes.progress
         self._settled = {} if before is None else {s.key: s for s in before.settled}
         self._failures = {} if before is None else dict(before.failures)
@@ -97,6 +100,7 @@ class Collecting:
             return
         self._tasks = {task.name: task for task in read.tasks}
         self._treatments = {each.task: each for each in treatments_in(read)}
+        self._session = session_in(read)
 
     def _take(self, name: str, content: bytes) -> None:
         """Take in what a launcher has sent; what is no such thing is told and left."""
@@ -133,10 +137,32 @@ class Collecting:
                 self._settled[attempt.key] = Settled(*attempt.key, reason)
 
     def _fetch(self, treatment: Treatment, mine: list[Attempt]) -> None:
+        """Take in what a task's attempts have sent, by its log what could not go elsewhere."""
+        if treatment.returned_by == "registry":
+            failure = self._receive()
+            if not self._open(mine):
+                return
+        else:
+            failure = ""
         for found, content in fetched(self._osmo, self._workflow, treatment, mine):
             if found not in self._sent:
                 self._notes.keep_envelope(found, content)
                 self._take(found, content)
+        if failure and self._open(mine):
+            raise OsmoError(failure)
+
+    def _receive(self) -> str:
+        """Take in what a registry has, once in a collection; returns why that was not possible."""
+        if self._unreceived is None:
+            self._unreceived = ""
+            try:
+                for found, content in received(self._run, self._session):
+                    if found not in self._sent:
+                        self._notes.keep_envelope(found, content)
+                        self._take(found, content)
+            except RoarError as error:
+                self._unreceived = str(error)
+        return self._unreceived
 
     def _open(self, mine: Iterable[Attempt]) -> list[Attempt]:
         """Attempts that have ended, and of which nothing is known yet."""

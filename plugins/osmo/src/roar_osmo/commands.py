@@ -38,7 +38,8 @@ def prepare(file: str, options: tuple[str, ...], into: Path | None) -> None:
     """Print the workflow that `roar run osmo workflow submit FILE` would submit.
 
     OPTIONS are those of `osmo workflow submit`, such as --set. Nothing is submitted, and FILE stays
-    as it is. Which task gets the launcher, and how what it did comes back, is told on stderr.
+    as it is. Which task gets the launcher, and how what it did comes back, is told on stderr. A
+    fragment session is a secret and opened by a submission alone: what is prepared goes without.
 
     Example: roar osmo prepare train.yaml --into prepared.yaml --set epochs=3
     """

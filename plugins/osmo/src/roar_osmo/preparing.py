@@ -20,18 +20,24 @@ class Prepared(NamedTuple):
     problem: str
 
 
-def prepared(submission: Submission, osmo: Osmo, cwd: Path, settings: Settings) -> Prepared:
-    """Have the server render the file, and put its tasks under the launcher; raises RoarError."""
+def prepared(
+    submission: Submission, osmo: Osmo, cwd: Path, settings: Settings, session: str = ""
+) -> Prepared:
+    """Have the server render the file, and put its tasks under the launcher; raises RoarError.
+
+    With the text of a fragment session, what they did comes back by it where nothing else is asked.
+    """
     file = cwd / submission.file
     if not file.is_file():
         raise RoarError(f"{submission.file!r} is no file; name the workflow's own file")
     workflow = specification_in(osmo.text(*submission.dry_run()[1:]), submission.file)
     problem = ""
-    if any(each.returned_by == "output" for each in treatments_of(workflow, settings)):
+    treatments = treatments_of(workflow, settings, by_registry=bool(session))
+    if any(each.returned_by == "output" for each in treatments):
         problem = _problem_of_bucket(osmo, settings.bucket)
         if problem:
             settings = settings._replace(returned_by="logs")
-    return Prepared(rewritten(workflow, settings, file.parent), problem)
+    return Prepared(rewritten(workflow, settings, file.parent, session), problem)
 
 
 def _problem_of_bucket(osmo: Osmo, bucket: str) -> str:

@@ -1,21 +1,26 @@
-"""Fetch what launchers have sent: lines in logs, or files in storage."""
+"""Fetch what launchers have sent: lines in logs, files in storage, or a registry's batches."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
+import json
+import os
 import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from roar_core.errors import RoarError
+from roar_core.hookspecs import RunContext
 from roar_osmo.client import Osmo
 from roar_osmo.rewrite import FRAGMENTS, Treatment
 from roar_osmo.state import Attempt
 
 _LINE = re.compile(r"\bROAR1 ([0-9a-f]{64}) (\d{1,6})/(\d{1,6}) ([A-Za-z0-9+/=]{1,4096})\s*$")
+_NAME = re.compile(r"[0-9a-f]{64}")
 # A delivery may unpack to so much; a task with more files than that sends none of them.
 _CONTENT_MAX = 64 << 20
 _PARTS_MAX = 10_000
@@ -44,6 +49,34 @@ def fetched(
             words += ["--retry-id", str(retry)]
         with osmo.lines(*words) as lines:
             yield from in_lines(lines)
+
+
+def received(run: RunContext, session: str) -> Iterator[Found]:
+    """Name and content of what a registry has; `session` is the text that the workflow's tasks got.
+
+    The run has opened that session itself, or attaches to a workflow of somebody else's: then no
+    registry is asked unless the user has agreed to that. Raises RoarError.
+    """
+    from roar_core.fragment_sessions.run_session import RunSession, is_asked_for
+    from roar_core.fragment_sessions.session import Session
+
+    own = RunSession(run.folder)
+    if own.session is None:
+        try:
+            found = Session.from_text(session)
+        except ValueError as error:
+            raise RoarError(f"the workflow's tasks were given {error}") from error
+        if not is_asked_for(run.project, os.environ):
+            raise RoarError(
+                f"its tasks have sent to {found.url}; to have it fetched from there:"
+                " roar config set --global fragments.carrier registry"
+            )
+        own.adopt(found)
+    for name, document in own.receive().documents:
+        told = dict(document)
+        called = told.pop("delivery", name)  # the same if it came by the log, too
+        is_name = isinstance(called, str) and _NAME.fullmatch(called)
+        yield called if is_name else name, json.dumps(told).encode("ascii")
 
 
 def in_lines(lines: Iterable[str]) -> Iterator[Found]:

@@ -20,6 +20,8 @@ from roar_osmo.workflow import SpecificationError, Task, Workflow
 # Where the launcher lies in a container; OSMO refuses files below /osmo.
 PLACE = "/roar-osmo"
 FRAGMENTS = "roar-fragments"
+# Only as a file: variables are shown by much, to programs and to people.
+SESSION = f"{PLACE}/session"
 _OUTPUT_REGEX = f".*{FRAGMENTS}/.*"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _PYTHON = re.compile(r"python(?:[23](?:\.\d+)?)?")
@@ -43,23 +45,28 @@ class Rewritten(NamedTuple):
     treatments: tuple[Treatment, ...]
 
 
-def rewritten(workflow: Workflow, settings: Settings, folder: Path) -> Rewritten:
+def rewritten(workflow: Workflow, settings: Settings, folder: Path, session: str = "") -> Rewritten:
     """Put a workflow's tasks under the launcher; changes `workflow` itself.
 
-    `folder` is the one that the specification's `localpath`s are told from. Raises RoarError when
-    the specification has something that cannot be submitted from elsewhere.
+    `folder` is the one that the specification's `localpath`s are told from, `session` the text of a
+    fragment session of a registry, if there is one. Raises RoarError when the specification has
+    something that cannot be submitted from elsewhere.
     """
     settings.checked()
-    treatments = treatments_of(workflow, settings)
+    treatments = treatments_of(workflow, settings, by_registry=bool(session))
     for task, treatment in zip(workflow.tasks, treatments, strict=True):
         _take_in_local_files(task, folder)
         if treatment.returned_by:
-            _wrap(task, treatment, settings)
+            _wrap(task, treatment, settings, session)
     return Rewritten(workflow.text(), treatments)
 
 
-def treatments_of(workflow: Workflow, settings: Settings) -> tuple[Treatment, ...]:
+def treatments_of(
+    workflow: Workflow, settings: Settings, *, by_registry: bool = False
+) -> tuple[Treatment, ...]:
     """What is to become of each task, in the workflow's order."""
+    if by_registry and settings.returned_by == "auto":
+        settings = settings._replace(returned_by="registry")
     read_by_others = {name for task in workflow.tasks for name in task.upstream}
     return tuple(
         Treatment(task.name, reason=reason)
@@ -78,6 +85,13 @@ def command_of(task: Task) -> tuple[str, ...]:
     """A task's own command, without the launcher."""
     words = (*task.command, *task.arguments)
     return words[words.index("--") + 1 :] if _is_wrapped(task) else words
+
+
+def session_in(workflow: Workflow) -> str:
+    """The text of the fragment session that a submitted workflow's tasks have, empty for none."""
+    files_of_ours = (each for task in workflow.tasks if _is_wrapped(task) for each in _files(task))
+    found = (each.get("contents") for each in files_of_ours if each.get("path") == SESSION)
+    return next((text for text in found if isinstance(text, str)), "")
 
 
 def is_way_back(output: Mapping[str, Any]) -> bool:
@@ -110,8 +124,8 @@ def _way_back(task: Task, settings: Settings, is_read_by_others: bool) -> Treatm
     if by == "auto":
         is_alone = not task.outputs and not is_read_by_others
         by = "output" if settings.bucket and is_alone else "logs"
-    if by == "logs":
-        return Treatment(task.name, "logs")
+    if by != "output":
+        return Treatment(task.name, by)
     return Treatment(task.name, by, f"{settings.bucket}/roar/{{{{workflow_id}}}}/{task.name}/")
 
 
@@ -127,7 +141,7 @@ def _starter(task: Task, settings: Settings) -> tuple[str, str] | None:
     return None
 
 
-def _wrap(task: Task, treatment: Treatment, settings: Settings) -> None:
+def _wrap(task: Task, treatment: Treatment, settings: Settings, session: str) -> None:
     starter = _starter(task, settings)
     assert starter is not None
     program, launcher = starter
@@ -142,6 +156,8 @@ def _wrap(task: Task, treatment: Treatment, settings: Settings) -> None:
     fields["args"] = [settings.python, *options, "--", *own]
     needed = {f"{PLACE}/{launcher}", f"{PLACE}/observe.py"}
     added = [{"path": p, "contents": text} for p, text in carried().items() if p in needed]
+    if treatment.returned_by == "registry":
+        added.append({"path": SESSION, "contents": session})
     fields["files"] = [*_files(task), *added]
     if treatment.url:
         output = {"url": treatment.url, "regex": _OUTPUT_REGEX}

@@ -24,8 +24,9 @@ SECTION = ConfigSection(
         ConfigKey(
             "return",
             "auto",
-            "How what a task did comes back: logs, output (storage, needs osmo.bucket), or auto"
-            " (output where nobody else gets to see it, else logs).",
+            "How what a task did comes back: logs, output (storage, needs osmo.bucket), or auto (by"
+            " the registry if fragments.carrier says so; output where nobody else gets to see it;"
+            " else logs).",
             choices=RETURNS,
         ),
         ConfigKey("bucket", "", "Storage for what tasks did, e.g. s3://bucket/prefix."),

@@ -88,11 +88,13 @@ def _rewritten(notes: Notes, command: tuple[str, ...], settings: Settings) -> tu
     if submission is None:
         notes.tell_why("an option of its osmo command is not known to roar")
         return command
+    from roar_core.fragment_sessions.run_session import RunSession
     from roar_osmo.preparing import prepared
 
-    cwd = Path.cwd()
+    cwd, osmo = Path.cwd(), Osmo(command[0], Path.cwd(), settings.timeout_s)
+    session = RunSession(notes.folder).session
     try:
-        found = prepared(submission, Osmo(command[0], cwd, settings.timeout_s), cwd, settings)
+        found = prepared(submission, osmo, cwd, settings, "" if session is None else session.text)
     except RoarError as error:
         notes.tell_why(str(error))
         return command

@@ -35,7 +35,7 @@ _REBUILD = "pip install ./plugins/tracer_ebpf"
 # A loaded collector goes before every other tracer; one that would have to be loaded, after them.
 _LOADED, _UNLOADED = 10, 40
 # How long the collector may work on what it has not told yet.
-_PATIENCE_S = 30
+_PATIENCE_S, _IMPATIENCE_S = 30, 1
 
 
 class EbpfLaunch:
@@ -59,22 +59,29 @@ class EbpfLaunch:
         self._uid = plan.run_uid
         self._collector = collector
         self._own = own
+        self._answers = True
 
     def started(self, pid: int) -> None:
         """Nothing to do: the process has asked for itself before it became the command."""
 
-    def catch_up(self) -> None:
+    def catch_up(self) -> bool:
         """Have the collector write what the kernel has told it; `finished` says why it cannot."""
-        self._collector.ask(f"catch-up {self._uid}", patience_s=_PATIENCE_S)
+        self._answers &= not self._ask("catch-up")
+        return False
 
     def finished(self) -> Sequence[CoverageReason]:
         """Have the collector write the rest; say so when it could not observe the command."""
         try:
-            problem = self._collector.ask(f"finish {self._uid}", patience_s=_PATIENCE_S)
+            problem = self._ask("finish")
         finally:
             if self._own is not None:
                 self._own.let_go()
         return (CoverageReason("tracer", 1, f"ebpf: {problem}"),) if problem else ()
+
+    def _ask(self, request: str) -> str:
+        """One that did not answer is not waited for a second time."""
+        patience_s = _PATIENCE_S if self._answers else _IMPATIENCE_S
+        return self._collector.ask(f"{request} {self._uid}", patience_s=patience_s)
 
 
 class EbpfTracer:
@@ -157,4 +164,5 @@ def roar_config_sections() -> Iterable[ConfigSection]:
         default="",
         help="The group whose members may use the daemon; empty: everybody.",
     )
-    return (ConfigSection(name="ebpf", keys=(key,), help="The eBPF tracer's daemon."),)
+    words = "The eBPF tracer's daemon."
+    return (ConfigSection("ebpf", (key,), words, variables=("ROAR_EBPF_SOCKET",)),)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from roar_core.errors import TracerError
@@ -24,6 +22,8 @@ class OwnCollector:
     @classmethod
     def start(cls) -> OwnCollector:
         """Load a collector and wait until it listens. Raises TracerError with its reason."""
+        import tempfile
+
         folder = tempfile.mkdtemp(prefix="roar-ebpf-")
         theirs, ours = os.pipe()
         told, tell = os.pipe()
@@ -67,4 +67,6 @@ class OwnCollector:
         if self._owner >= 0:
             os.close(self._owner)
             self._owner = -1
+            import shutil
+
             shutil.rmtree(self._folder, ignore_errors=True)

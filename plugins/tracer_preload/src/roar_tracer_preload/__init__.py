@@ -32,22 +32,35 @@ _FIRST_PROGRAM = b"1"
 class PreloadLaunch:
     """The command as it was asked for, with two variables more.
 
-    `gaps` says why the command's own program cannot be seen into.
+    `gaps` says why the command's own program cannot be seen into. `outer` is the journal of a run
+    around this one, which hears of the command through us alone: its variable had to give way.
     """
 
     argv: tuple[bytes, ...]
     environ: Mapping[bytes, bytes]
     pass_fds: tuple[int, ...] = ()
     gaps: tuple[CoverageReason, ...] = ()
+    journal: Path | None = None
+    outer: bytes = b""
 
     def started(self, pid: int) -> None:
         """Nothing to do: the library reports by itself."""
 
-    def catch_up(self) -> None:
-        """Nothing is late: a process reports before it goes on."""
+    def catch_up(self) -> bool:
+        """Nothing is late: a process reports before it goes on, its children among the rest."""
+        return False
 
     def finished(self) -> Sequence[CoverageReason]:
         """What no process of the run could tell: the program it began with."""
+        if self.outer.startswith(b"/") and self.journal is not None:
+            import os
+
+            from roar_core.journal import hand_over
+
+            try:
+                hand_over(str(self.journal), os.fsdecode(self.outer))
+            except OSError as error:
+                raise TracerError(f"the run around this one misses it: {error}") from error
         return self.gaps
 
 
@@ -133,7 +146,8 @@ class PreloadTracer:
             b"LD_PRELOAD": theirs,
             b"ROAR_TRACE": _FIRST_PROGRAM + b":" + journal,
         }
-        return PreloadLaunch(plan.argv, environ, gaps=gaps)
+        outer = plan.environ.get(b"ROAR_TRACE", b"").partition(b":")[2]
+        return PreloadLaunch(plan.argv, environ, gaps=gaps, journal=plan.journal, outer=outer)
 
 
 @hookimpl

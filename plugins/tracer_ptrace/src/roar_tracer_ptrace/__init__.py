@@ -40,6 +40,7 @@ class PtraceLaunch:
         import socket
 
         self._ours, self._theirs = socket.socketpair()
+        self._answers = True
         self.argv: tuple[bytes, ...] = (
             *(os.fsencode(starter), b"--journal", os.fsencode(plan.journal)),
             *(b"--control", str(self._theirs.fileno()).encode()),
@@ -52,28 +53,49 @@ class PtraceLaunch:
         """The command's process has its end of the socket; ours of it would hide the helper's."""
         self._theirs.close()
 
-    def catch_up(self) -> None:
-        """Nothing is late: the helper writes while the process is stopped."""
+    def catch_up(self) -> bool:
+        """The helper writes while a process waits; one that has called nothing yet it cannot name.
+
+        `finished` says why it does not answer.
+        """
+        answer = self._ask()
+        return answer is not None and answer[1]
 
     def finished(self) -> Sequence[CoverageReason]:
         """Wait until the helper has written everything, and hear whether somebody is left."""
         self._theirs.close()
+        try:
+            answer = self._ask()
+        finally:
+            self._ours.close()
+        if answer is None:
+            return (CoverageReason("tracer", 1, "the ptrace helper ended before the command"),)
+        helper, somebody_is_left = answer
+        if helper:
+            _reap(helper)
+        if somebody_is_left:
+            return (CoverageReason("outlived", 1, "still running when recorded"),)
+        return ()
+
+    def _ask(self) -> tuple[int, bool] | None:
+        """The helper's number if it is about to end, and whether somebody is left unnamed.
+
+        None when it does not answer; then it is asked no more, lest a late answer be taken for
+        another one's.
+        """
+        if not self._answers:
+            return None
         try:
             self._ours.settimeout(_PATIENCE_S)
             self._ours.sendall(b"?")
             answer = self._ours.recv(_ANSWER.size)
         except OSError:
             answer = b""
-        finally:
-            self._ours.close()
-        if len(answer) < _ANSWER.size:
-            return (CoverageReason("tracer", 1, "the ptrace helper ended before the command"),)
+        self._answers = len(answer) == _ANSWER.size
+        if not self._answers:
+            return None
         helper, somebody_is_left = _ANSWER.unpack(answer)
-        if helper:
-            _reap(helper)
-        if somebody_is_left:
-            return (CoverageReason("outlived", 1, "still running when recorded"),)
-        return ()
+        return helper, bool(somebody_is_left)
 
 
 class PtraceTracer:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from roar_core.config import files
 from roar_core.config.schema import SECTIONS
 from roar_core.config.values import checked, from_text, kind_of
+from roar_core.config.variables import misspelt
 from roar_core.errors import ConfigError
 from roar_core.hookspecs import ConfigKey, ConfigSection
 
@@ -32,10 +33,12 @@ _SWITCHES = frozenset(
     for key in section.keys
     if key.kind == "boolean or table of booleans"
 )
+# How alike two names are, of 1, that somebody may have taken one for the other.
+_NEAR = 0.8
 # A checkout must not be able to turn somebody's statistics on, or send them elsewhere.
 _USERS_ALONE = "telemetry."
-# Nor to choose the key that somebody signs with.
-_NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project"})
+# Nor to choose the key that somebody signs with, or have what tasks did sent anywhere.
+_NO_CHECKOUTS = frozenset({"registry.ssh_key", "redaction.trust_project", "fragments.carrier"})
 
 # Variables of the client that came before. Who has set them for it means the same here, and would
 # else publish to another place than they are used to.
@@ -60,17 +63,22 @@ class Stated(NamedTuple):
 
 
 class Config:
-    """The settings that hold. Names are dotted: `hash.preimage_max`, `tracer.preload.table`."""
+    """The settings that hold. Names are dotted: `hash.preimage_max`, `tracer.preload.table`.
+
+    `warnings` are of all that has no effect, `mistakes` those of what is meant to have one.
+    """
 
     def __init__(
         self,
         settings: dict[str, Setting],
         warnings: Sequence[str],
         stated: Mapping[str, Sequence[Stated]],
+        mistakes: Sequence[str],
     ) -> None:
         self._settings = settings
         self._stated = stated
         self.warnings = tuple(warnings)
+        self.mistakes = tuple(mistakes)
 
     def stated(self, name: str) -> Sequence[Stated]:
         """What every layer says of `name`, the weakest first, where not the highest alone holds."""
@@ -116,6 +124,7 @@ def load(
 
     `sections` are those of the plugins that take part. A flag whose value is None was not given.
     """
+    sections = tuple(sections)
     known, warnings = known_keys(sections)
     layers = _Layers(known, warnings, users_own=str(files.user_file(environ)))
     for label, table in files.tables(project_root, roar_dir, environ):
@@ -123,12 +132,17 @@ def load(
     for variable, name in _FORMER.items():
         if text := environ.get(variable):
             layers.add_value(f"environment {variable}", name, text)
-    for variable in sorted(filter(_VARIABLE.fullmatch, environ)):
+    ours = sorted(name for name in environ if name.startswith("ROAR_"))
+    for variable in filter(_VARIABLE.fullmatch, ours):
         layers.add_variable(variable, environ[variable])
     for name, value in (flags or {}).items():
         if value is not None:
             layers.add_value("flag", name, value)
-    return Config(layers.settings, layers.warnings, layers.stated)
+    others = (name for name in ours if not _VARIABLE.fullmatch(name))
+    plugins_own = [name for section in sections for name in section.variables]
+    mistakes = [*layers.mistakes, *misspelt(others, known, plugins_own)]
+    warnings = [*layers.warnings, *mistakes]
+    return Config(layers.settings, warnings, layers.stated, mistakes)
 
 
 def known_keys(sections: Iterable[ConfigSection]) -> tuple[dict[str, ConfigKey], list[str]]:
@@ -186,6 +200,7 @@ class _Layers:
         self.known = known
         self._users_own = users_own
         self.warnings = list(warnings)
+        self.mistakes: list[str] = []
         self.settings = {
             name: Setting(name, None if key.default is None else checked(key, key.default), key)
             for name, key in known.items()
@@ -269,7 +284,11 @@ class _Layers:
             raise ConfigError(
                 f"{label}: unknown section [{_visible(head)}], did you mean [{close}]?"
             )
-        self._warn(f"{label}: [{_visible(section)}] belongs to no plugin in use")
+        told = f"{label}: [{_visible(section)}] belongs to no plugin in use"
+        if close := near(section, self._sections):
+            self._add(f"{told}, did you mean [{close}]?", self.mistakes)
+        else:
+            self._add(told, self.warnings)
 
     def _note_unknown_switch(self, label: str, name: str, switch: str) -> None:
         siblings = [known[len(switch) + 1 :] for known in self.known if known.startswith(switch)]
@@ -277,11 +296,11 @@ class _Layers:
             raise ConfigError(
                 f"{label}: unknown setting {_visible(name)}, did you mean {switch}.{close}?"
             )
-        self._warn(f"{label}: {_visible(name)} belongs to no plugin in use")
+        self._add(f"{label}: {_visible(name)} belongs to no plugin in use", self.warnings)
 
-    def _warn(self, warning: str) -> None:
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+    def _add(self, sentence: str, to: list[str]) -> None:
+        if sentence not in to:
+            to.append(sentence)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
@@ -301,6 +320,20 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def near(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` is, or may be a misspelling of."""
+    candidates = [one for one in sorted(known) if _may_be_near(name, one)]
+    if not candidates:
+        return None
     import difflib
 
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)), None)
+    return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=_NEAR)), None)
+
+
+def _may_be_near(one: str, other: str) -> bool:
+    """Whether enough letters of both are the same, in whatever order.
+
+    Every run compares its plugins' sections with roar's own, and seldom is one worth difflib.
+    """
+    enough = _NEAR * (len(one) + len(other)) / 2
+    if min(len(one), len(other)) < enough:
+        return False
+    return sum(min(one.count(c), other.count(c)) for c in set(one) & set(other)) >= enough

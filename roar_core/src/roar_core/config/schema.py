@@ -61,6 +61,19 @@ SECTIONS = (
         "How commands are run and observed.",
     ),
     ConfigSection(
+        "fragments",
+        (
+            ConfigKey(
+                "carrier",
+                "backend",
+                "How what tasks elsewhere did comes back: as their backend has it, or by the "
+                "registry, encrypted. Yours alone to set; a project's files cannot.",
+                choices=("backend", "registry"),
+            ),
+        ),
+        "How tasks report to the run that they belong to.",
+    ),
+    ConfigSection(
         "hash",
         (
             ConfigKey(

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
 from roar_core.errors import NotFoundError, RoarError
 from roar_core.export.artifacts import Loaded, artifacts_of
-from roar_core.export.told import Telling, tell_job
+from roar_core.export.jobs import Row, tell_jobs
+from roar_core.export.told import Telling
 from roar_core.lineage.closure import upstream
 from roar_core.redaction import DEFAULT, Redactor
 from roar_core.spelling import exact_timestamp
-from roar_core.store.rows import OUTPUT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,16 +48,13 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
     Raises RoarError for a job that is running or was undone.
     """
     rows = _jobs(db, target)
-    sessions = {number: _session(db, number) for number in dict.fromkeys(row[2] for row in rows)}
+    sessions = {
+        number: _session(db, number) for number in dict.fromkeys(row.session for row in rows)
+    }
     host = "" if options.absolute_paths else socket.gethostname()
-    uids = frozenset(row[1] for row in rows)
+    uids = frozenset(row.uid for row in rows)
     redactor = None if options.with_secrets else options.redactor
     telling = Telling(sessions, uids, host, options.absolute_paths, redactor)
-
-    def jobs() -> Iterator[Document]:
-        for job, uid, _ in rows:
-            task = _task(db, job, options)
-            yield tell_job(store.job(uid), telling, _bits(db, job), task, _needs(db, job))
 
     return {
         "schema": 1,
@@ -68,11 +65,11 @@ def graph_of(db: sqlite3.Connection, store: Store, target: Target, options: Opti
         "sessions": list(sessions.values()),
         "artifacts": artifacts_of(
             db,
-            [row[0] for row in rows],
+            [row.id for row in rows],
             target.artifacts if target.kind == "artifact" else (),
             redactor,
         ),
-        "jobs": Loaded(len(rows), jobs),
+        "jobs": Loaded(len(rows), lambda: tell_jobs(db, store, rows, telling)),
     }
 
 
@@ -83,19 +80,21 @@ def uids_of(db: sqlite3.Connection, target: Target) -> tuple[str, ...]:
     """
     rows = _jobs(db, target)
     if target.kind == "session":
-        _root_session(db, target, {row[2] for row in rows})
-    return tuple(row[1] for row in rows)
+        _root_session(db, target, {row.session for row in rows})
+    return tuple(row.uid for row in rows)
 
 
-def _jobs(db: sqlite3.Connection, target: Target) -> list[tuple[int, str, int]]:
-    """(id, uid, session) of each job that is told."""
+def _jobs(db: sqlite3.Connection, target: Target) -> list[Row]:
+    """The jobs that are told, oldest first."""
     _refuse_unfinished(db, target)
     ids = sorted(upstream(db, target.jobs).distances)
-    return db.execute(
-        "SELECT id, uid, session FROM job WHERE id IN (SELECT value FROM json_each(?)) "
+    found = db.execute(
+        "SELECT id, uid, session, input_count + output_count FROM job "
+        "WHERE id IN (SELECT value FROM json_each(?)) "
         "AND state <> 'running' AND undone_at_ns IS NULL ORDER BY started_at_ns, id",
         (json.dumps(ids),),
-    ).fetchall()
+    )
+    return [Row(*row) for row in found]
 
 
 def _refuse_unfinished(db: sqlite3.Connection, target: Target) -> None:
@@ -145,48 +144,3 @@ def _session(db: sqlite3.Connection, number: int) -> Document:
         imported = (blake3(f"roar:session:v1\0{first}".encode()).hexdigest()[:32], number)
     started = db.execute("SELECT started_at_ns FROM session WHERE id = ?", (number,)).fetchone()[0]
     return {"id": imported[0], "number": imported[1], "started_at": exact_timestamp(started)}
-
-
-def _task(db: sqlite3.Connection, job: int, options: Options) -> Document | None:
-    """Which attempt at which task a job is; where it ran is the name of a host."""
-    row = db.execute(
-        "SELECT backend, task, attempt, place, role, grouped, is_declared FROM task WHERE job = ?",
-        (job,),
-    ).fetchone()
-    if row is None:
-        return None
-    backend, task, attempt, place, role, group, is_declared = row
-    where = place or None if options.absolute_paths else None
-    document = {"backend": backend, "task": task, "attempt": attempt, "where": where}
-    traits = {
-        "role": role if role != "task" else None,
-        "group": group or None,
-        "declared": True if is_declared else None,
-    }
-    return document | {name: value for name, value in traits.items() if value is not None}
-
-
-def _needs(db: sqlite3.Connection, job: int) -> list[str]:
-    """The uids of the tasks whose results a job got."""
-    rows = db.execute(
-        "SELECT maker.uid FROM need JOIN job maker ON maker.id = need.producer "
-        "WHERE need.job = ? ORDER BY maker.id",
-        (job,),
-    )
-    return [uid for (uid,) in rows]
-
-
-def _bits(db: sqlite3.Connection, job: int) -> dict[tuple[bool, str], bytes]:
-    """Which members of a dataset were touched, by direction and hash, where it was not all."""
-    import zlib
-
-    return {
-        (direction == OUTPUT, f"{algorithm}:{value}"): zlib.decompress(bitmap)
-        for direction, algorithm, value, bitmap in db.execute(
-            "SELECT edge.direction, digest.algorithm, digest.value, used.bitmap FROM edge "
-            "JOIN composite_use used ON used.edge = edge.id JOIN digest "
-            "ON digest.artifact = edge.artifact AND digest.algorithm LIKE 'composite-%' "
-            "WHERE edge.job = ? AND used.bitmap IS NOT NULL",
-            (job,),
-        )
-    }

@@ -302,7 +302,7 @@ def nanoseconds(time: str) -> int:
     assert match is not None
     fraction = (match["fraction"] or "").ljust(9, "0")
     try:
-        second = datetime.strptime(match["second"], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        second = datetime.fromisoformat(match["second"]).replace(tzinfo=UTC)
     except ValueError as error:
         raise RoarError(f"there is no time {time!r}") from error
     if not 1970 <= second.year <= 2200:  # beyond, nanoseconds would not fit 64 bits

@@ -38,7 +38,10 @@ struct roar_journal_header {
     uint64_t chunk_size;
     uint32_t preimage_wait_ms; /* 0: writers are never held */
     uint32_t reserved0;
-    uint8_t pad0[40];
+    /* Of the kernel that roar runs under, /proc/sys/kernel/random/boot_id as text; zeros where it
+     * cannot be had. Under another one a writer must leave the file alone. */
+    char boot_id[36];
+    uint8_t pad0[4];
 
     /* Written by the traced processes; a cache line of its own. */
     uint64_t tail; /* file offset of the next record */
@@ -116,30 +119,30 @@ struct roar_record {
 #define ROAR_RECORD_MAGIC 0x5243524au
 #define ROAR_RECORD_MAX (256u << 10) /* longer strings are cut; see ROAR_GAP_CUT */
 
+/* What a record tells; docs/journal.md lists the value, fingerprints and strings of each. */
 enum roar_kind {
-    /* value                    fingerprints                strings */
-    ROAR_START = 1,        /* parent's pid              program                     path, cwd: a program runs and we are in it */
-    ROAR_EXEC = 2,         /* 0                         program, if it could be had path, argv joined by NUL: about to execute */
-    ROAR_EXEC_FAILED = 3,  /* errno                     -                           - : the last EXEC of this pid returned */
-    ROAR_FORK = 4,         /* child's pid, 0: unknown   -                           - : 0 before libc makes one unseen */
-    ROAR_EXIT = 5,         /* wait status               -                           - */
-    ROAR_OPEN = 6,         /* ROAR_INTENT_* bits        after, [before]             path */
-    ROAR_USED = 7,         /* offset of the OPEN, or 0  of the file                 - : proven read */
-    ROAR_WRITTEN = 8,      /* offset of the OPEN, or 0  of the file                 - : proven written */
-    ROAR_UNUSED = 9,       /* offset of the OPEN        -                           - : that open proved unread */
-    ROAR_CLOSED = 10,      /* 0                         after the last write        path */
-    ROAR_RENAME = 11,      /* ROAR_RENAME_* bits        moved, [replaced]           old path, new path */
-    ROAR_LINK = 12,        /* 0                         of the file                 existing path, new path */
-    ROAR_UNLINK = 13,      /* 1 for a directory         before                      path */
-    ROAR_TRUNCATE = 14,    /* new length                after, before               path */
-    ROAR_MAPPED = 15,      /* 0                         of the file                 path: mapped shared and writable */
-    ROAR_CHDIR = 16,       /* 0                         -                           new cwd */
-    ROAR_LOST = 17,        /* events lost               -                           [reason] */
-    ROAR_GAP = 18,         /* enum roar_gap             -                           [program or path] */
-    ROAR_PAD = 19,         /* 0                         -                           - : skip */
-    ROAR_UNWRITTEN = 20,   /* offset of the OPEN        -                           - : that open proved to change nothing */
-    ROAR_TASK = 21,        /* tag << 8 | enum roar_event -                          JSON: something happened to a task */
-    ROAR_TASK_IS = 22,     /* tag, 0 for none           -                           - : whom this thread works for from now on */
+    ROAR_START = 1,       /* a program runs and we are in it */
+    ROAR_EXEC = 2,        /* about to execute */
+    ROAR_EXEC_FAILED = 3, /* the last EXEC of this pid returned */
+    ROAR_FORK = 4,        /* value 0: libc is about to make a process, unseen */
+    ROAR_EXIT = 5,
+    ROAR_OPEN = 6,
+    ROAR_USED = 7,    /* proven read */
+    ROAR_WRITTEN = 8, /* proven written */
+    ROAR_UNUSED = 9,  /* that open proved unread */
+    ROAR_CLOSED = 10,
+    ROAR_RENAME = 11,
+    ROAR_LINK = 12,
+    ROAR_UNLINK = 13,
+    ROAR_TRUNCATE = 14,
+    ROAR_MAPPED = 15, /* shared and writable */
+    ROAR_CHDIR = 16,
+    ROAR_LOST = 17,
+    ROAR_GAP = 18,
+    ROAR_PAD = 19,       /* skip */
+    ROAR_UNWRITTEN = 20, /* that open proved to change nothing */
+    ROAR_TASK = 21,      /* something happened to a task */
+    ROAR_TASK_IS = 22,   /* whom this thread works for from now on */
 };
 
 /* TASK: what happened to the task with that tag, in a worker of an execution backend. */
@@ -150,16 +153,16 @@ enum roar_event {
     ROAR_EVENT_FAILED = 3,    /* it raised */
     ROAR_EVENT_NEEDS = 4,     /* it got the results of other tasks */
     ROAR_EVENT_TROUBLE = 5,   /* what tells of tasks here failed in one place; its tag is 0 */
-    ROAR_EVENT_SUBMITTED = 6, /* this process submitted a task, given the results of others; its tag is 0 */
+    ROAR_EVENT_SUBMITTED = 6, /* it submitted a task, given the results of others; its tag is 0 */
 };
 
 /* OPEN: what was asked for, and what was found. READ and WRITE say what the descriptor allows. */
 #define ROAR_INTENT_READ 1u
 #define ROAR_INTENT_WRITE 2u
 #define ROAR_INTENT_APPEND 4u
-#define ROAR_INTENT_TRUNCATE 8u /* O_TRUNC on a file that existed: its content is gone */
-#define ROAR_INTENT_CREATED 16u /* the file was not there before */
-#define ROAR_INTENT_TMPFILE 32u /* O_TMPFILE: no name yet */
+#define ROAR_INTENT_TRUNCATE 8u   /* O_TRUNC on a file that existed: its content is gone */
+#define ROAR_INTENT_CREATED 16u   /* the file was not there before */
+#define ROAR_INTENT_TMPFILE 32u   /* O_TMPFILE: no name yet */
 #define ROAR_INTENT_INHERITED 64u /* open before the program started (`< in > out`) */
 #define ROAR_INTENT_CODE 128u     /* loaded as a program or a library */
 #define ROAR_INTENT_TEXTUAL 256u  /* the path was joined as text, not resolved by the kernel */
@@ -170,22 +173,22 @@ enum roar_event {
 
 /* GAP: why a process, or a part of what it does, cannot be seen. */
 enum roar_gap {
-    ROAR_GAP_STATIC = 1,       /* statically linked: no preloading */
-    ROAR_GAP_FOREIGN_ABI = 2,  /* another word size or machine */
-    ROAR_GAP_FOREIGN_LIBC = 3, /* musl and the like */
-    ROAR_GAP_PRIVILEGED = 4,   /* setuid, setgid or file capabilities */
-    ROAR_GAP_OTHER_USER = 5,   /* became a user who cannot open the journal */
-    ROAR_GAP_CHROOT = 6,       /* another root: its paths are not ours */
-    ROAR_GAP_SECCOMP = 7,      /* the program forbade itself the calls we need */
-    ROAR_GAP_IO_URING = 8,     /* operations that bypass system calls */
-    ROAR_GAP_NO_MAP = 9,       /* the journal could not be mapped */
-    ROAR_GAP_NO_ROOM = 10,     /* E2BIG: our variables had to be dropped */
-    ROAR_GAP_INTERPOSER = 11,  /* another library answers the calls before us */
+    ROAR_GAP_STATIC = 1,        /* statically linked: no preloading */
+    ROAR_GAP_FOREIGN_ABI = 2,   /* another word size or machine */
+    ROAR_GAP_FOREIGN_LIBC = 3,  /* musl and the like */
+    ROAR_GAP_PRIVILEGED = 4,    /* setuid, setgid or file capabilities */
+    ROAR_GAP_OTHER_USER = 5,    /* became a user who cannot open the journal */
+    ROAR_GAP_CHROOT = 6,        /* another root: its paths are not ours */
+    ROAR_GAP_SECCOMP = 7,       /* the program forbade itself the calls we need */
+    ROAR_GAP_IO_URING = 8,      /* operations that bypass system calls */
+    ROAR_GAP_NO_MAP = 9,        /* the journal could not be mapped */
+    ROAR_GAP_NO_ROOM = 10,      /* E2BIG: our variables had to be dropped */
+    ROAR_GAP_INTERPOSER = 11,   /* another library answers the calls before us */
     ROAR_GAP_DIRECT_CALLS = 12, /* a program known to make system calls itself (Go) */
-    ROAR_GAP_CUT = 13,         /* a path or argument was too long and was cut */
-    ROAR_GAP_UNENTERED = 14,   /* executed, but our library never reported from inside; reason unknown */
-    ROAR_GAP_OUTLIVED = 15,    /* still running when the run was recorded (written by roar) */
-    ROAR_GAP_TRACER = 16,      /* the tracer itself failed (text says how) */
+    ROAR_GAP_CUT = 13,          /* a path or argument was too long and was cut */
+    ROAR_GAP_UNENTERED = 14,    /* our library never reported from inside; reason unknown */
+    ROAR_GAP_OUTLIVED = 15,     /* still running when the run was recorded (written by roar) */
+    ROAR_GAP_TRACER = 16,       /* the tracer itself failed (text says how) */
 };
 
 static inline uint64_t roar_mix(uint64_t x) {
@@ -206,8 +209,8 @@ static inline uint64_t roar_slot_key(uint64_t dev, uint64_t ino) {
  * The slot with `key` in a table of `count` slots (a power of two, not 0). NULL when there is none
  * and `create` is 0, or when ROAR_PROBE_LIMIT others are in its place.
  */
-static inline struct roar_journal_slot *roar_find_slot(struct roar_journal_slot *table, uint64_t count, uint64_t key,
-                                                       int create) {
+static inline struct roar_journal_slot *roar_find_slot(struct roar_journal_slot *table,
+                                                       uint64_t count, uint64_t key, int create) {
     uint64_t mask = count - 1;
     for (uint64_t probe = 0; probe < ROAR_PROBE_LIMIT && probe <= mask; probe++) {
         struct roar_journal_slot *slot = &table[(key + probe) & mask];
@@ -218,7 +221,9 @@ static inline struct roar_journal_slot *roar_find_slot(struct roar_journal_slot 
             continue;
         if (!create)
             return 0;
-        if (__atomic_compare_exchange_n(&slot->key, &found, key, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) || found == key)
+        if (__atomic_compare_exchange_n(&slot->key, &found, key, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE) ||
+            found == key)
             return slot;
     }
     return 0;
@@ -229,7 +234,8 @@ static inline uint32_t roar_stamp(uint64_t size, int64_t mtime_ns, int64_t ctime
 }
 
 static inline uint32_t roar_record_check(uint64_t offset, const struct roar_record *r) {
-    uint64_t head = (uint64_t)r->size << 32 | (uint64_t)r->kind << 16 | (uint64_t)r->fingerprints << 8 | r->strings;
+    uint64_t head = (uint64_t)r->size << 32 | (uint64_t)r->kind << 16 |
+                    (uint64_t)r->fingerprints << 8 | r->strings;
     return (uint32_t)roar_mix(offset ^ roar_mix(head ^ (uint64_t)r->pid << 20));
 }
 

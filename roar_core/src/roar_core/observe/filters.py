@@ -35,7 +35,17 @@ _CACHES_ANYWHERE = re.compile(
     r"|/\.triton/cache/|\.pyc$"
 )
 _CACHES_BELOW_CACHE_HOME = (
-    *("pip", "uv", "pypoetry", "pre-commit", "ccache", "go-build", "matplotlib", "fontconfig"),
+    *(
+        "roar",
+        "pip",
+        "uv",
+        "pypoetry",
+        "pre-commit",
+        "ccache",
+        "go-build",
+        "matplotlib",
+        "fontconfig",
+    ),
     *("torch_extensions", "torch/kernels", "torch/inductor", "triton", "mesa_shader_cache"),
 )
 _CACHES_BELOW_HOME = (".ccache", ".triton/cache", ".nv/ComputeCache", ".config/matplotlib")
@@ -51,7 +61,8 @@ class FilterPolicy:
 
     `argv_paths` are the absolute paths the command line names; `tracked` says whether git has a
     file unmodified at the recorded commit or in its snapshot, `claims` whether an analyzer wants
-    it, `opt_owned` whether a package owns a file below /opt. A class whose name maps to False in
+    it, `opt_owned` whether a package owns a file below /opt, `is_roars` whether one belongs to the
+    roar that runs, wherever that is installed. A class whose name maps to False in
     `enabled` takes nothing out. `cache_home` is $XDG_CACHE_HOME.
     """
 
@@ -66,6 +77,7 @@ class FilterPolicy:
     ignore: tuple[str, ...] = ()
     claims: Callable[[str], bool] = _never
     opt_owned: Callable[[str], bool] = _never
+    is_roars: Callable[[str], bool] = _never
     cache_home: str | None = None
 
 
@@ -156,7 +168,10 @@ class Filters:
     def _is_package(self, path: str) -> bool:
         if self._packages and path.startswith(self._packages):
             return True
-        return "-packages/" in path and _SITE.search(path) is not None
+        if "-packages/" in path and _SITE.search(path) is not None:
+            return True
+        # In a checkout its sources may lie anywhere; a run inside the run reads them.
+        return "/roar_" in path and self.policy.is_roars(path)
 
     def _is_system(self, path: str) -> bool:
         # A project below /tmp, /opt, /var … records like any other.

@@ -9,7 +9,8 @@ The rules are told in docs/redaction.md.
 
 Below: `names` (names of secrets), `assignments` (values of such names), `forms` (tokens of
 unmistakable form), `contexts` (logins, headers), `programs`, `commands` (texts in a row),
-`entropy`, `custom` (a user's own rules), `redactor`, `documents`, `catalogue`.
+`entropy`, `custom` (a user's own rules), `patterns` and `hints` (what keeps it quick), `redactor`,
+`documents`, `catalogue`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from roar_core.redaction.contexts import Tell
 from roar_core.redaction.names import is_secret_name, rule_of
+from roar_core.redaction.patterns import Pattern
 
 _FLAGS = re.IGNORECASE | re.ASCII
 # No secret: `use_auth_token=True`.
@@ -21,7 +22,7 @@ _PART = r"(?:pass|secret|token|key|auth|cred|sig|bearer|cookie|pw|_pat(?![a-z]))
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'"
 # A comma ends a value where another name or a list goes on.
 _COMMA = r",(?=[^\s\"'{\[,])(?![\w.-]{1,40}[\"']?[=:])"
-_VALUE = re.compile(
+_VALUE = Pattern(
     rf"(?:{_QUOTED}|\\\"[^\"\\]*\\\")(?:{_QUOTED}|[^\s&;|,)\]}}'\"\\])*"
     rf"|(?:\\.|[^\s&;|,'\"\\]|{_COMMA})+"
     r"|[\"'][^\s\"']+",
@@ -29,8 +30,8 @@ _VALUE = re.compile(
 )
 # The rest of an argument in quotes, which may have spaces in it: to the next quote, or beyond those
 # that a shell needs to quote a quote.
-_TO_QUOTE = re.compile(r"[^'\"]{1,8192}(?=['\"])")
-_TO_END = re.compile(r"[^'\"]{1,8192}(?:'\"'\"'[^'\"]{0,8192}){0,99}(?=['\"])")
+_TO_QUOTE = Pattern(r"[^'\"]{1,8192}(?=['\"])")
+_TO_END = Pattern(r"[^'\"]{1,8192}(?:'\"'\"'[^'\"]{0,8192}){0,99}(?=['\"])")
 
 
 class _Patterns(NamedTuple):
@@ -80,14 +81,14 @@ def named(
     """`text` without the values of secret names."""
     patterns = _patterns(further)
 
-    def replaced(text: str, pattern: re.Pattern[str], values: re.Pattern[str]) -> str:
+    def replaced(text: str, pattern: re.Pattern[str], values: Pattern) -> str:
         kept: list[str] = []
         end, at = 0, 0
         while (match := pattern.search(text, at)) is not None:
             at = match.end()
             if not is_secret(match["name"]) or _is_empty(match):
                 continue
-            value = values.match(text, at)
+            value = values.compiled.match(text, at)
             told = value and _told(match["name"], match["sign"], value[0], tell)
             if value and told is not None:
                 kept += [text[end:at], told]

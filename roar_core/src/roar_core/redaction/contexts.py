@@ -11,6 +11,8 @@ import re
 from base64 import b64decode
 from collections.abc import Callable
 
+from roar_core.redaction.patterns import Pattern
+
 MASK = "***"
 
 # Told of a secret: its rule, its name, and its text. Returns what stands in its place: MASK, or
@@ -22,31 +24,31 @@ _FLAGS = re.IGNORECASE | re.ASCII
 # --- logins in URLs ------------------------------------------------------------------------------
 
 # Up to the last @ before the host: passwords hold @, too. What follows a port is none.
-_USERINFO = re.compile(
+_USERINFO = Pattern(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,31})://"
     r"(?:(?P<user>[^\s/?#'\":\\]{0,256}))"
     r"(?P<rest>:(?!\d{1,5}(?:[/?#\s]|$))[^\s/'\"]{0,1024})?@",
     _FLAGS,
 )
 # Unescaped slashes stand in passwords of databases.
-_USERINFO_WITH_SLASH = re.compile(
+_USERINFO_WITH_SLASH = Pattern(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,31})://(?P<user>[^\s/?#'\":@\\]{0,256})"
     r"(?P<rest>:(?!\d{1,5}(?:[/?#\s]|$))[^\s'\"]{1,256})@(?=[\w.\[-]{1,255}(?:[:/?,]|\b))",
     _FLAGS,
 )
-_WEB = re.compile(r"(?:https?|git|ssh|git\+\w+|ftps?|sftp)")
-_DATABASE = re.compile(
+_WEB = Pattern(r"(?:https?|git|ssh|git\+\w+|ftps?|sftp)")
+_DATABASE = Pattern(
     r"(?:jdbc|odbc|postgres|pg|mysql|maria|mongo|redis|valkey|mssql|sqlserver|oracle|cockroach"
     r"|clickhouse|snowflake|redshift|trino|presto|hive|cassandra|scylla|neo4j|bolt|couch|influx"
     r"|elastic|opensearch|amqp|rabbit|kafka|nats|mqtt|memcached|libsql|duckdb|db2|vertica|teradata"
     r"|databricks|starrocks|doris|bigquery|firebird|sybase|ldap)"
 )
-_SCP = re.compile(
+_SCP = Pattern(
     r"(?<![\w/@:.-])(?P<user>[\w.-]{1,64}):(?P<value>[^\s/@:'\"]{1,256})"
     r"(?=@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}[:/])",
     _FLAGS,
 )
-_ORACLE = re.compile(r"(jdbc:oracle:\w{1,8}:[^\s/@]{1,64}/)(?P<value>[^\s@]{1,256})(?=@)", _FLAGS)
+_ORACLE = Pattern(r"(jdbc:oracle:\w{1,8}:[^\s/@]{1,64}/)(?P<value>[^\s@]{1,256})(?=@)", _FLAGS)
 
 
 def urls(text: str, tell: Tell) -> str:
@@ -54,12 +56,12 @@ def urls(text: str, tell: Tell) -> str:
 
     def userinfo(match: re.Match[str]) -> str:
         scheme, user, rest = match["scheme"].lower(), match["user"], match["rest"]
-        is_web = _WEB.fullmatch(scheme) is not None
+        is_web = _WEB.compiled.fullmatch(scheme) is not None
         if rest is None:
             if scheme not in ("http", "https") or not user:
                 return match[0]
             return f"{match['scheme']}://{tell('git_url_userinfo', 'login in a URL', user)}@"
-        is_database = _DATABASE.match(scheme) is not None
+        is_database = _DATABASE.compiled.match(scheme) is not None
         rule = "git_url_creds" if is_web else "database_url" if is_database else "url_creds"
         told = tell(rule, "login in a URL", rest[1:])
         return f"{match['scheme']}://{user}:{told}@"
@@ -71,26 +73,24 @@ def urls(text: str, tell: Tell) -> str:
         return match[1] + tell("database_url", "login in a URL", match["value"])
 
     def with_slash(match: re.Match[str]) -> str:
-        is_database = _DATABASE.match(match["scheme"].lower()) is not None
+        is_database = _DATABASE.compiled.match(match["scheme"].lower()) is not None
         return userinfo(match) if is_database and "/" in match["rest"] else match[0]
 
     if "@" not in text:
         return text
     if "://" in text:
-        text = _USERINFO.sub(userinfo, text)
-        text = _USERINFO_WITH_SLASH.sub(with_slash, text)
+        text = _USERINFO.compiled.sub(userinfo, text)
+        text = _USERINFO_WITH_SLASH.compiled.sub(with_slash, text)
     if ":" in text:
-        text = _SCP.sub(scp, text)
-        text = _ORACLE.sub(oracle, text)
+        text = _SCP.compiled.sub(scp, text)
+        text = _ORACLE.compiled.sub(oracle, text)
     return text
 
 
 # --- headers -------------------------------------------------------------------------------------
 
-_BARE = re.compile(
-    r"\b(?P<kind>Bearer|Basic)(?P<gap>\s{1,8})(?P<value>\*\*\*|[\w.~+/=-]{6,})", _FLAGS
-)
-_AUTHORIZATION = re.compile(
+_BARE = Pattern(r"\b(?P<kind>Bearer|Basic)(?P<gap>\s{1,8})(?P<value>\*\*\*|[\w.~+/=-]{6,})", _FLAGS)
+_AUTHORIZATION = Pattern(
     r"(?P<before>\b(?P<name>(?:proxy-)?authorization)\\?[\"']?\]?\s{0,8}(?:[:=]|%3d)\s{0,8}\\?[\"']?"
     r"(?:(?P<kind>[a-z][\w-]{0,30})[ ]{1,8})?)"
     r"(?P<value>\*\*\*|(?<=digest )[^\n]{1,8192}|[^\s'\"\\]{1,8192})",
@@ -98,7 +98,7 @@ _AUTHORIZATION = re.compile(
 )
 
 
-_COOKIE = re.compile(
+_COOKIE = Pattern(
     r"(?P<before>\b(?P<name>(?:set-)?cookie)\s{0,8}:\s{0,8})(?P<value>[^\s'\"][^'\"\n]{0,8191})",
     _FLAGS,
 )
@@ -120,9 +120,9 @@ def headers(text: str, tell: Tell) -> str:
     def cookie(match: re.Match[str]) -> str:
         return match["before"] + tell("cookie", match["name"], match["value"])
 
-    text = _COOKIE.sub(cookie, text)
-    text = _AUTHORIZATION.sub(authorization, text)
-    return _BARE.sub(bare, text)
+    text = _COOKIE.compiled.sub(cookie, text)
+    text = _AUTHORIZATION.compiled.sub(authorization, text)
+    return _BARE.compiled.sub(bare, text)
 
 
 def _is_credential(kind: str, value: str) -> bool:
@@ -137,13 +137,13 @@ def _is_credential(kind: str, value: str) -> bool:
 
 # --- logins of programs ---------------------------------------------------------------------------
 
-_LOGIN = re.compile(
+_LOGIN = Pattern(
     r"(?P<flag>(?<![\w-])(?:-u|-U|--user|--proxy-user)(?:\s{1,16}|=)['\"]?)"
     r"(?P<user>[^\s:'\"]{1,256}):(?P<value>\"[^\"]*\"|'[^']*'|[^\s&;|,'\"]+)",
     re.ASCII,
 )
-_PWD = re.compile(r"(?P<before>;\s{0,8}pwd\s{0,8}=\s{0,8})(?P<value>[^\s;'\"]+)", _FLAGS)
-_NETRC = re.compile(
+_PWD = Pattern(r"(?P<before>;\s{0,8}pwd\s{0,8}=\s{0,8})(?P<value>[^\s;'\"]+)", _FLAGS)
+_NETRC = Pattern(
     r"(?P<before>\bmachine\s{1,8}\S{1,256}\s{1,8}login\s{1,8}\S{1,256}\s{1,8}password\s{1,8})"
     r"(?P<value>[^\s'\"]{1,1024})",
     _FLAGS,
@@ -162,10 +162,10 @@ def logins(text: str, tell: Tell) -> str:
     def after(match: re.Match[str]) -> str:
         return match["before"] + tell("generic_password_arg", "password", match["value"])
 
-    text = _LOGIN.sub(login, text)
+    text = _LOGIN.compiled.sub(login, text)
     if ";" in text:
-        text = _PWD.sub(after, text)
-    return _NETRC.sub(after, text) if "machine" in text.lower() else text
+        text = _PWD.compiled.sub(after, text)
+    return _NETRC.compiled.sub(after, text) if "machine" in text.lower() else text
 
 
 def is_numbers(user: str, value: str) -> bool:

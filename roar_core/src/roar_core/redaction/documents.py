@@ -11,14 +11,13 @@ import json
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from roar_core.redaction.assignments import is_plain
 from roar_core.redaction.commands import any_aws_id, is_aws_key
 from roar_core.redaction.contexts import MASK
 from roar_core.redaction.found import Finding, Redacted
-from roar_core.redaction.hints import Hints
 from roar_core.redaction.names import rule_of
 from roar_core.redaction.redactor import DEFAULT, Redactor, Sieve
 
@@ -95,35 +94,38 @@ def mask_in(value: object, name: str = "") -> tuple[object, tuple[str, ...]]:
     return kept, tuple(masked.name for masked in walk.masked)
 
 
-def _all_text(document: object, hints: Hints) -> str:
-    """One text that holds every hint that any text of a document holds."""
-    told = _as_json(document, hints)
-    return "\n".join(_texts(document)) if told is None else told
+def texts_of(document: object) -> set[str]:
+    """Every text of a document, keys included, and what base64 says."""
+    found: set[str] = set()
+    _gather(document, found)
+    return found
 
 
-def _as_json(value: object, hints: Hints) -> str | None:
-    """The value as JSON, which is written several times faster than it is walked.
+def _gather(value: object, found: set[str]) -> None:
+    """Add the texts of a value that is none itself, or of any other."""
+    kind = type(value)
+    if kind is dict:
+        assert isinstance(value, dict)
+        if "raw" in value:
+            found.update(_texts(value))
+            return
+        found.update(value)
+        items: Iterable[object] = value.values()
+    elif kind is list or kind is tuple:
+        assert isinstance(value, list | tuple)
+        items = value
+    else:
+        found.update(_texts(value))
+        return
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            found.add(item)  # type: ignore[arg-type]
+        elif kind not in _NO_TEXTS:
+            _gather(item, found)
 
-    None where JSON may hide a hint: behind an escape, or in base64.
-    """
-    if not hints.are_plain:
-        return None
-    try:
-        told = _ENCODE(value)
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return None if _RAW in told else told
 
-
-def _plainly(value: object) -> object:
-    """What is no JSON, as `_texts` takes it: as a mapping, or as nothing."""
-    return dict(value) if isinstance(value, Mapping) else None
-
-
-_RAW = '"raw"'
-# What JSON may write in place of a letter.
-_SPELLED = ("\\u", "\\/")
-_ENCODE = json.JSONEncoder(ensure_ascii=False, default=_plainly).encode
+_NO_TEXTS = frozenset({int, float, bool, type(None)})
 
 
 def _texts(value: object, *, is_raw: bool = False) -> Iterator[str]:
@@ -145,22 +147,17 @@ class _Walk:
     def __init__(self, redactor: Redactor, *, again: bool, document: object) -> None:
         self._redactor = redactor
         self._again = again
-        # One look at all of it says which few rules can find anything in parts of it, by what.
-        lower = _all_text(document, redactor.hints).lower()
-        found = redactor.hints.within(lower)
-        self._sieve: Sieve = redactor.sieve(found)
-        # JSON in a text may spell a hint as it likes, and is not seen so before it is read.
-        is_plain_text = redactor.hints.are_plain and not any(map(lower.__contains__, _SPELLED))
-        of_steps = (hint for step in self._sieve for hint in step.hints)
-        self._hints = tuple(found if is_plain_text else dict.fromkeys(of_steps))
-        self._is_plain = is_plain_text and not redactor.is_thorough
+        # One look at all of it says which few texts any rule can find something in, and which rule.
+        held = redactor.hints.held(texts_of(document))
+        self._hints, self._suspects = held
+        self._sieve: Sieve = redactor.sieve(held.hints)
         self.masked: list[Masked] = []
         self.kept: list[Masked] = []
 
     @property
     def finds_nothing(self) -> bool:
         """Whether no text of the document holds what any rule needs."""
-        return not self._sieve and not self._redactor.is_thorough
+        return not self._suspects and not self._redactor.is_thorough
 
     def value(self, value: Any, at: str, name: str, depth: int) -> Any:
         """Any value; `name` is that of a secret it lies below, or of its member, or empty."""
@@ -182,7 +179,7 @@ class _Walk:
             if self._redactor.allowed(name, text):
                 return text
             return self._note(text, Redacted(MASK, (self._finding(name),)), at)
-        if self.finds_nothing or (self._is_plain and not self._holds_hint(text.lower())):
+        if text not in self._suspects and not self._redactor.is_thorough:
             return text
         if text[:1] in ("{", "[") and (inner := self._embedded(text, at)) is not None:
             return inner
@@ -202,10 +199,19 @@ class _Walk:
             inner = json.loads(text)
         except (ValueError, RecursionError):
             return None
+        self._look_at(inner)
         kept = self.value(inner, at, "", 0)
         return (
             text if kept == inner else json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         )
+
+    def _look_at(self, inner: object) -> None:
+        """Take in what stands in a text, or in base64, and was not seen before it was read."""
+        held = self._redactor.hints.held(texts_of(inner))
+        self._suspects |= held.texts
+        if not held.hints <= self._hints:
+            self._hints |= held.hints
+            self._sieve = self._redactor.sieve(self._hints)
 
     def _number(self, number: float, at: str, name: str) -> Any:
         if name and self._redactor.is_secret_name(name):
@@ -246,25 +252,14 @@ class _Walk:
 
     def _is_clean_below(self, value: Mapping[Any, Any] | Sequence[Any]) -> bool:
         """Whether no rule can find anything anywhere in it, as is so of nearly all."""
-        if self._redactor.is_thorough:
-            return False
-        told = _as_json(value, self._redactor.hints)
-        if told is None:
-            return False
-        return not self._holds_hint(told.lower())
+        return not self._redactor.is_thorough and self._suspects.isdisjoint(texts_of(value))
 
     def _is_clean(self, mapping: Mapping[Any, Any]) -> bool:
         """Whether no rule can find anything in its own keys and texts."""
         if self._redactor.is_thorough or "raw" in mapping:
             return False
-        texts = [value for value in mapping.values() if isinstance(value, str)]
-        return not self._holds_hint("\n".join([*map(str, mapping), *texts]).lower())
-
-    def _holds_hint(self, lower: str) -> bool:
-        for hint in self._hints:  # noqa: SIM110 - a generator takes twice as long
-            if hint in lower:
-                return True
-        return False
+        texts = (value for value in mapping.values() if isinstance(value, str))
+        return self._suspects.isdisjoint(mapping) and self._suspects.isdisjoint(texts)
 
     def _containers_of(self, mapping: Mapping[Any, Any], at: str, depth: int) -> Any:
         """A clean mapping with what lies deeper looked through."""

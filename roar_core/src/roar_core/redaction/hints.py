@@ -1,4 +1,5 @@
-"""Look for many short texts in long ones: what every rule rests on, and nearly nothing holds.
+"""Look for many short texts in many longer ones: what every rule rests on, and nearly nothing
+holds.
 
 What holds none is remembered and not looked at again, since documents repeat themselves: names of
 members, digests, versions of packages, paths that one job wrote and another read.
@@ -6,43 +7,93 @@ members, digests, versions of packages, paths that one job wrote and another rea
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 _LONGEST_REMEMBERED = 256
 _MOST_REMEMBERED = 200_000
+# Words of roar's own documents that no rule finds anything in, though hints are in them. As parts
+# of a longer text they stand between quotes: the first names nothing secret, and no login ends
+# before the second. Most of what documents say anew is digests.
+_OURS = re.compile(r"signal|@B?\d{1,9}|(?:blake3:)?[0-9a-f]{64}", re.ASCII)
+# What JSON in a text may write in place of a letter: what it says is not seen before it is read.
+_SPELLED = ("\\u", "\\/")
+
+
+class Held(NamedTuple):
+    """The hints that some texts hold, and those texts: others hold none.
+
+    Among the texts are those that may spell a hint as JSON may.
+    """
+
+    hints: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+
+
+_NOTHING = Held()
 
 
 class Hints:
-    """Texts in lower case, to be found in others.
+    """Texts in lower case, to be found in others; `own` are those of them that a user gave."""
 
-    `are_plain`: JSON spells each of them as it is, and none reaches over a quote. Then the JSON of
-    a document may be searched in place of its texts, and a text be taken apart at its quotes.
-    """
-
-    def __init__(self, hints: Iterable[str]) -> None:
+    def __init__(self, hints: Iterable[str], own: Iterable[str] = ()) -> None:
         self.all = tuple(dict.fromkeys(hints))
-        self.are_plain = all(
-            json.dumps(hint, ensure_ascii=False) == f'"{hint}"' for hint in self.all
-        )
+        self._own = tuple(own)
+        # Then a long text may be taken apart at its quotes, and its parts be remembered.
+        self._is_within_quotes = not any('"' in hint for hint in self.all)
         self._clean: set[str] = set()
 
-    def within(self, lower: str) -> frozenset[str]:
-        """Those that a text in lower case holds."""
-        if lower in self._clean:
-            return frozenset()
-        if not self.are_plain:
-            return frozenset(hint for hint in self.all if hint in lower)
-        parts = set(lower.split('"'))
-        parts -= self._clean
-        news = '"'.join(parts)
-        found = [hint for hint in self.all if hint in news]
-        if found:
-            parts = {part for part in parts if not any(hint in part for hint in found)}
-        self._remember(parts)
-        return frozenset(found)
+    def are_in(self, text: str) -> bool:
+        """Whether a text holds any of them."""
+        return text not in self._clean and bool(self.held({text}).hints)
+
+    def held(self, texts: set[str]) -> Held:
+        """Which of the texts hold hints, and which ones."""
+        news = texts - self._clean
+        if not news:
+            return _NOTHING
+        if not all(isinstance(text, str) for text in news):
+            # A key that is no text: whatever it would say as one, all is looked through.
+            return Held(frozenset(self.all), frozenset(news))
+        if not self._is_within_quotes:
+            return self._among(news)
+        long = {text for text in news if len(text) > _LONGEST_REMEMBERED}
+        looked_at = news - long
+        parts_of = {text: set(text.split('"')) for text in long}
+        looked_at.update(*parts_of.values())
+        found = self._among(looked_at - self._clean)
+        if not found.texts:
+            return found
+        held = {text for text, parts in parts_of.items() if not found.texts.isdisjoint(parts)}
+        return Held(found.hints, frozenset(held | (found.texts & news)))
+
+    def _among(self, texts: set[str]) -> Held:
+        texts = {text for text in texts if _OURS.fullmatch(text) is None or self._is_own(text)}
+        whole = "\n".join(texts).lower()
+        found = [hint for hint in self.all if hint in whole]
+        spelled = [form for form in _SPELLED if form in whole]
+        if not found and not spelled:
+            self._remember(texts)
+            return _NOTHING
+        hints: set[str] = set()
+        held: set[str] = set()
+        for text in texts:
+            lower = text.lower()
+            its = [hint for hint in found if hint in lower]
+            if its:
+                hints.update(its)
+                held.add(text)
+            elif spelled and any(form in lower for form in spelled):
+                held.add(text)
+        self._remember(texts - held)
+        return Held(frozenset(hints), frozenset(held))
+
+    def _is_own(self, text: str) -> bool:
+        """Whether one that a user gave is in it."""
+        return any(own in text.lower() for own in self._own)
 
     def _remember(self, clean: set[str]) -> None:
         if len(self._clean) + len(clean) > _MOST_REMEMBERED:
             self._clean.clear()
-        self._clean.update(part for part in clean if len(part) <= _LONGEST_REMEMBERED)
+        self._clean.update(text for text in clean if len(text) <= _LONGEST_REMEMBERED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from roar_core.redaction.contexts import Tell
+from roar_core.redaction.patterns import Pattern
 
 # Flag, and whether its value may be an argument of its own (of mysql it may not: -p alone asks).
 _FLAG_OF = {
@@ -20,7 +21,7 @@ HINTS = (
     *("mysql", "mariadb", "7z", "sshpass", "mongo", "zip", "redis-cli"),
     *("ldapsearch", "sqlcmd"),
 )
-_IN_TEXT = re.compile(
+_IN_TEXT = Pattern(
     r"(?P<before>(?<![\w./-])(?:[\w./-]{0,200}/)?(?P<program>"
     + "|".join(map(re.escape, sorted(_FLAG_OF, key=len, reverse=True)))
     + r")\s[^|;&\n]{0,200}?)(?P<flag>(?<=\s)-[paPw])(?P<gap>\s?)"
@@ -60,4 +61,4 @@ def in_text(text: str, tell: Tell) -> str:
         told = tell("generic_password_arg", flag, value)
         return f"{match['before']}{flag}{match['gap']}{told}"
 
-    return _IN_TEXT.sub(replaced, text)
+    return _IN_TEXT.compiled.sub(replaced, text)

@@ -63,7 +63,8 @@ class Redactor:
             return named(text, tell, self.is_secret_name, further)
 
         steps = [
-            _Step(("@",), contexts.urls),
+            # One of Oracle's is looked through though its @ stands where else none matters.
+            _Step(("@", "oracle:"), contexts.urls),
             _Step(("bearer", "basic", "authorization", "cookie"), contexts.headers),
             _Step((*PARTS, *further), assignments),
             _Step(("-u", "--proxy-user", "pwd", "machine"), contexts.logins),
@@ -71,7 +72,7 @@ class Redactor:
             *(_Step(form.hints, _of_form(form), needs_context=False) for form in FORMS),
         ]
         object.__setattr__(self, "_steps", tuple(steps))
-        hints = Hints(hint for step in steps for hint in step.hints)
+        hints = Hints((hint for step in steps for hint in step.hints), further)
         object.__setattr__(self, "hints", hints)
 
     # --- single texts ----------------------------------------------------------------------------
@@ -84,7 +85,7 @@ class Redactor:
 
     def mask(self, text: str) -> Redacted:
         """`text` with every secret in it replaced."""
-        if not self.is_thorough and not self.hints.within(text.lower()):
+        if not self.is_thorough and not self.hints.are_in(text):
             return Redacted(text)
         return self.mask_with(self._steps, text)
 

@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 @attrs.frozen
 class _Request:
-    """What is asked; `authorization` is a header that is not the caller's."""
+    """What is asked; `authorization` is a header that is not the caller's, `headers` are others."""
 
     method: str
     path: str
@@ -58,6 +58,7 @@ class _Request:
     params: Mapping[str, str] | None = None
     authorization: str = ""
     is_repeatable: bool = True
+    headers: Mapping[str, str] = {}
 
 
 class Connection:
@@ -76,6 +77,8 @@ class Connection:
         warn: Callable[[str], None] = _log.warning,
         pause: Callable[[float], None] = time.sleep,
         redactor: Redactor = DEFAULT,
+        connect_s: float = CONNECT_S,
+        read_s: float = READ_S,
     ) -> None:
         self.address = address
         self.url = address.url
@@ -84,6 +87,7 @@ class Connection:
         self.warn = warn
         self._pause = pause
         self.redactor = redactor
+        self._patience_s = connect_s, read_s
         self._opened: httpx.Client | None = None
         self._is_refused = False
 
@@ -135,6 +139,22 @@ class Connection:
         with self.as_nobody() as fresh:
             return fresh._value(request, fresh._answer(request, None))
 
+    def get_exactly(self, path: str, headers: Mapping[str, str]) -> Any:
+        """The value at `path` for who shows what is in `headers`; raises as `post_exactly`."""
+        request = _Request("GET", path, headers=headers)
+        return self._value(request, self._answer(request, self.caller), self.caller)
+
+    def post_exactly(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """The value answered to a body in which nothing may be masked.
+
+        It holds digests and what is encrypted, in which any pass would find what is not there.
+        What `headers` hold is masked in what is raised: RegistryError and its kinds.
+        """
+        request = _Request("POST", path, _json(body), headers=headers or {})
+        return self._value(request, self._answer(request, self.caller), self.caller)
+
     def as_nobody(self) -> Connection:
         """The same registry, asked without any credential; to be closed on its own."""
         return Connection(
@@ -166,10 +186,17 @@ class Connection:
         if answer.is_success:
             return value_of(self.url, answer)
         remedy = caller.remedy if caller is not None else ""
-        if caller is None and request.is_repeatable and not request.authorization:
+        if (
+            caller is None
+            and request.is_repeatable
+            and not (request.authorization or request.headers)
+        ):
             remedy = "sign in: roar login"
         error = error_of(self.url, answer, remedy)
-        error.args = (self._without_secret(str(error)),)
+        told = self._without_secret(str(error))
+        for secret in request.headers.values():
+            told = told.replace(secret, "***")
+        error.args = (told,)
         raise error
 
     def _read_as_nobody(self, request: _Request, reason: str) -> Any:
@@ -226,6 +253,7 @@ class Connection:
             content=request.content or None,
             headers={"Content-Type": "application/json"} if request.content else {},
         )
+        built.headers.update(request.headers)
         authorization = request.authorization
         if caller is not None:
             target = built.url.raw_path.decode("ascii")
@@ -264,7 +292,7 @@ class Connection:
 
             self._opened = new_client(
                 base_url=self.url,
-                timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+                timeout=httpx.Timeout(self._patience_s[1], connect=self._patience_s[0]),
                 follow_redirects=False,
                 verify=self._authorities(),
                 # A proxy is for reaching others, not this very machine.

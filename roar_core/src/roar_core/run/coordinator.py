@@ -166,7 +166,10 @@ def configured(project: Project, options: RunOptions, warn: Tell) -> Config:
     sections, failures = config_sections([plugins_of(group) for group in groups])
     for failure in failures:
         warn(str(failure))
-    return load(project.root, project.roar_dir, os.environ, flags, sections)
+    config = load(project.root, project.roar_dir, os.environ, flags, sections)
+    for mistake in config.mistakes:
+        warn(mistake)
+    return config
 
 
 def _new_job(

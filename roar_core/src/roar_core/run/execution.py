@@ -10,7 +10,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from roar_core.errors import PluginError
 from roar_core.hashing.early import EarlyHasher
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 IsServer = Callable[[int, Sequence[str]], bool]
+T = TypeVar("T")
 
 # Arguments may take megabytes (execve(2)), roar's own room in the journal has 64 KiB.
 _ARGUMENTS_MAX = 16 << 10
@@ -88,6 +89,7 @@ class Execution:
         self._warn = warn
         self._reasons: list[CoverageReason] = []
         self._extensions: Extensions
+        self._catches_up = True
         self._hasher = EarlyHasher(
             mark_hashed(journal),
             known=begun.known_digests,
@@ -166,13 +168,14 @@ class Execution:
             strings=(os.fsencode(path), arguments),
         )
 
-    def _tell_tracer(self, doing: str, call: Callable[[], None]) -> None:
+    def _tell_tracer(self, doing: str, call: Callable[[], T]) -> T | None:
         """A tracer that fails once the command runs costs coverage, never the command."""
         try:
-            self._chosen.call(doing, call)
+            return self._chosen.call(doing, call)
         except PluginError as error:
             self._warn(str(error))
             self._reasons.append(CoverageReason("tracer", 1, str(error)))
+            return None
 
     def _finish_tracer(self) -> None:
         self._reasons += tell_gaps(self._journal, self._launch.finished())
@@ -187,9 +190,10 @@ class Execution:
     def _wait_for_survivors(self, since_s: float) -> list[int]:
         deadline = time.monotonic() + self._begun.config.get("run.grace")
         while True:
-            left = self._survivors(since_s)
+            somebody_is_unnamed = self._catch_up()
+            left = self._follower.survivors(since_s)
             remaining = deadline - time.monotonic()
-            if not left:
+            if not left and not somebody_is_unnamed:
                 return left
             if remaining <= 0:
                 return self._without_servers(left, since_s)
@@ -200,19 +204,26 @@ class Execution:
         servers = {pid for pid in left if self._is_server(pid, words_of(pid))}
         if not servers:
             return left
-        return [pid for pid in self._survivors(since_s) if pid not in servers]
+        self._catch_up()
+        return [pid for pid in self._follower.survivors(since_s) if pid not in servers]
 
-    def _survivors(self, since_s: float) -> list[int]:
-        self._tell_tracer("catching up", self._launch.catch_up)
-        return self._follower.survivors(since_s)
+    def _catch_up(self) -> bool:
+        """Have the tracer tell what it has seen; return whether somebody is left without a name."""
+        if not self._catches_up:
+            return False
+        answer = self._tell_tracer("catching up", self._launch.catch_up)
+        self._catches_up = answer is not None
+        return bool(answer)
 
     def record(self, ended: Ended, duration_s: float, beside: Beside) -> Recorded:
         """Judge, hash and store what was seen, and let go of the journal."""
+        from roar_core.run.inner import inner_runs
         from roar_core.run.record import Finished, record_job
 
         journal, hasher = self._journal, self._hasher
         self._tell_tracer("finishing", self._finish_tracer)
-        records = self._follower.finish()
+        inner = inner_runs(journal.wanted)
+        records = inner.merged_into(self._follower.finish())
         hasher.stop()
         # What was hashed while the command ran need not be hashed by the next run.
         self._begun.store.remember(
@@ -222,12 +233,12 @@ class Execution:
         )
         finished = Finished(
             records=records,
-            lost=journal.lost,
-            unreadable_bytes=journal.unreadable_bytes,
+            lost=journal.lost + inner.lost,
+            unreadable_bytes=journal.unreadable_bytes + inner.unreadable_bytes,
             clock_ns=journal.header.created_realtime_ns - journal.header.created_monotonic_ns,
             ended=ended,
             duration_s=duration_s,
-            reasons=tuple(self._reasons),
+            reasons=(*self._reasons, *inner.reasons),
             early=hasher.lookup,
             beside=beside,
         )

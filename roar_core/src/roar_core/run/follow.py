@@ -25,6 +25,9 @@ _LONGEST_S = 0.05
 # Listening for the doorbell takes an import of 8 ms: a command as short as this is looked after by
 # looking often.
 _YOUNG_S = 0.1
+# How long a hole in the journal is waited for. A read passes over it after a tenth of a second;
+# more is for whoever makes new ones all the time.
+_HELD_UP_S = 1.0
 
 _NEVER_INPUTS = ("/usr/", "/lib", "/bin/", "/sbin/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/")
 
@@ -69,13 +72,21 @@ class Follower:
 
     def survivors(self, since_s: float) -> list[int]:
         """Processes of the tree that are alive now; `since_s` is when the run began, since boot."""
+        until = time.monotonic() + _HELD_UP_S
         while True:
             self._read()
             with self._lock:
                 left = self._tree.survivors(since_s)
-            # One that ended between the two looks may have started another one before.
-            if left or not self._read():
+            if left:
                 return left
+            # One that ended between the two looks may have started another one before.
+            if self._read():
+                continue
+            # A writer that was killed in the middle of a record hides for a moment what others
+            # have told since.
+            if not self._journal.is_held_up or time.monotonic() > until:
+                return left
+            time.sleep(_SHORTEST_S)
 
     def finish(self) -> list[Record]:
         """Stop following and return every record of the run, in order."""

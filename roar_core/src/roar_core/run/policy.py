@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from roar_core.config.layers import Config
+from roar_core.discovery import find_plugins
 from roar_core.environment.packages import system_packages
 from roar_core.journal import Record
 from roar_core.model.job import Job
 from roar_core.observe.filters import CLASSES, FilterPolicy, Filters
 from roar_core.project import Project
+
+_PACKAGE = re.compile(r"/(roar_\w+)/")
 
 
 def named_in(command: Iterable[str], cwd: str) -> frozenset[str]:
@@ -73,10 +77,29 @@ def filters_for(
             enabled={name: settings[name] for name in CLASSES if name in settings},
             ignore=tuple(settings["ignore"]),
             opt_owned=_owned_below_opt,
+            is_roars=_is_roars,
             claims=claims,
             cache_home=os.environ.get("XDG_CACHE_HOME"),
         )
     )
+
+
+def _is_roars(path: str) -> bool:
+    """Whether a package of roar's own, or of a plugin that is found here, has this file."""
+    name = _PACKAGE.search(path)
+    return name is not None and path.startswith(_folders_of(name[1]))
+
+
+@functools.cache
+def _folders_of(package: str) -> tuple[str, ...]:
+    from importlib.util import find_spec
+
+    ours = {ref.value.partition(":")[0].partition(".")[0] for ref in find_plugins()}
+    if package not in ours | {"roar_core"}:
+        return ()
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    return tuple(f"{os.path.realpath(folder)}/" for folder in folders or ())
 
 
 @functools.cache

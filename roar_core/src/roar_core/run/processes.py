@@ -14,6 +14,7 @@ class ProcessTree:
 
     def __init__(self) -> None:
         self._running: set[int] = set()
+        self._ended_ns: dict[int, int] = {}
 
     def take(self, records: Iterable[Record]) -> None:
         """Learn from further records, in their order."""
@@ -24,6 +25,11 @@ class ProcessTree:
                 self._running.add(record.pid)
             elif record.kind == Kind.EXIT:
                 self._running.discard(record.pid)
+                self._ended_ns[record.pid] = record.time_ns
+            elif record.kind == Kind.EXEC and record.time_ns > self._ended_ns.get(record.pid, 0):
+                # All that is told of one whose first act it was, until its program tells more. A
+                # parent's word on whom it has spawned may come when that one has ended.
+                self._running.add(record.pid)
 
     def survivors(self, since_s: float) -> list[int]:
         """Those still alive that started at `since_s` (seconds since boot) or later."""

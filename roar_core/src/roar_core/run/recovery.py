@@ -1,8 +1,8 @@
 """Complete what a killed roar left behind, from the journal it was following.
 
 The command was not killed with roar and may run on: its journal is then left alone until it has
-ended. How it ended is known when roar lived to reap it; otherwise the job is recorded as
-`interrupted`.
+ended, and until whoever observes it has written the last of it. How it ended is known when roar
+lived to reap it; otherwise the job is recorded as `interrupted`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import attrs
 from roar_core.config.layers import load
 from roar_core.errors import JournalError
 from roar_core.journal import Kind, Record, RecoveredJournal, open_existing
-from roar_core.journal_file import remove
+from roar_core.journal_file import is_held, remove
 from roar_core.model.coverage import Coverage, CoverageReason
 from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.job import Job
@@ -24,6 +24,7 @@ from roar_core.run.begun import BegunJob
 from roar_core.run.beside import Alone, Company
 from roar_core.run.code import code_of_recovered
 from roar_core.run.extensions import Extensions
+from roar_core.run.inner import inner_runs
 from roar_core.run.partners import pending
 from roar_core.run.processes import ProcessTree
 from roar_core.run.record import Finished, record_job
@@ -58,6 +59,8 @@ def _recover(project: Project, store: Store, running: RunningJob, warn: Tell) ->
             attrs.evolve(running.job, state="interrupted", coverage=Coverage((_DIED_MOVING,)))
         )
     path = os.fspath(project.journals / f"{running.job.uid}.jnl")
+    if is_held(path):
+        return None
     contents = contents_of(path)
     records = contents.records if contents else ()
     ended = ended_as_told_by(records, running.owner.pid)
@@ -88,15 +91,16 @@ def finished_by(contents: RecoveredJournal | None, ended: Ended | None) -> Finis
     """What a journal tells of a command whose roar did not live to record it."""
     if contents is None:
         return Finished([], ended, None, _nothing_early, reasons=(_NO_JOURNAL,))
+    inner = inner_runs(contents.wanted)
     return Finished(
-        records=list(contents.records),
+        records=inner.merged_into(list(contents.records)),
         ended=ended,
         duration_s=_duration(contents.records),
         early=_nothing_early,
         clock_ns=contents.header.created_realtime_ns - contents.header.created_monotonic_ns,
-        lost=contents.lost,
-        unreadable_bytes=contents.unreadable_bytes,
-        reasons=(_DIED,),
+        lost=contents.lost + inner.lost,
+        unreadable_bytes=contents.unreadable_bytes + inner.unreadable_bytes,
+        reasons=(_DIED, *inner.reasons),
     )
 
 
@@ -118,6 +122,8 @@ def ended_as_told_by(records: Sequence[Record], pid: int) -> Ended | None:
 
 def still_runs(contents: RecoveredJournal) -> bool:
     """Whether a process of the tree is alive on this machine, as far as can be told."""
+    if not contents.header.is_of_this_boot:
+        return False  # its numbers are others' here
     tree = ProcessTree()
     tree.take(contents.records)
     return bool(tree.survivors(contents.header.created_monotonic_ns / 1e9))

@@ -8,7 +8,6 @@ for the roar that completes the run when this one is killed.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -130,6 +129,8 @@ class Subtrees:
             with self._place.open("a", encoding="ascii") as place:
                 place.write(line + "\n")
         except OSError:  # only a killed roar's successor would have needed it
+            import logging
+
             logging.getLogger(__name__).debug("a task is not noted", exc_info=True)
 
     def _recall(self) -> None:

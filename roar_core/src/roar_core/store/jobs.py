@@ -13,7 +13,6 @@ from roar_core.model.job import Edge, Job
 from roar_core.model.tracker import TrackerReference
 from roar_core.store.composites import use_from_row
 from roar_core.store.database import Database
-from roar_core.store.labels import read_labels
 from roar_core.store.object_versions import ranges_from_sql
 from roar_core.store.rows import (
     INPUT,
@@ -141,6 +140,7 @@ def full_jobs(db: sqlite3.Connection, where: str, value: Any) -> list[Job]:
     ).fetchall()
     edges = _edges(db, where, value)
     trackers = _trackers(db, where, value)
+    labels = _labels(db, where, value)
     nothing: tuple[list[Edge], list[Edge]] = ([], [])
     jobs = []
     for job_id, packages, environment, sources, *columns in rows:
@@ -154,7 +154,7 @@ def full_jobs(db: sqlite3.Connection, where: str, value: Any) -> list[Job]:
                 environment=environment and environment_from_json(environment),
                 sources=sources_from_blob(sources),
                 trackers=tuple(trackers[job_id]),
-                labels=read_labels(db, "job", job_id),
+                labels=labels.get(job_id) or {},
             )
         )
     return jobs
@@ -233,3 +233,16 @@ def _trackers(db: sqlite3.Connection, where: str, value: Any) -> dict[int, list[
     ):
         trackers[job_id].append(TrackerReference(from_sql(tracker), *map(optional_name, fields)))
     return trackers
+
+
+def _labels(db: sqlite3.Connection, where: str, value: Any) -> dict[int, dict[str, Any]]:
+    """The newest labels of each job; of several versions SQLite tells the row of the greatest."""
+    return {
+        job_id: json.loads(metadata)
+        for job_id, metadata, _ in db.execute(
+            "SELECT job.id, label.metadata, max(label.version) FROM job "  # noqa: S608
+            "CROSS JOIN label ON label.entity_type = 'job' AND label.entity = job.id "
+            f"WHERE {where} GROUP BY job.id",
+            (value,),
+        )
+    }

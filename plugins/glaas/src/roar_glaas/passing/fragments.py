@@ -1,7 +1,8 @@
 """Fragments: what the workers of one distributed run saw, left here encrypted for its submitter.
 
-Nothing of it is registered. The token that a client shows is also the key that its batches are
-encrypted with: it is compared by its hash and never kept, and no message repeats it.
+Nothing of it is registered. The token that a client shows is, by the protocol, also the key that
+its batches are encrypted with (not so with roar's own clients): it is compared by its hash and
+never kept, and no message repeats it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
     fragment = observed(attempt)
     if fragment is None:
         become(command)
-    if sys.stderr is not None or values["--return"] == "output":
+    if sys.stderr is not None or values["--return"] != "logs":
         with contextlib.suppress(OSError):
             send(fragment, values, inputs)
     if fragment.signal is not None:
@@ -117,13 +117,31 @@ def send(fragment: TaskFragment, values: dict[str, str], inputs: list[str]) -> N
         (folder / f"{hashlib.sha256(content).hexdigest()}.json").write_bytes(content)
         return
     packed = zlib.compress(content, 9)
+    if values["--return"] == "registry" and sent_through_registry(content, packed):
+        return
     if len(packed) > LOG_MAX:
         count = len(fragment.read) + len(fragment.written)
         lost = CoverageReason("lost", count, "files of a task: more than its log may carry")
         less = attrs.evolve(fragment, read=(), written=(), coverage=(*fragment.coverage, lost))
         packed = zlib.compress(enveloped(less, values, inputs), 9)
-    sys.stderr.write("".join(lines_of(packed)))
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.write("".join(lines_of(packed)))
+        sys.stderr.flush()
+
+
+def sent_through_registry(content: bytes, packed: bytes) -> bool:
+    """Send what the command did encrypted, as it is called in a log; False: it must go there."""
+    try:
+        from roar_core.fragment_sessions import sending
+        from roar_core.fragment_sessions.session import Session
+
+        session = Session.from_text(Path(__file__).with_name("session").read_text())
+        name = hashlib.sha256(packed).hexdigest()
+        redactor = sending.redactor_in(Path.cwd(), os.environ)
+        sending.send(session, {**json.loads(content), "delivery": name}, redactor)
+    except (ImportError, OSError, ValueError, RoarError):
+        return False
+    return True
 
 
 def enveloped(fragment: TaskFragment, values: dict[str, str], inputs: list[str]) -> bytes:

@@ -16,7 +16,7 @@ from roar_proxy_s3.proxy.refusals import Refusal, denied, invalid, unavailable
 from roar_proxy_s3.proxy.returning import Returning
 from roar_proxy_s3.proxy.settings import Settings
 from roar_proxy_s3.proxy.signatures import Target
-from roar_proxy_s3.proxy.store import Store
+from roar_proxy_s3.proxy.store import Store, ToSign
 from roar_proxy_s3.proxy.telling import Teller
 from roar_proxy_s3.proxy.wire.fields import HOP_BY_HOP, Fields
 from roar_proxy_s3.proxy.wire.inbound import Request
@@ -68,9 +68,10 @@ class Relay:
             body = Body(request, back.passage.sent) if request.has_body else None
             if body is not None:
                 body.resign(good)
-            await self.store.send_signed(
-                request.method, what.bucket, bucket is not None, good, request.fields, body, back
+            wanted = ToSign(
+                request.method, what.bucket, bucket is not None, good, request.fields, body
             )
+            await self.store.send_signed(wanted, back)
 
     async def _pass_through(self, request: Request, target: Target, host: str) -> None:
         origin = self._origin(request.fields, host)

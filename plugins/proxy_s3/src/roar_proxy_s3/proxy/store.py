@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 from roar_proxy_s3.proxy import places, signatures
@@ -24,6 +25,17 @@ _SAID_ANEW = HOP_BY_HOP | {
 }
 _SIGNED_TOO = frozenset(("host", "content-type", "content-md5"))
 _REGION = "x-amz-bucket-region"
+
+
+class ToSign(NamedTuple):
+    """An admitted request. `in_host`: its target does not name the bucket, its host did."""
+
+    method: str
+    bucket: str
+    in_host: bool
+    admitted: Admitted
+    fields: Fields
+    body: Body | None
 
 
 class Store:
@@ -49,49 +61,29 @@ class Store:
         """Send a request as it is given, its target verbatim; no redirect is followed."""
         await self._connections.exchange(origin, method, str(target), fields, body, sink)
 
-    async def send_signed(
-        self,
-        method: str,
-        bucket: str,
-        in_host: bool,
-        admitted: Admitted,
-        fields: Fields,
-        body: Body | None,
-        sink: Sink,
-    ) -> None:
-        """Send a request signed anew, where its bucket is.
-
-        `in_host`: the request's target does not name the bucket, its host did.
-        """
+    async def send_signed(self, wanted: ToSign, sink: Sink) -> None:
+        """Send a request signed anew, where its bucket is."""
+        bucket, admitted = wanted.bucket, wanted.admitted
         region = admitted.scope.region or self._settings.region
         if bucket and places.is_regional(self._settings):
             region = await self._region(bucket, region, admitted)
-        asked = _AskedIn(region, sink, is_last=body is not None)
-        await self._signed(method, bucket, in_host, region, admitted, fields, body, asked)
+        asked = _AskedIn(region, sink, is_last=wanted.body is not None)
+        await self._signed(wanted, region, asked)
         if asked.elsewhere:
             region = self._regions[bucket] = asked.elsewhere
             if not asked.is_last:
-                await self._signed(method, bucket, in_host, region, admitted, fields, None, sink)
+                await self._signed(wanted, region, sink)
 
-    async def _signed(
-        self,
-        method: str,
-        bucket: str,
-        in_host: bool,
-        region: str,
-        admitted: Admitted,
-        fields: Fields,
-        body: Body | None,
-        sink: Sink,
-    ) -> None:
+    async def _signed(self, wanted: ToSign, region: str, sink: Sink) -> None:
+        bucket, admitted, body = wanted.bucket, wanted.admitted, wanted.body
         before = bool(bucket) and places.goes_before_host(self._settings, bucket)
         place = places.place(self._settings, region, bucket if before else None)
 
         def moved(target: Target) -> Target:
             path = target.path
-            if before and not in_host:
+            if before and not wanted.in_host:
                 path = "/" + path.removeprefix("/").partition("/")[2]
-            elif in_host and not before:
+            elif wanted.in_host and not before:
                 path = f"/{quote(bucket, safe='')}{path}"
             return Target(place.base + path, target.query)
 
@@ -99,14 +91,14 @@ class Store:
             admitted.credential,
             admitted.token,
             admitted.scope._replace(region=region),
-            method,
+            wanted.method,
             moved(admitted.signed_as),
-            [("Host", place.origin.host), *_kept(fields, body)],
+            [("Host", place.origin.host), *_kept(wanted.fields, body)],
             body.payload if body else signatures.EMPTY_SHA256,
         )
         if body is not None and body.length is not None:
             signed.append(("Content-Length", str(body.length)))
-        await self.send(method, place.origin, moved(admitted.target), signed, body, sink)
+        await self.send(wanted.method, place.origin, moved(admitted.target), signed, body, sink)
 
     async def _region(self, bucket: str, guess: str, admitted: Admitted) -> str:
         """The bucket's region: a body can be sent only once, so it is asked for beforehand."""

@@ -21,6 +21,15 @@ ROOM = 1 << 20
 GROW_BELOW = 512 << 10
 
 
+def _boot_id() -> bytes:
+    """What tells the library, in a process that was started elsewhere, that it is elsewhere."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read(36)
+    except OSError:
+        return b""
+
+
 class Journal:
     """A journal in use. All its blocks are really there: a store into a hole may be SIGBUS.
 
@@ -36,10 +45,11 @@ class Journal:
             os.posix_fallocate(self._fd, 0, ROOM)
             first = records.HEADER_SIZE
             pad = records.record(first, records.OWN_ROOM, records.PAD, self.pid, 0, 0, 0)[:64]
+            uid, boot = bytes.fromhex(run_uid), _boot_id()
             times = (time.monotonic_ns(), time.time_ns())
-            uid = bytes.fromhex(run_uid)
+            page = records.header(uid, first, ROOM, boot_id=boot, times=times)
             os.pwrite(self._fd, pad, first)
-            os.pwrite(self._fd, records.header(uid, first, ROOM, *times), 0)
+            os.pwrite(self._fd, page, 0)
             self._page = mmap.mmap(self._fd, records.HEADER_SIZE)
         except BaseException:
             os.close(self._fd)

@@ -34,7 +34,7 @@ GAP_UNENTERED = 14
 # Of a TASK record, whose value is `tag << 8 | event`.
 PROCESS, BEGIN, SUCCEEDED, FAILED, NEEDS, TROUBLE, SUBMITTED = range(7)
 
-_HEADER = struct.Struct("=8sII16sQQQQQQII40xQQ48xQII")
+_HEADER = struct.Struct("=8sII16sQQQQQQII36s4xQQ48xQII")
 # Magic, size, check, kind, counts of fingerprints and strings, pid, tid, time, value.
 HEAD = struct.Struct("=IIIHBBIIQQ")
 FINGERPRINT = struct.Struct("=QQQqqII")
@@ -44,12 +44,19 @@ _U64 = 0xFFFFFFFFFFFFFFFF
 
 
 def header(
-    run_uid: bytes, records_offset: int, allocated: int, monotonic_ns: int, realtime_ns: int
+    run_uid: bytes,
+    records_offset: int,
+    allocated: int,
+    *,
+    boot_id: bytes,
+    times: tuple[int, int],
 ) -> bytes:
-    """The first page of a journal without a table, which nobody follows."""
-    times = (monotonic_ns, realtime_ns)
+    """The first page of a journal without a table, which nobody follows.
+
+    `times` are the monotonic and the wall clock's nanoseconds of one moment.
+    """
     table = (0, 0, records_offset, CHUNK)
-    words = (0, 0, records_offset + OWN_ROOM, 0, allocated, 0, 0)
+    words = (0, 0, boot_id, records_offset + OWN_ROOM, 0, allocated, 0, 0)
     return _HEADER.pack(MAGIC, VERSION, HEADER_SIZE, run_uid, *times, *table, *words)
 
 

@@ -94,10 +94,19 @@ class Ring:
         self._reader = mmap.mmap(fd, _PAGE)
         self._writers = mmap.mmap(fd, _PAGE + 2 * size, prot=mmap.PROT_READ, offset=_PAGE)
 
+    @property
+    def taken(self) -> int:
+        """The position up to which events were taken out."""
+        return int(_POSITION.unpack_from(self._reader)[0])
+
+    @property
+    def begun(self) -> int:
+        """The position behind the last event that was begun; one before it may be unfinished."""
+        return int(_POSITION.unpack_from(self._writers)[0])
+
     def drain(self) -> bytes:
-        """Copy out all that is committed, headers included, and give the room back."""
-        start = _POSITION.unpack_from(self._reader)[0]
-        end = _POSITION.unpack_from(self._writers)[0]
+        """Copy out all up to the first unfinished event, headers included; give the room back."""
+        start, end = self.taken, self.begun
         if start == end:
             return b""
         at = _PAGE + start % self._size

@@ -16,6 +16,8 @@ import stat
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 MAGIC = b"ROARJNL\n"
 VERSION = 1
@@ -28,6 +30,7 @@ OWN_ROOM = 64 << 10
 SLOT_SIZE = 32
 TAIL_OFFSET, LOST_OFFSET, ALLOCATED_OFFSET = 128, 136, 192
 DOORBELL_OFFSET, READER_ALIVE_OFFSET = 200, 204
+BOOT_ID = slice(88, 124)
 
 START, EXEC, FORK, EXIT, OPEN, USED, WRITTEN, UNUSED = 1, 2, 4, 5, 6, 7, 8, 9
 RENAME, LINK, UNLINK, TRUNCATE, MAPPED, LOST, GAP, PAD, UNWRITTEN = (
@@ -77,6 +80,10 @@ class JournalWriter:
         self.lost = 0
         self.offsets_hold = True
         header = self._checked(owner)
+        # Whoever recovers a dead roar's journal sees by it that more is to come. Without locks on
+        # that file system, or with another's on this file, nobody can be told.
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         self._position: int
         self._told_lost: int
         self._position, self._told_lost = struct.unpack_from("=QQ", header, TAIL_OFFSET)
@@ -108,6 +115,8 @@ class JournalWriter:
         tail = struct.unpack_from("=Q", header, TAIL_OFFSET)[0]
         if version != VERSION or size != HEADER_SIZE or chunk != CHUNK:
             raise JournalError(f"the journal is of version {version}, this roard writes {VERSION}")
+        if header[BOOT_ID].strip(b"\0") not in (b"", _boot_id()):
+            raise JournalError("the journal is another machine's, or of before its last start")
         if slots > 1 << 24 or records != HEADER_SIZE + slots * SLOT_SIZE or table % 8:
             raise JournalError("the journal's header is damaged")
         if not records + OWN_ROOM <= tail <= status.st_size <= MAX_CHUNKS * CHUNK or tail % 8:
@@ -263,6 +272,10 @@ def _file_system(fd: int) -> int:
     """The magic number of the file's file system, by fstatfs(2); 0 when it cannot be told."""
     room = (ctypes.c_long * 64)()
     return int(room[0]) if _libc.fstatfs(fd, room) == 0 else 0
+
+
+def _boot_id() -> bytes:
+    return Path("/proc/sys/kernel/random/boot_id").read_bytes()[:36]
 
 
 def _mix(x: int) -> int:

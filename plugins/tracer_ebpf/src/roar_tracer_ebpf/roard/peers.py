@@ -120,6 +120,30 @@ def require_same_view(pid: int) -> None:
         raise Refused("it is gone") from None
 
 
+def parent_of(pid: int) -> int | None:
+    """A descriptor of the process that started `pid`; it can be read when that process has ended.
+
+    None when that has ended already, and `pid` was given to whoever takes orphans.
+    """
+    try:
+        parent = _parent(pid)
+        if parent <= 1:
+            return None
+        descriptor = os.pidfd_open(parent)
+        # A process has one parent as long as that lives: then the number was not given again.
+        if _parent(pid) == parent:
+            return descriptor
+        os.close(descriptor)
+    except (OSError, ValueError, IndexError):  # it is gone itself
+        return None
+    return None
+
+
+def _parent(pid: int) -> int:
+    content = Path(f"/proc/{pid}/stat").read_bytes()
+    return int(content.rpartition(b")")[2].split()[1])  # proc_pid_stat(5): field 4
+
+
 def listen(path: str, group: int | None) -> socket.socket:
     """Listen at `path`: for everybody, or for one group. A stale socket is replaced.
 

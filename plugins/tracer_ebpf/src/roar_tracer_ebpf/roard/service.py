@@ -16,9 +16,16 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from roar_tracer_ebpf.roard.bpf import Map, Ring, events_in
-from roar_tracer_ebpf.roard.events import decode
+from roar_tracer_ebpf.roard.events import Event, decode
 from roar_tracer_ebpf.roard.journal import JournalError, JournalWriter
-from roar_tracer_ebpf.roard.peers import Refused, Request, close_all, receive, require_same_view
+from roar_tracer_ebpf.roard.peers import (
+    Refused,
+    Request,
+    close_all,
+    parent_of,
+    receive,
+    require_same_view,
+)
 from roar_tracer_ebpf.roard.runs import Run
 
 _POLL_S = 0.005
@@ -35,6 +42,8 @@ _U32 = struct.Struct("=I")
 _SLOT = struct.Struct("=IIII")
 _SLOTS, _SHARED = 65536, 2
 _COUNTS = struct.Struct("=Q")
+# An event takes a microsecond to write, unless the machine we are on is itself not let run.
+_UNFINISHED_S = 2.0
 
 
 class Options(NamedTuple):
@@ -54,6 +63,8 @@ class _Active(NamedTuple):
     writer: JournalWriter
     run: Run
     problem: list[str]
+    roar: int | None
+    outer: int
 
 
 class Service:
@@ -70,6 +81,8 @@ class Service:
         self._backlog: deque[tuple[bytes, deque[tuple[int, int]]]] = deque()
         self._backlog_bytes = 0
         self._used_slots: set[int] = set()
+        self._orphans: set[int] = set()
+        self._lost_inside: dict[int, int] = {}
         self._last_number = 0
         self._connections = 0
         self._is_owned = options.owner is not None
@@ -99,8 +112,7 @@ class Service:
                 self._clear_slots()
                 if not self._is_owned and self._options.owner is not None:
                     break
-        self._collect()
-        self._work(None)
+        self._take_in()
         for active in list(self._active.values()):
             self._end(active, "the collector was stopped")
 
@@ -114,6 +126,22 @@ class Service:
         if data:
             self._backlog.append((data, deque(events_in(data))))
             self._backlog_bytes += len(data)
+
+    def _take_in(self) -> bool:
+        """Work on all that happened until now; return whether the kernel has told it.
+
+        An event that another processor is still writing hides those behind it.
+        """
+        begun = self._ring.begun
+        deadline = time.monotonic() + _UNFINISHED_S
+        while True:
+            self._collect()
+            self._work(None)
+            if self._ring.taken >= begun:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.0002)
 
     def _work(self, most: int | None) -> None:
         done = 0
@@ -133,7 +161,12 @@ class Service:
     def _take(self, data: bytes, at: int, length: int) -> None:
         event = decode(data, at, length)
         active = self._active.get(event.run)
-        if active is None or active.problem:
+        while active is not None:
+            self._tell(active, event)
+            active = self._active.get(active.outer)
+
+    def _tell(self, active: _Active, event: Event) -> None:
+        if active.problem:
             return
         try:
             active.run.take(event)
@@ -166,6 +199,10 @@ class Service:
         if not os.read(descriptor, 64):
             self._selector.unregister(descriptor)
             self._is_owned = False
+
+    def _roar_ended(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        self._orphans.add(descriptor)
 
     def _accept(self, server: socket.socket) -> None:
         with suppress(BlockingIOError):
@@ -202,10 +239,9 @@ class Service:
         active = self._by_uid.get(request.run_uid)
         if active is None or active.user != request.user:
             return "no this run is not known here"
-        self._collect()
-        self._work(None)
+        is_all = self._take_in()
         if request.action == b"finish":
-            return self._end(active, "")
+            return self._end(active, "" if is_all else "the kernel has not told everything")
         self._write_all(active)
         return f"no {active.problem[0]}" if active.problem else "ok"
 
@@ -237,7 +273,11 @@ class Service:
             sees_reads=self._options.sees_reads,
             sees_writes=self._options.sees_writes,
         )
-        active = _Active(number, request.user, writer, run, [])
+        roar = parent_of(request.pid)
+        outer = self._run_around(request)
+        active = _Active(number, request.user, writer, run, [], roar, outer)
+        if roar is not None:
+            self._selector.register(roar, selectors.EVENT_READ, self._roar_ended)
         run.inherit(request.pid, time.monotonic_ns(), request.inherited)
         self._counts.put(_U32.pack(number), _COUNTS.pack(0))
         self._tracked.put(_U32.pack(request.pid), _TRACED.pack(number, request.user))
@@ -251,11 +291,30 @@ class Service:
             self._end(active, "the command did not wait for the collector")
         return ""
 
+    def _run_around(self, request: Request) -> int:
+        """The run of which the sender is a process until now: it goes on hearing of it. 0: none."""
+        value = self._tracked.get(_U32.pack(request.pid))
+        number = _TRACED.unpack(value)[0] if value else 0
+        active = self._active.get(number)
+        return number if active is not None and active.user in (request.user, 0) else 0
+
+    def _give_back(self, key: bytes, outer: _Active | None) -> None:
+        """A process that its run lets go of is the run's around it."""
+        if outer is None:
+            self._tracked.remove(key)
+        else:
+            self._tracked.put(key, _TRACED.pack(outer.number, outer.user))
+
     def _end(self, active: _Active, problem: str) -> str:
         """Write the last of a run and forget it; the answer for whoever asked."""
         number = _U32.pack(active.number)
+        outer = self._active.get(active.outer)
         counts = self._counts.get(number)
         lost = _COUNTS.unpack(counts)[0] if counts else 0
+        lost += self._lost_inside.pop(active.number, 0)
+        if outer is not None and lost:
+            inside = self._lost_inside.get(outer.number, 0)
+            self._lost_inside[outer.number] = inside + lost
         if problem:
             active.problem.append(problem)
         if not active.problem:
@@ -264,16 +323,22 @@ class Service:
             with suppress(OSError):
                 active.writer.ring()
         for pid in active.run.processes:
-            self._tracked.remove(_U32.pack(pid))
+            self._give_back(_U32.pack(pid), outer)
             self._slots.put(_U32.pack(pid % _SLOTS), _SLOT.pack(0, 0, 0, _SHARED))
         self._used_slots.update(pid % _SLOTS for pid in active.run.numbers)
         if active.run.processes:
             for key in list(self._tracked.keys(4)):
                 value = self._tracked.get(key)
                 if value and _TRACED.unpack(value)[0] == active.number:
-                    self._tracked.remove(key)
+                    self._give_back(key, outer)
         self._counts.remove(number)
         active.writer.close()
+        if active.roar is not None:
+            if active.roar in self._orphans:
+                self._orphans.remove(active.roar)
+            else:
+                self._selector.unregister(active.roar)
+            os.close(active.roar)
         del self._active[active.number]
         for uid in [uid for uid, other in self._by_uid.items() if other is active]:
             del self._by_uid[uid]
@@ -287,8 +352,8 @@ class Service:
 
     def _forget_ended(self) -> None:
         """A run whose roar has died is over when its last process is; roar's recovery reads it."""
-        if self._is_owned or self._options.owner is None:
-            return
+        was_owned = self._options.owner is not None and not self._is_owned
         for active in list(self._active.values()):
-            if not active.run.processes and not self._backlog:
+            is_orphan = was_owned or active.roar is None or active.roar in self._orphans
+            if is_orphan and not active.run.processes and not self._backlog:
                 self._end(active, "")
