@@ -91,7 +91,8 @@ class Collecting:
             for fragment in self._fragments(node, told):
                 sure = tuple(need for need in fragment.needs if not may_be_put(need))
                 yield attrs.evolve(fragment, needs=sure) if sure != fragment.needs else fragment
-                found.append(fragment)
+                if not is_live:
+                    found.append(_without_files(fragment))
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
             putters = Putters(self._report.known() | {each.task for each in found})
@@ -112,14 +113,7 @@ class Collecting:
             needs = dict.fromkeys(putters.of([*given.get(fragment.task, ()), *unsure]))
             needs.pop(fragment.task, None)
             if needs:
-                yield attrs.evolve(
-                    fragment,
-                    part=f"{fragment.part}+given",
-                    needs=tuple(needs),
-                    read=(),
-                    written=(),
-                    coverage=(),
-                )
+                yield attrs.evolve(fragment, part=f"{fragment.part}+given", needs=tuple(needs))
 
     def _given_by_drivers(self) -> dict[str, list[str]]:
         given: dict[str, list[str]] = {}
@@ -281,6 +275,11 @@ def _goes_on(told: ToldTasks) -> bool:
     """Whether it is of a submitted driver's, which may not have begun with Ray, or has ended it."""
     of_a_number = isinstance(told.process.get("pid"), int)
     return of_a_number and "submission" in told.process and Driver(told.process).is_alive
+
+
+def _without_files(fragment: TaskFragment) -> TaskFragment:
+    """What is kept of an attempt until all journals are read: of 100,000 the files are too many."""
+    return attrs.evolve(fragment, read=(), written=(), coverage=())
 
 
 def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:

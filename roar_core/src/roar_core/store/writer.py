@@ -195,24 +195,26 @@ def job_columns(
     """
     step = job.step
     done = (job.kind, job.cwd, job.project, job.command)
-    key = None if known is None else known.get(done)
-    if key is None:
-        key = step_key(job)
+    told = None if known is None else known.get(done)
+    if told is None:
+        told = {
+            "step_key": step_key(job),
+            "command": command_to_json(job.command),
+            "project": to_sql(job.project),
+            "cwd": to_sql(job.cwd),
+        }
         if known is not None:
-            known[done] = key
+            known[done] = told
     return {
         "uid": job.uid,
         "session": job.session,
         "step_number": step.number if step else None,
         "step_is_build": step.is_build if step else False,
         "attempt": step.attempt if step else None,
-        "step_key": key,
         "rerun_of": job.rerun_of,
         "parent": job.parent,
         "kind": job.kind,
-        "command": command_to_json(job.command),
-        "project": to_sql(job.project),
-        "cwd": to_sql(job.cwd),
+        **told,
         "started_at_ns": job.started_at_ns,
         **outcome_columns(db, job, known),
     }
