@@ -59,6 +59,9 @@ def send_package(
         connection = stack.enter_context(reach(config, anonymous=flags.anonymous))
         if dry_run:
             destination = planned_destination(connection, config, flags)
+            if as_json:
+                output.data(_document(work, destination, None))
+                return 0
             for line in _preview(work, destination, tuple(work.jobs)):
                 output.line(line)
             output.note("nothing was sent")
@@ -156,14 +159,16 @@ def _preview(work: PackagedWork, destination: Destination, uids: Sequence[str]) 
 
 
 def _document(
-    work: PackagedWork, destination: Destination, published: Sequence[Published]
+    work: PackagedWork, destination: Destination, published: Sequence[Published] | None
 ) -> dict[str, object]:
-    """docs/json.md, "package_registration"."""
+    """docs/json.md, "package_registration"; None: nobody was asked anything."""
     from roar_core.cli.documents import document
 
-    sent = {uid for one in published for uid in one.uids}
+    is_dry_run, published = published is None, published or ()
+    sent = set(work.jobs) if is_dry_run else {uid for one in published for uid in one.uids}
     return document(
         "package_registration",
+        dry_run=is_dry_run,
         registry=destination.registry,
         visibility=destination.visibility or None,
         jobs=[uid for uid in work.jobs if uid in sent],
