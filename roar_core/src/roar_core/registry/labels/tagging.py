@@ -150,18 +150,22 @@ def _with_others(
     `own` are the tags that were ever put on the artifact, or taken off it, here; `known` all that
     were used here at all: of an inherited one that is all there is to go by.
     """
+    held = _held(ours)
     others = {
         tag: value
         for tag, value in _held(theirs).items()
-        if tag not in (known if value.get("origin") == SYSTEM else own)
+        if tag not in (known if value.get("origin") == SYSTEM else own) and value != held.get(tag)
     }
     if not others:
         return ours
-    held = _held(ours) | others
+    held |= others
     found: Document = {}
     for tag in sorted(held):
         found.setdefault(tag.kind, {"values": []})["values"].append(held[tag])
-    events = [*_events(ours), *(one for one in _events(theirs) if others.keys() & _covered(one))]
+    events = _events(ours)
+    events += [
+        one for one in _events(theirs) if others.keys() & _covered(one) and one not in events
+    ]
     return found | ({"bind": {"events": events}} if events else {})
 
 
