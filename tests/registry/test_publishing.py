@@ -210,6 +210,20 @@ def test_a_package_of_work_that_has_grown_registers_the_difference(
     assert told_of["there"]["labels"] == {"stage": "made"}
 
 
+def test_what_is_private_is_not_made_public_by_a_package(
+    shared: Registry, machine: Machine, ada: Person, tmp_path: Path
+) -> None:
+    uids = record_work(machine)
+    path = tmp_path / "work.json"
+    assert machine.roar("register", "--package", str(path)).exit_code == 0
+    machine.environ["ROAR_TOKEN"] = ada.secret
+    assert machine.roar("register", "-y", "--private").exit_code == 0
+    sent = machine.roar("register", "--from-package", str(path), "-y", "--public")
+    assert sent.exit_code == 0
+    assert "stays private" in sent.stderr
+    assert told(shared, uids[0]) is None
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -97,12 +97,12 @@ def _send(
 ) -> list[Published] | None:
     """The sessions that came of it; None when the user says no.
 
-    What is noted down on the way is noted in memory: run again, all of it is sent again, and comes
-    to the same session.
+    What is noted down on the way is noted in memory: run again, all jobs that the registry has not
+    got are sent again, and come to the same session.
     """
     from roar_core.progress import ProgressLine
     from roar_core.project import find_project, working_directory
-    from roar_core.registry.publishing.known import known_jobs
+    from roar_core.registry.publishing.known import known_jobs, private_sessions
     from roar_core.registry.publishing.pieces import Ability
     from roar_core.registry.publishing.plan import check
     from roar_core.registry.publishing.sending import Sender
@@ -115,6 +115,12 @@ def _send(
     uids = tuple(work.jobs)
     known = known_jobs(connection, store, destination, ability, uids)
     new = tuple(uid for uid in uids if uid not in known)
+    if destination.is_public:
+        for name in sorted(private_sessions(known.values())):
+            output.warn(
+                f"session {name[:12]}, which has jobs of it, stays private, for it may have others,"
+                " too; make it public where it was recorded: roar register --public"
+            )
     if not new:
         return []
     for line in _preview(work, destination, new):
