@@ -35,6 +35,7 @@ from measure import ROAR, Figure
 from reading import milliseconds
 
 from roar_core.config.layers import load
+from roar_core.garbage import collection_paused
 from roar_core.journal_file import Header
 from roar_core.journal_format import (
     CHUNK,
@@ -266,7 +267,8 @@ def bring_in(made: Journals, folder: Path, profile: cProfile.Profile | None = No
     project.roar_dir.mkdir(parents=True)
     with Store.open(project.roar_dir, create=True) as store:
         begun = begin(project, store)
-        with profile or nullcontext():
+        # A backend's journals are read while its tasks are merged, which pauses the collector.
+        with collection_paused(), profile or nullcontext():
             marks = [time.process_time()]
             fragments = told(made, project)
             marks.append(time.process_time())

@@ -203,15 +203,24 @@ def test_a_job_of_a_process_that_is_gone_is_an_orphan(store: Store, jobs: Any) -
     assert [orphan.job.uid for orphan in store.orphans()] == [gone.uid, reboot.uid]
 
 
+def test_a_job_of_another_machine_is_left_to_it_where_a_project_is_shared() -> None:
+    elsewhere = ME._replace(boot_id="another", machine="another")
+    assert not elsewhere.is_gone(is_shared=True)
+    # A container of the same disk has another name each time; an older roar told none.
+    assert elsewhere.is_gone(is_shared=False)
+    assert ME._replace(boot_id="another").is_gone(is_shared=True)
+    assert ME._replace(boot_id="another", machine="").is_gone(is_shared=True)
+
+
 def test_a_zombie_is_gone(store: Store, jobs: Any) -> None:
     child = os.fork()
     if child == 0:
         os._exit(0)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    assert ME._replace(pid=child).is_gone()
+    assert ME._replace(pid=child).is_gone(is_shared=False)
     os.waitpid(child, 0)
-    assert ME._replace(pid=child).is_gone()
-    assert not ME.is_gone()
+    assert ME._replace(pid=child).is_gone(is_shared=False)
+    assert not ME.is_gone(is_shared=False)
 
 
 def test_damaged_json_is_told_in_a_sentence(store: Store, jobs: Any) -> None:

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from roar_core.errors import NotFoundError
+from roar_core.lineage.tasks import needs_of
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.job import Job
 from roar_core.store.owner import Owner
@@ -95,6 +96,19 @@ def test_parts_make_one_job_in_whatever_order_they_come(
     assert [edge.path for edge in child.outputs] == [f"{jobs.root}/c"]
     assert child.started_at_ns == parts[0].job.started_at_ns
     assert child.duration_s == 2.5  # they start a second after each other; the last took a half
+
+
+def test_what_only_adds_needs_leaves_the_job_as_it_is(store: Store, jobs: Any, driver: Job) -> None:
+    made = part(jobs, driver, "made")
+    first = part(jobs, driver, "t", name="0", reads={"a": b"1"}, writes={"b": b"2"})
+    merge_parts(store, driver.uid, [made, first])
+    before = children(store, driver)
+    bare = attrs.evolve(first.job, uid="f" * 32, inputs=(), outputs=())
+    given = first._replace(key=first.key._replace(part="1"), job=bare, needs=("made",))
+    assert merge_parts(store, driver.uid, [given]) == 1
+    assert children(store, driver) == before
+    with store.reading() as db:
+        assert [need.uid for need in needs_of(db, first.job.uid)] == [made.job.uid]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

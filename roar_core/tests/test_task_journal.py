@@ -111,6 +111,14 @@ def test_an_attempt_has_what_its_worker_told_of_it() -> None:
     assert one.duration_s == pytest.approx(0.003)
 
 
+def test_an_attempt_that_was_cancelled_is_interrupted_and_nothing_of_it_is_missing() -> None:
+    script = Script()
+    script.begin(1)
+    script.end(1, TaskEvent.FAILED, error="KeyboardInterrupt", is_cancelled=True)
+    (one,) = script.read().attempts
+    assert (one.state, one.coverage) == ("interrupted", ())
+
+
 def test_the_workers_own_clock_is_believed_over_the_journals() -> None:
     script = Script()
     script.begin(1, at_ns=5 * SECOND)

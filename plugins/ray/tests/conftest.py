@@ -7,6 +7,7 @@ skipped, without it; the summary names them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,20 +33,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    what = "Ray Data, Train and Tune, submitted jobs, nodes that die"
+    what = "Ray Data, Train and Tune, submitted jobs, Ray Client, uv, nodes that die or are apart"
     _LONG_TESTS.tell(terminalreporter, what)
 
 
 @pytest.fixture(scope="session")
 def ray_python() -> str:
-    """The interpreter that has Ray."""
-    return python_or_leave_out(LOCKS / "ray.txt")
+    """The interpreter that has Ray; another version's when ROAR_TEST_RAY_PYTHON names one."""
+    return os.environ.get("ROAR_TEST_RAY_PYTHON") or python_or_leave_out(LOCKS / "ray.txt")
 
 
 @pytest.fixture(scope="session")
 def ray_libraries_python() -> str:
-    """The interpreter that has its libraries, too."""
-    return python_or_leave_out(LOCKS / "ray-libraries.txt")
+    """The interpreter that has its libraries, too; another's as ROAR_TEST_RAY_LIBRARIES says."""
+    return os.environ.get("ROAR_TEST_RAY_LIBRARIES") or python_or_leave_out(
+        LOCKS / "ray-libraries.txt"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,11 @@ from pathlib import Path
 from roar_core.testing.locked_environments import write_lock
 
 LOCKS = Path(__file__).parent / "locks"
-# The second is for Ray's libraries, Data, Train and Tune: 700 MB.
+# The second is for Ray's libraries, Data, Train and Tune, and for what Ray takes when it is there:
+# 700 MB.
 REQUIREMENTS = {
     "ray": ("ray[default]",),
-    "ray-libraries": ("ray[default,data,train,tune]", "pandas"),
+    "ray-libraries": ("ray[default,data,train,tune]", "pandas", "uv", "uvloop"),
 }
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from roar_core.testing.processes import wait_for
+
 
 def without_ours() -> dict[str, str]:
     """This process's variables, but for those of Ray, roar and Python."""
@@ -47,3 +49,9 @@ def started(
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def wait_for_client(python: str, address: str, environ: Mapping[str, str], *enter: str) -> None:
+    """Return when a client is served at `ray://…`, which is later than Ray says that it runs."""
+    trial = (*enter, python, "-c", "import ray, sys; ray.init(sys.argv[1])", address)
+    wait_for(lambda: not subprocess.run(trial, env=environ, check=False).returncode, 300)

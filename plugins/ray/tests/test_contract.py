@@ -86,6 +86,20 @@ def reports(ray_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "working_dir_files/_ray_pkg_1/data.csv",
             False,
         ),
+        (
+            "/tmp/ray/session_2026-11-30_15-55-33_647467_21196/runtime_resources/"
+            "py_modules_files/_ray_pkg_1/mine/__init__.py",
+            False,
+        ),
+        (
+            "/tmp/ray/session_2026-11-30_15-55-33_647467_21196/runtime_resources/"
+            "py_modules_files/_ray_pkg_1/sitecustomize/ray.json",
+            True,
+        ),
+        (
+            "/tmp/ray/session_2026-11-30_15-55-33_647467_21196/runtime_resources/py_modules_files",
+            False,
+        ),
     ],
 )
 def test_what_is_ray_s_own_is_known_by_its_place(

@@ -26,7 +26,12 @@ def away(where):
         target.write(source.read() + os.environ["A"])
     return os.environ["ROAR_NO_TELEMETRY"]
 
+with open("data.txt") as source:
+    text = source.read()
 print(ray.get(away.remote(sys.argv[1])), sys.argv[2:])
+os.system(f"echo {text} > {sys.argv[1]}/child.txt")
+with open(f"{sys.argv[1]}/driver.txt", "w") as target:
+    target.write(text)
 """
 
 
@@ -71,6 +76,18 @@ def expect_away(project: ProjectUnderTest, job: Any) -> None:
     assert written["hash"]
 
 
+def expect_driver(project: ProjectUnderTest, job: Any) -> None:
+    """The driver, of which only its own reports tell: neither it nor its shell is roar's child."""
+    [driver] = [each for g in job["tasks"] if g["name"] == "driver" for each in g["jobs"]]
+    assert driver["state"] == "succeeded"
+    shown = project.json("show", driver["uid"])
+    assert shown["command"][1:3] == ["job.py", str(project.root)]
+    assert {edge["relative"] for edge in shown["outputs"]} == {"child.txt", "driver.txt"}
+    # And the token, which lies where this test has it.
+    assert {os.path.basename(edge["path"]) for edge in shown["inputs"]} >= {"data.txt", "job.py"}
+    assert [each["job"] for each in shown["needs"]] == [away_of(job)[0]["uid"]]
+
+
 JSON = '{"working_dir": "job", "env_vars": {"A": "1"}}'
 VARIABLES = '{"env_vars": {"A": "1"}}'
 
@@ -96,6 +113,7 @@ def test_a_submitted_job_is_recorded_by_its_tasks(
     assert result.job is not None
     assert result.job["coverage"]["reasons"] == []
     expect_away(project, result.job)
+    expect_driver(project, result.job)
 
 
 def test_a_job_that_is_not_waited_for_is_collected_later(
@@ -109,3 +127,4 @@ def test_a_job_that_is_not_waited_for_is_collected_later(
         assert time.monotonic() < deadline, "it was never complete"
         assert project.roar("collect").exit_code == 0
     expect_away(project, project.json("show", "@1"))
+    expect_driver(project, project.json("show", "@1"))

@@ -147,12 +147,14 @@ def _edge_pairs(edges: Sequence[Edge], project: str) -> list[list[str | None]]:
         else _place(edge.path, project)
         for edge in edges
     ]
-    keyed = [
-        (name.encode("utf-8", "surrogateescape"), edge.hash or "", name)
-        for name, edge in zip(names, edges, strict=True)
-    ]
-    keyed.sort()
-    return [[name, digest or None] for _, digest, name in keyed]
+    pairs = [(name, edge.hash or "") for name, edge in zip(names, edges, strict=True)]
+    # By their bytes, which for ASCII is the order that texts have by themselves.
+    pairs.sort(key=None if "".join(names).isascii() else _by_bytes)
+    return [[name, digest or None] for name, digest in pairs]
+
+
+def _by_bytes(pair: tuple[str, str]) -> tuple[bytes, str]:
+    return pair[0].encode("utf-8", "surrogateescape"), pair[1]
 
 
 # Where a path may begin inside an argument: at its start, after one of these, or after an option

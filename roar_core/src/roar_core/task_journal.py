@@ -167,11 +167,11 @@ class _Reading:
 
     def told(self, is_final: bool, known: Container[tuple[str, int]]) -> ToldTasks:
         attempts: list[TaskFragment] = []
-        before = _before(self.worker.spans)
-        for span in self.worker.spans:
+        told = {span: _facts(span.begun) for span in self.worker.spans}
+        before = _before(told)
+        for span, facts in told.items():
             if not is_final and span.ended is None:
                 continue
-            facts = _facts(span.begun)
             named = _named(facts)
             if named is None:
                 self.worker.unfounded += 1
@@ -360,7 +360,7 @@ class _Files(NamedTuple):
 
 
 def _state(span: Span) -> Literal["succeeded", "failed", "interrupted"]:
-    if span.ended is None:
+    if span.ended is None or _facts(span.ended).get("is_cancelled") is True:
         return "interrupted"
     return "succeeded" if span.ended.value & 0xFF == TaskEvent.SUCCEEDED else "failed"
 
@@ -379,15 +379,14 @@ def _needs(span: Span, begun: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(needs)[:_NEEDS_MAX]
 
 
-def _before(spans: Iterable[Span]) -> dict[Span, str | None]:
+def _before(told: Mapping[Span, Mapping[str, Any]]) -> dict[Span, str | None]:
     """The task that an actor worked on before: what it left in the actor, the next one has had.
 
     Whether it left anything nobody sees. That of the one before is enough: it had its own.
     """
     last: dict[str, tuple[str, str | None]] = {}
     found: dict[Span, str | None] = {}
-    for span in spans:
-        facts = _facts(span.begun)
+    for span, facts in told.items():
         actor, named = _text(facts, "actor"), _named(facts)
         if not actor or named is None or facts.get("forked") is True:
             continue

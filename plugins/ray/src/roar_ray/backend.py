@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from roar_core.hookspecs import BackendPlan, Match, RunContext
 from roar_core.python_startup import copy_modules, lead
+from roar_ray import belongings
 from roar_ray.driver import places
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parent
 # What the driver's Python gets of us, below the package's name.
 _CARRIED = ("agent", "driver", "hook")
-# Ray's folder of one cluster, wherever its temporary directory is.
-_SESSION = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_\d+")
-# Within it, copies of what the user sends to the nodes: data, and code.
-_THEIRS = {"working_dir_files", "py_modules_files"}
 # Programs of a cluster's own, and the titles that some of them give themselves; workers that have
 # no task yet, or none any more; and what multiprocessing keeps beside the dashboard, which opens no
 # file, whoever's it is.
@@ -96,11 +93,7 @@ class RayBackend:
     def claims(self, run: RunContext, path: PurePath) -> bool:
         if path.is_relative_to(run.folder):
             return True
-        parts = path.parts
-        for at, part in enumerate(parts):
-            if part.startswith("session_") and _SESSION.fullmatch(part):
-                return _THEIRS.isdisjoint(parts[at:])
-        return _is_ray_s_own(path)
+        return belongings.is_ray_s(path)
 
     def serves(self, run: RunContext, pid: int, words: Sequence[str]) -> bool:
         if any(_SERVER.search(word) for word in words):
@@ -129,16 +122,6 @@ class RayBackend:
 
     def finalise(self, run: RunContext) -> None:
         """All there is lies in the run's folder, which roar deletes; the drivers let go of more."""
-
-
-def _is_ray_s_own(path: PurePath) -> bool:
-    """What Ray, and what the agent, keep outside of a cluster's own folder."""
-    parts = path.parts
-    return (
-        parts[1:3] in {("tmp", "ray"), ("dev", "shm")}
-        or ".ray" in parts[1:-1]
-        or any(part.startswith("roar-ray-") for part in parts[1:-1])
-    )
 
 
 def _has_any(folder: Path) -> bool:

@@ -17,10 +17,12 @@ from roar_core.hookspecs import RunContext
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.task_journal import Eyes, ToldTasks, read_tasks
+from roar_ray import submitted
 from roar_ray.agent import records
 from roar_ray.driver.places import PYTHON
-from roar_ray.driver.sweeping import NAME as SWEEP
+from roar_ray.driver.sweeping import FUNCTIONS as OURS
 from roar_ray.eyes import Node
+from roar_ray.putting import Putters, may_be_put
 from roar_ray.report import Driver, Report
 
 # While the command runs, a journal is read again when it has grown by half: all reading together
@@ -87,27 +89,31 @@ class Collecting:
             for task, needs in told.submitted.items():
                 given.setdefault(task, []).extend(needs)
             for fragment in self._fragments(node, told):
-                yield fragment
-                found.append(fragment)
+                sure = tuple(need for need in fragment.needs if not may_be_put(need))
+                yield attrs.evolve(fragment, needs=sure) if sure != fragment.needs else fragment
+                if not is_live:
+                    found.append(_without_files(fragment))
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
-            yield from self._given(found, given)
+            putters = Putters(self._report.known() | {each.task for each in found})
+            yield from self._given(found, given, putters)
 
     def _given(
-        self, found: Iterable[TaskFragment], given: Mapping[str, Sequence[str]]
+        self,
+        found: Iterable[TaskFragment],
+        given: Mapping[str, Sequence[str]],
+        putters: Putters,
     ) -> Iterator[TaskFragment]:
-        """To each attempt the results that its task was given by whoever submitted it."""
+        """To each attempt the results that its task was given by whoever submitted it.
+
+        And those of which it takes all tasks to know whose they are.
+        """
         for fragment in found:
-            needs = given.get(fragment.task)
+            unsure = [need for need in fragment.needs if may_be_put(need)]
+            needs = dict.fromkeys(putters.of([*given.get(fragment.task, ()), *unsure]))
+            needs.pop(fragment.task, None)
             if needs:
-                yield attrs.evolve(
-                    fragment,
-                    part=f"{fragment.part}+given",
-                    needs=tuple(dict.fromkeys(needs)),
-                    read=(),
-                    written=(),
-                    coverage=(),
-                )
+                yield attrs.evolve(fragment, part=f"{fragment.part}+given", needs=tuple(needs))
 
     def _given_by_drivers(self) -> dict[str, list[str]]:
         given: dict[str, list[str]] = {}
@@ -116,10 +122,10 @@ class Collecting:
                 given.setdefault(str(each["task"]), []).extend(map(str, each.get("needs", ())))
         return given
 
-    def _fetched_by_drivers(self) -> tuple[str, ...]:
+    def _fetched_by_drivers(self, putters: Putters) -> tuple[str, ...]:
         fetched = [each.get("needs", ()) for each in self._report.edges() if "task" not in each]
-        ours = {task for driver in self._report.drivers() for task in driver.texts("sweeps")}
-        tasks = dict.fromkeys(str(task) for tasks in fetched for task in tasks)
+        ours = self._report.ours()
+        tasks = dict.fromkeys(putters.of(str(task) for tasks in fetched for task in tasks))
         return tuple(task for task in tasks if task not in ours)
 
     def coverage(self) -> TaskCoverage:
@@ -159,11 +165,15 @@ class Collecting:
             len(known),
             is_final=not is_live and not open_jobs,
             reasons=tuple(reasons),
-            needs=self._fetched_by_drivers(),
+            needs=self._fetched_by_drivers(Putters(known)),
         )
 
     def _is_live(self) -> bool:
-        return any(not each.has_ended and each.is_alive for each in self._report.drivers())
+        # What a submitted one does, until its very end, is in a journal here.
+        return any(
+            each.is_alive and (each.submission or not each.has_ended)
+            for each in self._report.drivers()
+        )
 
     def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
         eyes = self._node(node).eyes if node else Eyes()
@@ -175,10 +185,18 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = () if told.worker is None else (_ended_by_ray(told.worker, told.attempts),)
+        own = (self._own(told, told.worker),) if told.worker and not _goes_on(told) else ()
         for fragment in (*told.attempts, *own):
-            if fragment.name != SWEEP:
+            if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
+
+    def _own(self, told: ToldTasks, worker: TaskFragment) -> TaskFragment:
+        """What a process did for no task: a driver that was submitted is a task of its own."""
+        submission = told.process.get("submission")
+        if submission is None:
+            return _ended_by_ray(worker, told.attempts)
+        jobs = [job for job in self._report.submissions() if job.get("submission") == submission]
+        return submitted.driver(told.process, worker, jobs, self._report)
 
     def _node(self, node: str) -> Node:
         if node not in self._nodes:
@@ -253,9 +271,20 @@ class Collecting:
                 continue
 
 
+def _goes_on(told: ToldTasks) -> bool:
+    """Whether it is of a submitted driver's, which may not have begun with Ray, or has ended it."""
+    of_a_number = isinstance(told.process.get("pid"), int)
+    return of_a_number and "submission" in told.process and Driver(told.process).is_alive
+
+
+def _without_files(fragment: TaskFragment) -> TaskFragment:
+    """What is kept of an attempt until all journals are read: of 100,000 the files are too many."""
+    return attrs.evolve(fragment, read=(), written=(), coverage=())
+
+
 def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
     own = () if told.worker is None else (told.worker,)
-    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name != SWEEP)
+    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name not in OURS)
     if told.process.get("capture") != "python":
         return Counted(extent, tasks, None)
     return Counted(extent, tasks, str(told.process.get("reason") or "the library is not there"))

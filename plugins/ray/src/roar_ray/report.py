@@ -89,6 +89,19 @@ class Report:
                 if isinstance(told, dict):
                     yield told
 
+    def ours(self) -> set[str]:
+        """The tasks by which drivers asked nodes for the rest."""
+        return {task for driver in self.drivers() for task in driver.texts("sweeps")}
+
+    def fetched_by(self, pid: int) -> tuple[str, ...]:
+        """The tasks whose results the driver of that number fetched for its program."""
+        found: dict[str, None] = {}
+        for told in self._lines(f"{DRIVERS}/{pid}.edges"):
+            if isinstance(told, dict) and "task" not in told:
+                found |= dict.fromkeys(map(str, told.get("needs", ())))
+        ours = self.ours()
+        return tuple(task for task in found if task not in ours)
+
     def known(self) -> set[str]:
         """The tasks of which Ray knows."""
         return {str(pair[0]) for pair in self._lines(KNOWN) if isinstance(pair, list)}

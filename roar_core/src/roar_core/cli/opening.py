@@ -15,6 +15,7 @@ from roar_core.cli import output
 from roar_core.errors import RoarError
 from roar_core.project import Project, existing_project, working_directory
 from roar_core.store.database import Database
+from roar_core.store.owner import OWNER_COLUMNS, owner_from_row
 
 D = TypeVar("D", bound=Database)
 
@@ -48,14 +49,14 @@ def has_orphans(database: Database) -> bool:
     """Whether a job is *running* whose roar has ended."""
     with database.reading() as db:
         rows = db.execute(
-            "SELECT owner_pid, owner_start_ticks, owner_boot_id, owner_pid_namespace"
-            " FROM job WHERE state = 'running'"
+            f"SELECT {OWNER_COLUMNS} FROM job WHERE state = 'running'"  # noqa: S608 (a constant)
         ).fetchall()
     if not rows:
         return False
-    from roar_core.store.owner import Owner
+    from roar_core.store.filesystem import is_networked
 
-    return any(Owner(*row).is_gone() for row in rows)
+    is_shared = is_networked(database.path.parent)
+    return any(owner_from_row(row).is_gone(is_shared=is_shared) for row in rows)
 
 
 def _recover(project: Project) -> None:

@@ -72,6 +72,10 @@ class Family(NamedTuple):
     written: int = 0
 
 
+# One of so many edges must be a run's, that walking along all of them counts its files sooner.
+_WALK_FOR = 3
+
+
 class Tie(NamedTuple):
     """Results that passed between tasks below one job, by their names; `number` of them.
 
@@ -134,9 +138,18 @@ def family_of(db: sqlite3.Connection, uid: str, *, with_rows: bool = False) -> F
 
 def _files(db: sqlite3.Connection, uid: str) -> dict[int, int]:
     """How many different files all tasks below a job read (0) and wrote (1)."""
+    theirs, others = db.execute(
+        "SELECT sum(input_count + output_count), (SELECT max(id) - min(id) + 1 FROM edge) "
+        "FROM job WHERE parent = ?",
+        (uid,),
+    ).fetchone()
+    # In the order of their paths those of 100,000 edges are counted three times as fast as in that
+    # of the tasks, but all edges there are have to be looked at.
+    index = "edge_by_path" if (theirs or 0) * _WALK_FOR > (others or 0) else "edge_by_job"
     rows = db.execute(
-        "SELECT direction, count(DISTINCT path) FROM task JOIN edge ON edge.job = task.job "
-        "WHERE driver = (SELECT id FROM job WHERE uid = ?) GROUP BY direction",
+        "SELECT direction, count(*) FROM (SELECT DISTINCT path, direction FROM edge "  # noqa: S608
+        f"INDEXED BY {index} WHERE job IN (SELECT job FROM task "
+        "WHERE driver = (SELECT id FROM job WHERE uid = ?))) GROUP BY direction",
         (uid,),
     )
     return dict(rows.fetchall())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import attrs
 
@@ -10,8 +11,7 @@ from roar_core.model.coverage import Coverage
 from roar_core.model.fingerprint import Fingerprint
 
 
-@attrs.frozen
-class InputFile:
+class InputFile(NamedTuple):
     """A file whose bytes the run used.
 
     `fingerprint` is that of the version that was read; `changed` says that the tree itself
@@ -26,8 +26,7 @@ class InputFile:
     now_at: str | None = None
 
 
-@attrs.frozen
-class OutputFile:
+class OutputFile(NamedTuple):
     """A file the run made, changed or named; `fingerprint` is that at the end.
 
     `doubtful` is the version before the run when neither size nor times can tell whether the

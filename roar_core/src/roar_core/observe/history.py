@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from roar_core.journal_format import Intent, Kind, Record, RenameFlag
 from roar_core.model.fingerprint import Fingerprint
@@ -45,9 +45,10 @@ class History:
         self._reads: dict[tuple[object, ...], Read] = {}
         self._paths: dict[bytes, str] = {}
         records = records if isinstance(records, list) else list(records)
-        used = {record.value for record in records if record.kind == Kind.USED}
-        self._unused = {record.value for record in records if record.kind == Kind.UNUSED} - used
-        self._unwritten = {r.value for r in records if r.kind == Kind.UNWRITTEN}
+        kinds = {record.kind for record in records}
+        # Most tasks tell of nothing but opens: then nothing has to be looked for.
+        self._unused = _values(records, kinds, Kind.UNUSED) - _values(records, kinds, Kind.USED)
+        self._unwritten = _values(records, kinds, Kind.UNWRITTEN)
         self._busy = _busy_files(records)
         take: dict[int, Callable[[Record], None]] = {
             Kind.START: self._start,
@@ -277,6 +278,11 @@ class History:
 
 # Stands for each file that was opened to be read and nothing else: there is nothing to tell of it.
 _QUIET = FileHistory(Fingerprint(0, 0, 0, 0, 0, 0, 0))
+
+
+def _values(records: Iterable[Record], kinds: Container[int], wanted: Kind) -> set[int]:
+    """The values of all records of a kind, if it is among those that occur."""
+    return {r.value for r in records if r.kind == wanted} if wanted in kinds else set()
 
 
 def _busy_files(records: Iterable[Record]) -> set[tuple[int, ...]] | None:

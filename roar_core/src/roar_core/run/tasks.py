@@ -27,9 +27,9 @@ from roar_core.store.needs import add_driver_needs, unmet_needs
 from roar_core.store.tasks import PartKey, TaskPart, count_tasks, merge_parts, merged_parts
 from roar_core.store.writer import Store
 
-# Tasks merged in one transaction: few enough that another roar need not wait long for its turn to
-# write, many enough that ten thousand tasks take no ten thousand commits.
-_BATCH = 1000
+# Tasks, and their files, merged in one transaction: few enough that another roar need not wait long
+# for its turn to write, many enough that ten thousand tasks take no ten thousand commits.
+_BATCH, _BATCH_FILES = 2500, 25_000
 
 Claims = Callable[[Iterable[str]], Callable[[str], bool]]
 
@@ -45,15 +45,22 @@ class TaskMerger:
 
     def merge(self, backend: str, fragments: Iterable[TaskFragment]) -> None:
         """Merge what is not merged yet. When `fragments` raises, what it gave before is kept."""
+        # Paused once for all: each time it starts again, the collector looks through a whole batch.
+        with collection_paused():
+            self._merge(backend, fragments)
+
+    def _merge(self, backend: str, fragments: Iterable[TaskFragment]) -> None:
         batch: dict[PartKey, TaskFragment] = {}
+        files = 0
         try:
             for fragment in fragments:
                 key = PartKey(backend, fragment.task, fragment.attempt, fragment.part)
                 if key not in self._merged:
                     batch[key] = fragment
-                if len(batch) == _BATCH:
+                    files += len(fragment.read) + len(fragment.written)
+                if len(batch) == _BATCH or files >= _BATCH_FILES:
                     self._write(batch)
-                    batch = {}
+                    batch, files = {}, 0
         except PluginError:
             self._write(batch)
             raise
@@ -73,11 +80,8 @@ class TaskMerger:
         return unmet_needs(self._store, self._begun.job.uid, backend)
 
     def _write(self, batch: Mapping[PartKey, TaskFragment]) -> None:
-        if batch:
-            with collection_paused():
-                self._write_all(batch)
-
-    def _write_all(self, batch: Mapping[PartKey, TaskFragment]) -> None:
+        if not batch:
+            return
         touched = {f.path for each in batch.values() for f in (*each.read, *each.written)}
         claims, held = self._claims(touched), self._begun.code.holds(touched)
         filters = {

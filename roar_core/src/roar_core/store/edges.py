@@ -253,12 +253,15 @@ def _artifacts_of(
     wanted = sorted(first_seen)
     known = _ids(db, wanted)
     new = [digest for digest in wanted if digest not in known]
+    # Given here and not by SQLite, which would have to be asked for them: nobody else writes now.
+    [(first,)] = db.execute("SELECT coalesce(max(id), 0) + 1 FROM artifact")
+    ids = range(first, first + len(new))
     insert_rows(
         db,
-        "artifact (blake3, size, first_seen_ns)",
-        [(digest, *first_seen[digest]) for digest in new],
+        "artifact (id, blake3, size, first_seen_ns)",
+        [(new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)],
     )
-    known.update(_ids(db, new))
+    known.update(zip(new, ids, strict=True))
     artifacts = [
         known[digest] if digest else _artifact_by_other_digest(db, edge, now_ns)
         for digest, edge, now_ns in zip(digests, edges, seen_ns, strict=True)

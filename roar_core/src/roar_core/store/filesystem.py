@@ -21,12 +21,17 @@ _NETWORKED = frozenset(
 )  # fmt: skip
 
 
-def shared_memory_works(directory: Path) -> bool:
-    """Whether no other machine may write to files in `directory`, as far as is known."""
+def is_networked(directory: Path) -> bool:
+    """Whether other machines may write to files in `directory`, as far as is known."""
     # A device number of its own means a disk: no need to look any further.
     if os.major(directory.stat().st_dev):
-        return True
-    return file_system_type(directory) not in _NETWORKED
+        return False
+    return file_system_type(directory) in _NETWORKED
+
+
+def shared_memory_works(directory: Path) -> bool:
+    """Whether all who may write to files in `directory` would share a mapping of one."""
+    return not is_networked(directory)
 
 
 def file_system_type(directory: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:

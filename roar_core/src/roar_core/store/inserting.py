@@ -9,6 +9,8 @@ from typing import Any
 
 # Below SQLite's limit on bound variables before 3.32 (999).
 CHUNK = 900
+# Beyond this many, longer statements are no quicker any more.
+_BOUND_MAX = 7000
 
 
 def insert_rows(
@@ -23,7 +25,7 @@ def insert_rows(
         return
     width = len(rows[0])
     marks = f"({', '.join('?' * width)})"
-    step = CHUNK // width
+    step = min(_BOUND_MAX, db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)) // width
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         db.execute(

@@ -177,6 +177,11 @@ def makers_that_are_gone(db: sqlite3.Connection) -> None:
     )
 
 
+def machines_of_owners(db: sqlite3.Connection) -> None:
+    """On which machine a job's roar runs: only there can be seen whether it still does."""
+    db.execute("ALTER TABLE job ADD COLUMN owner_machine TEXT")
+
+
 # UPGRADES[n] brings version n + 1 to n + 2; the function's name goes into schema_migration.
 UPGRADES: tuple[Upgrade, ...] = (
     references_of_servers,
@@ -191,6 +196,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     results_between_tasks,
     ranges_of_objects,
     makers_that_are_gone,
+    machines_of_owners,
 )
 SCHEMA_VERSION = 1 + len(UPGRADES)
 

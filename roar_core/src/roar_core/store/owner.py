@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -15,31 +16,47 @@ class Owner(NamedTuple):
 
     `start_ticks` is field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot.
     `pid_namespace` is the inode of /proc/self/ns/pid: a pid means nothing in another container.
+    `machine` is the name that its machine gives itself, empty for jobs of before it was noted down.
     """
 
     pid: int
     start_ticks: int
     boot_id: str
     pid_namespace: int
+    machine: str
 
     @classmethod
     def current(cls) -> Owner:
         """Describe this process; zeros where there is no /proc."""
         pid = os.getpid()
-        return cls(pid, _start_ticks(pid) or 0, _boot_id(), _pid_namespace())
+        machine = os.uname().nodename
+        return cls(pid, _start_ticks(pid) or 0, _boot_id(), _pid_namespace(), machine)
 
-    def is_gone(self) -> bool:
-        """Whether the process has surely ended; False also when this machine cannot tell."""
+    def is_gone(self, *, is_shared: bool) -> bool:
+        """Whether the process has surely ended; False also when this machine cannot tell.
+
+        `is_shared`: other machines have the project, too. Of those whose project is on a disk of
+        their own the names do not matter: each container has another one.
+        """
         here = Owner.current()
         if not self.boot_id or not here.boot_id:
             return False
         if self.boot_id != here.boot_id:
-            return True
+            return not is_shared or self.machine in ("", here.machine)
         if self.pid_namespace != here.pid_namespace:
             return False
         ticks = _start_ticks(self.pid)
         # /proc mounted with hidepid shows nothing of another user's processes: kill(2) tells.
         return not _exists(self.pid) if ticks is None else ticks != self.start_ticks
+
+
+# In the order of `Owner`.
+OWNER_COLUMNS = "owner_pid, owner_start_ticks, owner_boot_id, owner_pid_namespace, owner_machine"
+
+
+def owner_from_row(row: Sequence[Any]) -> Owner:
+    """What `OWNER_COLUMNS` give of a job."""
+    return Owner._make((*row[:-1], row[-1] or ""))
 
 
 def _start_ticks(pid: int) -> int | None:

@@ -82,6 +82,8 @@ def packages_json(packages: Packages) -> str:
 
 
 def coverage_json(coverage: Coverage) -> str:
+    if not coverage.reasons:
+        return "[]"
     return json.dumps([[reason.code, reason.count, reason.detail] for reason in coverage.reasons])
 
 

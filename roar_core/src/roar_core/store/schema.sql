@@ -90,6 +90,7 @@ CREATE TABLE job (
     owner_start_ticks  INTEGER,
     owner_boot_id      TEXT,
     owner_pid_namespace INTEGER,
+    owner_machine      TEXT,               -- its name: a project may be shared by several
     UNIQUE (session, step_is_build, step_number, attempt)
 );
 CREATE INDEX job_by_session ON job (session);

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import attrs
 
 from roar_core.model.coverage import Coverage, CoverageReason
+from roar_core.model.environment import Packages
 from roar_core.model.job import Edge, Job
 from roar_core.store.children import insert_children, replace_child
 from roar_core.store.edges import resolve_in_family
 from roar_core.store.inserting import insert_rows
 from roar_core.store.jobs import full_jobs
 from roar_core.store.needs import insert_needs, resolve_named
-from roar_core.store.rows import JOB_COLUMNS, coverage_json, job_from_row
+from roar_core.store.rows import JOB_COLUMNS, coverage_json, job_from_row, to_sql
 from roar_core.store.writer import Store, row_of
 
 
@@ -100,6 +101,8 @@ def replace_reasons(
 
 Attempt = tuple[str, str, int]
 
+_NO_PACKAGES = Packages()
+
 
 class _Merge:
     """One merging of parts of a driver's tasks, inside one transaction.
@@ -179,7 +182,7 @@ class _Merge:
         if not more:
             return
         parts = [(job, part) for job, each in more.items() for part in each]
-        for job, stored in self._stored(more):
+        for job, stored in self._stored(self._told_more_of(more)):
             whole = functools.reduce(joined, more[job], stored)
             # A part may tell only whose results an attempt got: then there is nothing to replace.
             if whole.job != stored.job or whole.declared != stored.declared:
@@ -196,6 +199,23 @@ class _Merge:
             self._db, "task_part (job, part)", [(job, part.key.part) for job, part in parts]
         )
         self._add_needs(parts)
+
+    def _told_more_of(
+        self, more: Mapping[int, Sequence[TaskPart]]
+    ) -> dict[int, Sequence[TaskPart]]:
+        """Those of which the parts tell more than their rows do: most add only what was needed."""
+        rows = self._db.execute(
+            "SELECT job, state, exit_code, signal, name, tracer, started_at_ns, duration_s, "
+            "place, role, grouped, is_declared FROM task JOIN job ON job.id = task.job "
+            "WHERE task.job IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(more)),),
+        )
+        known = {job: tuple(told) for job, *told in rows}
+        return {
+            job: parts
+            for job, parts in more.items()
+            if any(_touches(part.job) or _told(part) != known[job] for part in parts)
+        }
 
     def _stored(self, more: Mapping[int, Sequence[TaskPart]]) -> list[tuple[int, TaskPart]]:
         """What is known of attempts, by their jobs' ids, but for what other tables hold."""
@@ -246,6 +266,19 @@ class _Merge:
             "WHERE id IN (SELECT job FROM task WHERE driver = ? AND backend = ? AND task = ?)",
             [(self._driver, *task) for task, numbers in attempts.items() if len(numbers) > 1],
         )
+
+
+def _touches(job: Job) -> bool:
+    """Whether anything is told of a job that its own row does not hold."""
+    seen = (job.inputs, job.outputs, job.coverage.reasons, job.environment)
+    return any(seen) or job.packages != _NO_PACKAGES
+
+
+def _told(part: TaskPart) -> tuple[object, ...]:
+    """What a part tells of an attempt itself, as rows hold it."""
+    job = part.job
+    ended = (job.state, job.exit_code, job.signal, to_sql(job.name), job.tracer)
+    return (*ended, job.started_at_ns, job.duration_s, *_traits(part))
 
 
 def _traits(part: TaskPart) -> tuple[str, str, str, bool]:

@@ -21,10 +21,11 @@ from roar_core.store.edges import (
     resolve_in_family,
     resolve_late,
 )
+from roar_core.store.filesystem import is_networked
 from roar_core.store.label_documents import merged
 from roar_core.store.labels import change_labels
 from roar_core.store.object_versions import insert_versions
-from roar_core.store.owner import Owner
+from roar_core.store.owner import OWNER_COLUMNS, Owner, owner_from_row
 from roar_core.store.queries import Queries
 from roar_core.store.rows import (
     JOB_COLUMNS,
@@ -70,6 +71,7 @@ class Store(Queries, StatCache):
                 "owner_start_ticks": owner.start_ticks,
                 "owner_boot_id": owner.boot_id,
                 "owner_pid_namespace": owner.pid_namespace,
+                "owner_machine": owner.machine,
             }
             # Names are literals of this module; values are bound.
             names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -124,14 +126,19 @@ class Store(Queries, StatCache):
         """Return the jobs that have not been completed, oldest first."""
         with self.reading() as db:
             rows = db.execute(
-                "SELECT owner_pid, owner_start_ticks, owner_boot_id, owner_pid_namespace, "  # noqa: S608 (a constant)
-                f"{JOB_COLUMNS} FROM job WHERE state = 'running' ORDER BY id"
+                f"SELECT {OWNER_COLUMNS}, {JOB_COLUMNS} FROM job "  # noqa: S608 (constants)
+                "WHERE state = 'running' ORDER BY id"
             ).fetchall()
-        return [RunningJob(job_from_row(row[4:]), Owner(*row[:4])) for row in rows]
+        owners = len(Owner._fields)
+        return [
+            RunningJob(job_from_row(row[owners:]), owner_from_row(row[:owners])) for row in rows
+        ]
 
     def orphans(self) -> list[RunningJob]:
         """Return the running jobs whose roar is surely gone, so that nobody completes them."""
-        return [running for running in self.running_jobs() if running.owner.is_gone()]
+        jobs = self.running_jobs()
+        is_shared = bool(jobs) and is_networked(self.path.parent)
+        return [each for each in jobs if each.owner.is_gone(is_shared=is_shared)]
 
     def reset(self, now_ns: int) -> int:
         """Begin a new session and return its number; an active session without jobs is used on."""
@@ -195,24 +202,26 @@ def job_columns(
     """
     step = job.step
     done = (job.kind, job.cwd, job.project, job.command)
-    key = None if known is None else known.get(done)
-    if key is None:
-        key = step_key(job)
+    told = None if known is None else known.get(done)
+    if told is None:
+        told = {
+            "step_key": step_key(job),
+            "command": command_to_json(job.command),
+            "project": to_sql(job.project),
+            "cwd": to_sql(job.cwd),
+        }
         if known is not None:
-            known[done] = key
+            known[done] = told
     return {
         "uid": job.uid,
         "session": job.session,
         "step_number": step.number if step else None,
         "step_is_build": step.is_build if step else False,
         "attempt": step.attempt if step else None,
-        "step_key": key,
         "rerun_of": job.rerun_of,
         "parent": job.parent,
         "kind": job.kind,
-        "command": command_to_json(job.command),
-        "project": to_sql(job.project),
-        "cwd": to_sql(job.cwd),
+        **told,
         "started_at_ns": job.started_at_ns,
         **outcome_columns(db, job, known),
     }

@@ -17,6 +17,7 @@ _PROGRAMS = {
     "gdb": (("gdb",), "apt install gdb"),
     "git": (("git",), "apt install git"),
     "go": (("go",), "apt install golang-go"),
+    "ip": (("ip", "nsenter"), "apt install iproute2"),
     "make": (("make",), "apt install make"),
     "musl": (("musl-gcc",), "apt install musl-tools"),
     "sqlite3": (("sqlite3",), "apt install sqlite3"),

@@ -15,7 +15,7 @@ from . import records, tags, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from .capture import Capture
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # How an actor ends itself: its last call has done what it was to do.
 _EXITS = frozenset({"AsyncioActorExit", "SystemExit"})
+# What Ray raises in a task that is cancelled; where a user raises it, Ray says "cancelled", too.
+_CANCELLED = frozenset({"KeyboardInterrupt", "CancelledError"})
 
 
 class Attempt:
@@ -50,6 +52,8 @@ class Attempts:
 
     def __init__(self, core_worker: Any, capture: Capture) -> None:
         self._core = core_worker
+        # Not in every Ray: tasks then do not bear the names that their callers gave them.
+        self._label: Callable[[], str] = getattr(core_worker, "get_current_task_name", str)
         self._tell = capture.tell
         self._tags = itertools.count(1)
         self._starting = _Starting()
@@ -80,8 +84,9 @@ class Attempts:
         else:
             number = self._starting.number
         attempt = Attempt(next(self._tags), task.hex())
-        name = self._core.get_current_task_name()
+        name = self._label()
         group = "" if function.group is None else function.group(arguments)
+        number = max(number, function.earlier)
         about = f'"task": "{attempt.task}", "attempt": {number + 1}, "at_ns": {time.time_ns()}'
         attempt.begun = f"{{{about}, {function.facts_of(name, group)}".encode()
         self._of_tag[attempt.tag] = attempt
@@ -112,7 +117,10 @@ class Attempts:
         elif not attempt.is_over:
             attempt.is_over = True
             self._of_tag.pop(attempt.tag, None)
-            text = json.dumps({"error": name, "at_ns": time.time_ns()})
+            facts = {"error": name, "at_ns": time.time_ns()}
+            if name in _CANCELLED:
+                facts["is_cancelled"] = True
+            text = json.dumps(facts)
             self._tell(attempt.tag, records.FAILED, text.encode())
 
     def current(self) -> Attempt | None:

@@ -31,7 +31,8 @@ class TracedFunction:
 
     `group` says of a call's arguments what tells it from others, `is_named_by_label` that a task's
     own name counts for more than its function's, `is_outlived` that an attempt lasts as long as the
-    threads which it started.
+    threads which it started. `earlier` is how many attempts are known to have been before the first
+    one here.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class TracedFunction:
         group: Group | None = None,
         is_named_by_label: bool = False,
         is_outlived: bool = False,
+        earlier: int = 0,
     ) -> None:
         self.attempts = attempts
         self.function = function
         self.group = group
         self.is_outlived = is_outlived
+        self.earlier = earlier
         self._facts = facts
         self._is_named_by_label = is_named_by_label
         self._known: dict[tuple[str, str], str] = {}

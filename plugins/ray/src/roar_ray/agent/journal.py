@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import threading
@@ -33,21 +34,22 @@ def _boot_id() -> bytes:
 class Journal:
     """A journal in use. All its blocks are really there: a store into a hole may be SIGBUS.
 
-    `path` is where it lies. Raises OSError when it cannot be made; nothing is left behind then.
+    `path` is where it lies, `room` how many bytes it has at first. Raises OSError when it cannot be
+    made; nothing is left behind then.
     """
 
-    def __init__(self, path: str, run_uid: str) -> None:
+    def __init__(self, path: str, run_uid: str, room: int = ROOM) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self.path = path
         self.pid = os.getpid()
         self._fd = os.open(path, flags, 0o600)
         try:
-            os.posix_fallocate(self._fd, 0, ROOM)
+            os.posix_fallocate(self._fd, 0, room)
             first = records.HEADER_SIZE
             pad = records.record(first, records.OWN_ROOM, records.PAD, self.pid, 0, 0, 0)[:64]
             uid, boot = bytes.fromhex(run_uid), _boot_id()
             times = (time.monotonic_ns(), time.time_ns())
-            page = records.header(uid, first, ROOM, boot_id=boot, times=times)
+            page = records.header(uid, first, room, boot_id=boot, times=times)
             os.pwrite(self._fd, pad, first)
             os.pwrite(self._fd, page, 0)
             self._page = mmap.mmap(self._fd, records.HEADER_SIZE)
@@ -66,6 +68,10 @@ class Journal:
     def tail(self) -> int:
         """Where the next record will stand."""
         return self._words[records.TAIL // 8]
+
+    def hold(self) -> None:
+        """Let it be seen, as long as this process lives, that the journal is in use."""
+        fcntl.flock(self._fd, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Let go of the file. A worker never does: it reports to its end."""

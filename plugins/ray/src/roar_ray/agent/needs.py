@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TASK_DIGITS = 48
+# What a driver puts itself bears a number of this form, of no task that anybody could report.
+_DRIVER = "00" + 38 * "f"
 
 
 def task_of(ref: Any) -> str:
     """The task that makes what a ref stands for."""
     return str(ref.hex()[:_TASK_DIGITS])
+
+
+def _made(tasks: set[str]) -> set[str]:
+    """Those of them that are tasks, and not drivers."""
+    return {task for task in tasks if not task.startswith(_DRIVER)}
 
 
 class _Given(threading.local):
@@ -125,7 +132,8 @@ class Edges:
         try:
             made = self._task_of(result)
             if made is not None:
-                text = json.dumps({"task": made, "needs": sorted(tasks - {made})})
+                needs = sorted(each for each in _made(tasks) if each != made)
+                text = json.dumps({"task": made, "needs": needs})
                 self._tell(0, records.SUBMITTED, text.encode())
         except Exception as error:
             told("submission", error)
@@ -171,6 +179,6 @@ class Edges:
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""
         try:
-            self._fetched({task_of(ref) for ref in refs})
+            self._fetched(_made({task_of(ref) for ref in refs}))
         except Exception as error:
             told("ray.get", error)

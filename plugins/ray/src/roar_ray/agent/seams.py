@@ -29,7 +29,6 @@ def missing_in(ray: Any) -> list[str]:
         (worker.function_actor_manager, "get_execution_info"),
         (worker.core_worker, "get_current_task_id"),
         (worker.core_worker, "get_current_task_attempt_number"),
-        (worker.core_worker, "get_current_task_name"),
     )
     return [name for owner, name in wanted if not callable(getattr(owner, name, None))]
 
@@ -72,6 +71,7 @@ def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
         actor = worker.core_worker.get_actor_id().hex()
         facts |= {"name": f"{owner}.{name}", "actor": actor, "actor_class": owner}
     name = facts["name"]
+    is_creation = bool(owner) and descriptor.function_name == "__init__"
     if libraries.is_infrastructure(module, name):
         facts["role"] = "infrastructure"
     function = TracedFunction(
@@ -81,8 +81,20 @@ def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
         group=libraries.group_in(module) if owner else None,
         is_named_by_label=libraries.is_named_by_label(module),
         is_outlived=libraries.is_outlived(module, name),
+        earlier=_restarts(facts["actor"]) if is_creation else 0,
     )
     return info._replace(function=function.wrapped())
+
+
+def _restarts(actor: str) -> int:
+    """How often this actor was restarted: before 2.55 Ray numbers the calls of `__init__` not."""
+    from ray._private import state
+
+    try:
+        return int(state.actors(actor)["NumRestarts"])
+    except Exception as error:
+        told("restarts", error)
+        return 0
 
 
 def _see_to_begin_and_end(worker: Any, attempts: Attempts) -> None:

@@ -11,7 +11,7 @@ from .reading import Reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     Swept = tuple[list[tuple[str, int, bytes]], list[str]]
 
@@ -33,15 +33,13 @@ def swept(run: str, reached: Mapping[str, int], hash_within_s: float) -> Swept:
     return pieces, digests.of_files_in(paths, hash_within_s)
 
 
-def forget(run: str, streams: Iterable[str]) -> None:
-    """Delete these journals of a run on this node, which the driver has, and the emptied folder.
+def forget(run: str) -> None:
+    """Delete all journals of a run on this node, whose driver is at its end, and their folder.
 
-    With them goes the journal of this worker itself, which may have been started for this alone.
+    Also of workers that were started meanwhile, this one among them: nobody asks for them any more.
     """
     folder = node_folder(run)
-    names = {f"{stream}.jnl" for stream in streams}
-    names |= {name for name in os.listdir(folder) if name.endswith(f".{os.getpid()}.jnl")}
-    for name in names:
+    for name in os.listdir(folder):
         with suppress(FileNotFoundError):  # a node on the same machine was faster
             os.unlink(os.path.join(folder, name))
     for path in (folder, os.path.dirname(folder)):

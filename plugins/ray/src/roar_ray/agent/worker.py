@@ -8,7 +8,19 @@ import platform
 import socket
 import sys
 
-from . import capture, failing, forks, frames, loops, records, seams, shipping, threads, trouble
+from . import (
+    capture,
+    failing,
+    forks,
+    frames,
+    leftovers,
+    loops,
+    records,
+    seams,
+    shipping,
+    threads,
+    trouble,
+)
 from .attempts import Attempts
 from .audit import PythonCapture
 from .folder import folder_of
@@ -59,6 +71,8 @@ def _started(settings: Mapping[str, Any], ray: Any, worker: Any) -> Agent:
     chores = [journal.grow, observed.settle]
     if not folder.is_shared:
         try:
+            journal.hold()
+            chores.append(leftovers.chore(folder.path))
             chores.append(shipping.chore(settings, worker, journal.path))
         except Exception as error:
             trouble.told("shipping", error)

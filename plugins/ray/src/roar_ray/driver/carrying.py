@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 PACKAGE = "sitecustomize"
 # Who tells at level INFO what is uploaded.
-_LOGGERS = ("ray._private.runtime_env.packaging", "ray.dashboard.modules.dashboard_sdk")
+_LOGGERS = (
+    "ray._private.runtime_env.packaging",
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.util.client.worker",
+)
 _LIBRARY = "libroar_preload.so"
 
 
@@ -60,8 +64,11 @@ def is_carried(folder: str) -> bool:
 def packed(told: telling.Told, folder: str) -> str:
     """Make the package of the code in `folder`, with the library for machines like this one.
 
-    Returns its path, within the run's folder: what lies there is nobody's data.
+    Returns its path, within the run's folder: what lies there is nobody's data. Code that was
+    carried to where it runs is such a package already.
     """
+    if is_carried(folder):
+        return folder
     package = os.path.join(told.folder, "carried", uuid.uuid4().hex, PACKAGE)
     shutil.copytree(folder, package, ignore=shutil.ignore_patterns("__pycache__"))
     first = os.path.join(package, "sitecustomize.py")

@@ -1,6 +1,6 @@
 """One stay of a driver in a cluster: what is begun with it, and all that is to be done at its end.
 
-drivers/<pid>.<number>.json says of each where the cluster was, and whether the end was reached: of
+drivers/<pid>.<stay>.json says of each where the cluster was, and whether the end was reached: of
 one that was killed, a later roar fetches what lies in the cluster's store.
 """
 
@@ -11,43 +11,42 @@ import os
 import sys
 
 from roar_ray.agent import failing, shipping
-from roar_ray.agent.store import ClusterStore
-from roar_ray.driver import fetching, known, places, sweeping
+from roar_ray.driver import fetching, known, observing, places, submitting, sweeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from roar_ray.driver.faults import Faults
+    from roar_ray.driver.reaching import Reach
     from roar_ray.driver.told import Told
 
 
 class Connection:
     """Made when this process has connected to a cluster; `end` it before it leaves.
 
-    `is_own`: the cluster was made for this driver, and ends with it.
+    `stay` tells the stays of this process apart.
     """
 
-    def __init__(self, ray: Any, told: Told, faults: Faults, number: int, is_own: bool) -> None:
+    def __init__(self, ray: Any, told: Told, faults: Faults, stay: str, reach: Reach) -> None:
         self._ray = ray
         self._told = told
         self._faults = faults
-        worker = ray._private.worker.global_worker
-        self._store = ClusterStore(worker.gcs_client)
-        self._node = worker.current_node_id.hex()
-        self._job = worker.current_job_id.hex()
-        self._path = os.path.join(told.folder, places.DRIVERS, f"{os.getpid()}.{number}.json")
+        self._reach = reach
+        self._store = reach.store
+        self._node = reach.node
+        self._path = os.path.join(told.folder, places.DRIVERS, f"{os.getpid()}.{stay}.json")
         self._document: dict[str, Any] = {
-            "address": worker.gcs_client.address,
-            "is_own": is_own,
-            "job": self._job,
-            "node": self._node,
+            "address": reach.address,
+            "is_own": reach.is_own,
+            "job": reach.job,
+            "node": reach.node,
             "pid": os.getpid(),
-            "pid_started": _started(),
-            "submission": _submission(),
+            "pid_started": observing.started(),
+            "submission": submitting.submission(),
             "python": sys.executable,
             "auth_mode": os.environ.get("RAY_AUTH_MODE", ""),
-            "session": getattr(ray._private.worker._global_node, "_session_dir", ""),
+            "session": reach.session,
             "ray": ray.__version__,
             "has_ended": False,
         }
@@ -75,7 +74,7 @@ class Connection:
             fetching.fetch(self._store, self._told.run, self._told.folder)
 
     def _ask_for_tasks(self) -> None:
-        found = known.tasks(self._ray, self._job)
+        found, self._document["sweeps"] = self._reach.tasks()
         self._document["tells_tasks"] = found is not None
         if found:
             known.write(self._told.folder, found)
@@ -92,9 +91,9 @@ class Connection:
         silent: list[str] = []
         if asked:
             where = (self._told.run, self._told.folder, self._told.sweep_s)
-            silent, self._document["sweeps"] = sweeping.sweep(
-                self._ray, asked, *where, forgets=not self._has_company()
-            )
+            outcome = sweeping.sweep(self._ray, asked, *where, forgets=not self._has_company())
+            silent = outcome.silent
+            self._document["sweeps"] = [*self._document.get("sweeps", ()), *outcome.tasks]
         alive = self._alive()
         self._document["lost_nodes"] = sorted(elsewhere - alive)
         self._document["silent_nodes"] = sorted(alive.intersection(silent))
@@ -120,18 +119,3 @@ def _senders(folder: str) -> set[str]:
     """The nodes from which something has come."""
     nodes = os.path.join(folder, places.NODES)
     return set(os.listdir(nodes)) if os.path.isdir(nodes) else set()
-
-
-def _started() -> str:
-    """When this process was started, in the kernel's clock ticks: its number may be another's."""
-    with open("/proc/self/stat", encoding="utf-8", errors="replace") as source:
-        return source.read().rpartition(")")[2].split()[19]
-
-
-def _submission() -> str:
-    """Under which id this driver was submitted, if it was."""
-    try:
-        told = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-        return str(told["metadata"]["job_submission_id"])
-    except (ValueError, KeyError, TypeError):
-        return ""

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 from roar_ray.agent import submitting as results
-from roar_ray.driver import carrying, places
+from roar_ray.driver import carrying, clients, observing, places, reaching, submitting
 from roar_ray.driver import told as telling
 from roar_ray.driver.connection import Connection
 from roar_ray.driver.faults import Faults
@@ -48,9 +48,23 @@ def submit(sdk: ModuleType, folder: str) -> None:
     told = telling.read(folder)
     faults = Faults(told.folder)
     with faults.kept("joining a client of Ray's jobs"):
-        from roar_ray.driver import submitting
-
         submitting.join(sdk.JobSubmissionClient, told, faults, folder)
+
+
+def reach(client_worker: ModuleType, folder: str) -> None:
+    """Take part in this process's Ray Client, by the module with its worker."""
+    told = telling.read(folder)
+    faults = Faults(told.folder)
+    with faults.kept("joining Ray Client"):
+        clients.Clients(told, faults, folder).join(client_worker.Worker)
+
+
+def observe(folder: str) -> None:
+    """Observe this process, which belongs to a job that was submitted."""
+    told = telling.read(folder)
+    if told.is_here:
+        with Faults(told.folder).kept("observing a submitted driver"):
+            observing.observe(told, submitting.submission())
 
 
 class Driver:
@@ -64,11 +78,13 @@ class Driver:
         self._pid = os.getpid()
         self._asked: tuple[Any, Any] = (None, None)
         self._is_own = False
+        self._is_server = clients.is_server(folder, sys.orig_argv)
         self._stays = 0
         self._connection: Connection | None = None
 
     def join(self) -> None:
         """Put ourselves around three functions."""
+        observing.keep_room()
         worker = self._worker
         worker.init = self._around_init(worker.init)
         worker.shutdown = self._around_shutdown(worker.shutdown)
@@ -83,6 +99,9 @@ class Driver:
         def initialised(*arguments: Any, **named: Any) -> Any:
             address = arguments[0] if arguments else named.get("address")
             self._asked = (address, named.get("_temp_dir"))
+            if self._is_server:
+                with self._faults.kept("serving a client"):
+                    named = clients.serving(named, self._with_agent, self._faults)
             with nullcontext() if hasattr(self._worker, _MODIFY) else self._hook_of_old():
                 found = init(*arguments, **named)
             with self._faults.kept("beginning with a cluster"):
@@ -175,9 +194,9 @@ class Driver:
         if not self._stays:
             self._see_to_results(ray)
         self._stays += 1
-        self._connection = Connection(
-            ray, self._told, self._faults, self._stays, is_own=self._is_own
-        )
+        if not self._is_server:
+            found = reaching.as_driver(ray, self._is_own)
+            self._connection = Connection(ray, self._told, self._faults, str(self._stays), found)
 
     def _see_to_results(self, ray: Any) -> None:
         """Write down which tasks are given the results of which, and what is fetched here."""

@@ -16,7 +16,7 @@ import sys
 
 from roar_ray.agent import failing, shipping
 from roar_ray.agent.store import store_at
-from roar_ray.driver import fetching, places
+from roar_ray.driver import fetching, places, reaching
 from roar_ray.driver import told as telling
 from roar_ray.driver.faults import Faults
 
@@ -35,7 +35,7 @@ def main() -> None:
             continue
         with faults.kept("fetching from the cluster of a driver that was killed"):
             _authenticate(document)
-            store = store_at(document["address"])
+            store = _store_at(document["address"])
             fetching.fetch(store, told.run, told.folder)
             store.delete_all(shipping.prefix_of(told.run))
             found = {"unobserved": failing.told(store, told.run), "was_fetched_late": True}
@@ -45,6 +45,17 @@ def main() -> None:
             continue
         with faults.kept("asking after a submitted job"):
             places.write_whole(path, {**document, **_state(document)})
+
+
+def _store_at(address: str) -> Any:
+    """The store of a cluster, of which the address is Ray's own or that for Ray Client."""
+    if not address.startswith(reaching.CLIENT):
+        return store_at(address)
+    import ray
+    from ray.util.client import ray as stub
+
+    ray.init(address, log_to_driver=False)
+    return reaching.ClientStore(stub.get_context().client_worker)
 
 
 def _state(document: dict[str, Any]) -> dict[str, Any]:

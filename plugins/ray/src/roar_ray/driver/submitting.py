@@ -8,6 +8,7 @@ folder that each Python of the job runs first: what `roar run` puts in front of 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import sys
 
@@ -80,3 +81,12 @@ def write(folder: str, submission: str, **facts: str) -> None:
     """Let roar know that there is such a job, whatever becomes of it, and what is known of it."""
     document = {"submission": submission, "python": sys.executable, **facts}
     places.write_whole(path_of(folder, submission), document)
+
+
+def submission() -> str:
+    """Under which id this process was submitted; empty when it was not."""
+    try:
+        told = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+        return str(told["metadata"]["job_submission_id"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-# What such a task is called, and its function: none of the user's.
+# What such a task is called: none of the user's.
 NAME = "roar_ray_sweep"
 
 
@@ -52,12 +52,22 @@ def sweep(
             continue
         lay_down(folder, asked[answer], pieces, hashed)
         if forgets:
-            streams = [*fetching.reached(folder, asked[answer])]
-            forgotten.append(_on(ray, asked[answer], roar_ray_forget).remote(run, streams))
+            forgotten.append(_on(ray, asked[answer], roar_ray_forget).remote(run))
     if forgotten:
         ray.wait(forgotten, num_returns=len(forgotten), timeout=within_s / 4)
     tasks = [task_of(answer) for answer in (*asked, *forgotten)]
     return Outcome(sorted(asked[answer] for answer in silent), tasks)
+
+
+def tasks(ray: Any, job: str, within_s: float = 20.0) -> tuple[dict[str, str] | None, list[str]]:
+    """The tasks of which Ray knows, asked for by one of ours, which is given, too.
+
+    For a client, which cannot ask by itself.
+    """
+    roar_ray_known.__module__ = NAME
+    ask = ray.remote(roar_ray_known).options(name=NAME, num_cpus=0, max_retries=0)
+    answer = ask.remote(job, NAME)
+    return ray.get(answer, timeout=within_s), [task_of(answer)]
 
 
 def _on(ray: Any, node: str, function: Any) -> Any:
@@ -93,8 +103,20 @@ def roar_ray_sweep(run: str, reached: Mapping[str, int], hash_within_s: float) -
     return sweep.swept(run, reached, hash_within_s)
 
 
-def roar_ray_forget(run: str, streams: list[str]) -> None:
+def roar_ray_forget(run: str) -> None:
     """Runs in a worker as well, when what it deletes is with the driver."""
     from _roar_ray_agent import sweep
 
-    sweep.forget(run, streams)
+    sweep.forget(run)
+
+
+def roar_ray_known(job: str, without: str) -> Any:
+    """Runs in a worker, which is a member of the cluster."""
+    import ray
+    from _roar_ray_agent import known
+
+    return known.tasks(ray, job, without)
+
+
+# What workers tell of our own tasks: by the names of their functions.
+FUNCTIONS = frozenset(each.__name__ for each in (roar_ray_sweep, roar_ray_forget, roar_ray_known))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _WORKER = "ray/_private/workers/default_worker.py"
 _WAITING = "4:wait"
+# What Ray gives to each process of a job that was submitted.
+_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 def start(folder: str) -> None:
@@ -21,6 +23,8 @@ def start(folder: str) -> None:
     if any(word.endswith(_WORKER) for word in words):
         _enter_library(folder, words)
         return
+    if folder.endswith("/sitecustomize") and _JOB in os.environ:
+        _observe(folder, words)
     from _roar_imports import watch  # type: ignore[import-not-found]
 
     def join(ray_worker: ModuleType) -> None:
@@ -29,7 +33,16 @@ def start(folder: str) -> None:
     def submit(sdk: ModuleType) -> None:
         _entering(folder).submit(sdk, folder)
 
-    watch({"ray._private.worker": join, "ray.dashboard.modules.job.sdk": submit})
+    def reach(client_worker: ModuleType) -> None:
+        _entering(folder).reach(client_worker, folder)
+
+    watch(
+        {
+            "ray._private.worker": join,
+            "ray.dashboard.modules.job.sdk": submit,
+            "ray.util.client.worker": reach,
+        }
+    )
 
 
 def _entering(folder: str) -> Any:
@@ -40,6 +53,17 @@ def _entering(folder: str) -> Any:
     finally:
         sys.path.remove(folder)
     return entering
+
+
+def _observe(folder: str, words: list[str]) -> None:
+    """Have a process of a submitted job observed, to which roar's own tracer does not reach."""
+    before = os.environ.get("ROAR_TRACE")
+    if before is None:
+        os.environ["ROAR_TRACE"] = _WAITING
+        _enter_library(folder, words)
+    elif before != _WAITING:
+        return  # whoever has started it reports for it
+    _entering(folder).observe(folder)
 
 
 def _enter_library(folder: str, words: list[str]) -> None:
