@@ -145,8 +145,8 @@ void roar_look_at_program(struct roar_program *p, int dirfd, const char *path, b
     }
     if (!p->found)
         return;
-    /* It becomes the command of a run inside this one, which we enter then; handed over, it would be
-     * refused a second listener. */
+    /* It becomes the command of a run inside this one, which we enter then; handed over, it would
+     * be refused a second listener. */
     if (roar_is_starter(roar_path_text(&p->path)) && !is_elsewhere())
         return;
     bool first;
