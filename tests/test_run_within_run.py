@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from roar_core.plugins import tracers
+from roar_core.testing.needs import require_usable
 from roar_core.testing.projects import ProjectUnderTest
 
 pytestmark = pytest.mark.usefixtures("each_tracer")
@@ -51,3 +53,18 @@ def test_what_an_inner_run_leaves_in_the_background_is_the_outer_ones_too(
     os.kill(left, 9)
     coverage = project.json("show", "@1")["coverage"]
     assert [reason["code"] for reason in coverage["reasons"]] == ["outlived"]
+
+
+def test_the_inner_run_may_be_seen_by_another_tracer(
+    project: ProjectUnderTest, each_tracer: str
+) -> None:
+    """Below preload its successor, ptrace, is started by the inner roar and by nobody else."""
+    project.environ["ROAR_RUN__FALLBACK"] = "true"
+    other = "ptrace" if each_tracer == "preload" else "preload"
+    require_usable({tracer.name: tracer for tracer in tracers().usable}[other])
+    project.write("in", "content\n")
+    inner = f"{ROAR} run --tracer {other} sh -c 'cat in > out'"
+    assert project.roar("run", "sh", "-c", f"{inner}; true").exit_code == 0
+    for step in ("@1", "@2"):
+        assert files_of(project, step) == ({"in"}, {"out"})
+        assert project.json("show", step)["coverage"] == {"state": "complete", "reasons": []}

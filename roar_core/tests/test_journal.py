@@ -31,6 +31,7 @@ from roar_core.journal import (
 )
 from roar_core.journal_format import CHUNK, encode_record, slot_key
 from roar_core.model.fingerprint import Fingerprint
+from roar_core.run.inner import inner_runs
 
 UID = "0123456789abcdef" * 2
 FILE = Fingerprint(64769, 1234, 3, 4, 5, 0o100644, 1)
@@ -223,6 +224,20 @@ def test_on_a_full_disk_growth_stops_and_says_so(tmp_path: Path) -> None:
         [sys.executable, "-c", program, tmp_path / "run.jnl"], text=True
     )
     assert printed.splitlines() == [f"False {os.strerror(errno.EFBIG)} 4", "False []"]
+
+
+def test_half_a_copy_for_the_outer_run_is_none(tmp_path: Path, journal: Journal) -> None:
+    with Journal.create(tmp_path / "outer.jnl", UID, table_slots=64) as outer:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, limits[1]))
+        try:
+            with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+                journal_file.hand_over(journal.path, outer.path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        [copy] = journal_file.handed_over_to(outer.path)
+        [reason] = inner_runs(outer.path).reasons
+        assert (reason.code, reason.detail) == ("tracer", f"{copy!r} is not a trace journal")
 
 
 def test_no_room_is_an_error_that_names_the_place_and_leaves_nothing(tmp_path: Path) -> None:

@@ -23,6 +23,12 @@ from roar_core.redaction.entropy import is_random
 HASH = "blake3:" + "0a" * 32
 
 
+def _said_in_base64(text: str, *beside: str) -> str:
+    """JSON as a text, which holds another one that is no UTF-8."""
+    found = [{"raw": b64encode(text.encode()).decode()}, *beside]
+    return json.dumps(found, separators=(",", ":"))
+
+
 @pytest.mark.parametrize(
     ("document", "told"),
     [
@@ -43,6 +49,8 @@ HASH = "blake3:" + "0a" * 32
         ),
         ({"key_origins": {"a.token": "user"}}, {"key_origins": {"a.token": "user"}}),
         ({"raw": b64encode(b"token=fake").decode()}, {"raw": b64encode(b"token=***").decode()}),
+        (_said_in_base64("TOKEN=fake run"), _said_in_base64("TOKEN=*** run")),
+        (_said_in_base64("TOKEN=fake run", "x" * 300), _said_in_base64("TOKEN=*** run", "x" * 300)),
         ({"bits": "A" * 86 + "==", "key": "A" * 86 + "=="}, {"bits": "A" * 86 + "==", "key": MASK}),
     ],
 )

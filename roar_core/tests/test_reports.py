@@ -26,11 +26,11 @@ sys.exit(Reports(Path(folder)).run(Attempt(task, tuple(command), project), trace
 
 
 def run(
-    folder: Path, *command: str, task: str = "t", tracer: str = "auto"
+    folder: Path, *command: str, task: str = "t", tracer: str = "auto", program: str = RUN
 ) -> subprocess.CompletedProcess[str]:
     """Have a process of its own run an attempt, in a project of its own."""
     (project := folder.parent / "project").mkdir(exist_ok=True)
-    argv = (sys.executable, "-c", RUN, str(folder), str(project), tracer, task, *command)
+    argv = (sys.executable, "-c", program, str(folder), str(project), tracer, task, *command)
     return subprocess.run(argv, cwd=project, capture_output=True, text=True, check=False)
 
 
@@ -49,6 +49,24 @@ def test_an_attempt_ends_as_its_command_and_tells_of_it(folder: Path) -> None:
     assert (second.task, second.signal) == ("c", "SIGTERM")
     assert Reports(folder).coverage().known == 2
     assert Reports(folder).coverage().is_final
+
+
+def test_a_signal_that_comes_when_the_command_has_ended_is_not_how_it_ended(folder: Path) -> None:
+    """Whoever stops a node sends one to all there is, whatever has just ended."""
+    require_any_tracer()
+    assert run(folder, "sh", "-c", "exit 3", program=_SIGNALLED + RUN).returncode == 3
+    [fragment] = Reports(folder).fragments()
+    assert fragment.exit_code == 3
+
+
+_SIGNALLED = """
+import os, signal
+from roar_core.report_folder import BegunAttempt
+def deliver(self, fragment, really=BegunAttempt.deliver):
+    os.kill(os.getpid(), signal.SIGTERM)
+    really(self, fragment)
+BegunAttempt.deliver = deliver
+"""
 
 
 def test_what_is_not_found_is_told_to_the_user_and_to_roar(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -298,3 +299,16 @@ def test_a_registry_that_does_not_answer_changes_nothing(on_sqlite: Driver, tmp_
     nobody = {k: v for k, v in on_sqlite.environ.items() if k not in own}
     with pytest.raises(UnreachableError, match="named by a file of this project"):
         RunSession(tmp_path).open(tmp_path, nobody)
+
+
+def test_a_signal_while_sending_ends_the_waiting_and_no_more(tmp_path: Path) -> None:
+    require_any_tracer()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        session = Session.new(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with start_elsewhere(tmp_path, session, "sh", "-c", "exit 4", task="1") as process:
+            connection, _ = silent.accept()  # it is sending now
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate()
+            connection.close()
+    assert process.returncode == 4
+    assert "had not answered when this process was told to end; its report is kept" in said

@@ -11,6 +11,16 @@
 
 #define WORDS_BEFORE 5 /* the starter, --journal, its value, --, the program */
 
+static bool has_successor(void) {
+    return roar_header->successor[0] == '/' &&
+           !roar_header->successor[sizeof roar_header->successor - 1];
+}
+
+bool roar_is_starter(struct roar_text path) {
+    return has_successor() && text_length(roar_header->successor) == path.length &&
+           text_equal(roar_header->successor, path.bytes, path.length);
+}
+
 bool roar_may_hand_over(uint32_t gap) {
     switch (gap) {
     case ROAR_GAP_STATIC:
@@ -18,8 +28,7 @@ bool roar_may_hand_over(uint32_t gap) {
     case ROAR_GAP_FOREIGN_LIBC:
     case ROAR_GAP_INTERPOSER:
     case ROAR_GAP_DIRECT_CALLS:
-        return roar_header->successor[0] == '/' &&
-               !roar_header->successor[sizeof roar_header->successor - 1];
+        return has_successor();
     default:
         return false;
     }

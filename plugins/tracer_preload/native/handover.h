@@ -19,6 +19,9 @@ struct roar_handover {
 /* Whether a program with this gap is one that the run's other tracer can go on with. */
 bool roar_may_hand_over(uint32_t gap) HIDDEN;
 
+/* Whether the program at this path is that tracer's starter: a run inside ours begins with it. */
+bool roar_is_starter(struct roar_text path) HIDDEN;
+
 /* Bytes needed to hand a program over. */
 size_t roar_handover_size(char *const *argv, char *const *envp) HIDDEN;
 

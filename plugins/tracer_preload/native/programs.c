@@ -145,6 +145,10 @@ void roar_look_at_program(struct roar_program *p, int dirfd, const char *path, b
     }
     if (!p->found)
         return;
+    /* It becomes the command of a run inside this one, which we enter then; handed over, it would
+     * be refused a second listener. */
+    if (roar_is_starter(roar_path_text(&p->path)) && !is_elsewhere())
+        return;
     bool first;
     p->gap = gap_of(p, dirfd, path, &first);
     bool may_be_handed_over = roar_may_hand_over(p->gap);

@@ -128,11 +128,13 @@ def observing(
                 yield _Observed(Ended(error.exit_code << 8), lambda: kept.fragment)
                 return
 
-        def record() -> TaskFragment:
-            execution.record(ended, ended_at - started, Beside())
-            return kept.fragment
+            def record() -> TaskFragment:
+                execution.record(ended, ended_at - started, Beside())
+                return kept.fragment
 
-        yield _Observed(ended, record)
+            # Still inside: whoever waits for the task is told how its command ended, also when a
+            # signal comes meanwhile.
+            yield _Observed(ended, record)
 
 
 def is_running(journal: Path) -> bool:

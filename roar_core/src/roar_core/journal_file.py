@@ -240,13 +240,16 @@ def hand_over(path: str, outer: str) -> bool:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         target = os.open(f"{outer}.{header.run_uid.hex()}", flags, 0o600)
         with os.fdopen(target, "wb") as copy:
-            copy.write(file.read(HEADER_SIZE))
+            first_page = file.read(HEADER_SIZE)
             # What lies between is the table, of which a hole will do.
             for place in (file, copy):
                 place.seek(header.records_offset)
             copied = header.records_offset
             while copied < header.tail and (piece := file.read(min(1 << 20, header.tail - copied))):
                 copied += copy.write(piece)
+            # Last: half a copy is no journal, and the outer run says so.
+            copy.seek(0)
+            copy.write(first_page)
     return True
 
 

@@ -132,7 +132,10 @@ class Reports:
             return die_like(_unobserved(attempt, warn))
         ended = _observed(attempt, begun, tracer, warn)
         if session is not None:
-            _tell(lambda: reports._send(session, begun, warn), warn)
+            from roar_core.fragment_sessions.waiting import signals_held
+
+            with signals_held():
+                _tell(lambda: reports._send(session, begun, warn), warn)
         return die_like(ended)
 
     def fragments(self) -> Iterator[TaskFragment]:
@@ -214,14 +217,16 @@ class Reports:
     def _send(self, session: Session, own: BegunAttempt, warn: Tell) -> None:
         """Send what came of an attempt, and in the time that is left what others could not send."""
         from roar_core.fragment_sessions.sending import SEND_S
-        from roar_core.fragment_sessions.waiting import Asking
+        from roar_core.fragment_sessions.waiting import Asking, hurried_by_signals
 
         deadline = time.monotonic() + SEND_S
         if own.fragment.exists() and (failure := _sent(session, own, SEND_S)):
             warn(f"task {own.task} could not report: {failure}; its report is kept in {own.folder}")
             return
         with suppress(RoarError, OSError):
-            Asking(session.url, self._recover_all).answer(deadline - time.monotonic())
+            asking = Asking(session.url, self._recover_all)
+            with hurried_by_signals(asking):
+                asking.answer(max(0.0, deadline - time.monotonic()))
             for begun in self._begun():
                 self._send_left(session, begun, deadline - time.monotonic())
 

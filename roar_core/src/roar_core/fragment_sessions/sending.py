@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from roar_core.fragment_sessions.calls import Calls
 from roar_core.fragment_sessions.pieces import packed, piece_at
 from roar_core.fragment_sessions.sealing import Seal
 from roar_core.fragment_sessions.session import Session
-from roar_core.fragment_sessions.waiting import Asking
+from roar_core.fragment_sessions.waiting import Asking, hurried_by_signals
 from roar_core.project import Project
 from roar_core.redaction import DEFAULT, Redactor, redact
 
@@ -28,7 +25,6 @@ _PIECE_BYTES = 512 << 10
 _SMALLEST_PIECE_BYTES = 1 << 10
 _TOO_LARGE = 413
 _FILES = ("read", "written")
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def send(
@@ -48,7 +44,7 @@ def send(
     # In this thread: only here are a user's patterns stopped when they take too long.
     whole = packed(redacted(document, redactor))
     asking = Asking(session.url, lambda: _leave(session, whole))
-    with _hurried_by_signals(asking):
+    with hurried_by_signals(asking):
         asking.answer(max(0.0, deadline - time.monotonic()))
 
 
@@ -97,17 +93,3 @@ def _leave(session: Session, whole: bytes) -> None:
             sequence += 1
     finally:
         calls.close()
-
-
-@contextmanager
-def _hurried_by_signals(asking: Asking[None]) -> Iterator[None]:
-    """What would end this process ends the waiting: how the command ended is to be told still."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {each: signal.signal(each, lambda *_: asking.give_up()) for each in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

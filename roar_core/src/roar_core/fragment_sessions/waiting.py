@@ -8,11 +8,16 @@ which is left behind when the time is up.
 from __future__ import annotations
 
 import logging
+import signal
 import threading
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 from roar_core.errors import RoarError, UnreachableError
+
+# What ends a process that has not asked for anything else.
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 _log = logging.getLogger(__name__)
 
@@ -60,3 +65,32 @@ class Asking(Generic[T]):
             self._raised = UnreachableError(f"{self._url} could not be asked: {error!r}")
         finally:
             self._is_over.set()
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """What would end this process only hurries what it waits for: how it ends is settled."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        while signal.sigtimedwait(_SIGNALS, 0) is not None:
+            continue
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def hurried_by_signals(asking: Asking[Any]) -> Iterator[None]:
+    """What would end this process ends the waiting, also when it came a moment ago and was held."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, lambda *_: asking.give_up()) for each in ours}
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)

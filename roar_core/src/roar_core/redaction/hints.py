@@ -17,14 +17,16 @@ _MOST_REMEMBERED = 200_000
 # of a longer text they stand between quotes: the first names nothing secret, and no login ends
 # before the second. Most of what documents say anew is digests.
 _OURS = re.compile(r"signal|@B?\d{1,9}|(?:blake3:)?[0-9a-f]{64}", re.ASCII)
-# What JSON in a text may write in place of a letter: what it says is not seen before it is read.
-_SPELLED = ("\\u", "\\/")
+# What JSON in a text says in base64 is not seen before it is read.
+_RAW = '"raw'
+# Nor is what it may write in place of a letter.
+_SPELLED = ("\\u", "\\/", _RAW)
 
 
 class Held(NamedTuple):
     """The hints that some texts hold, and those texts: others hold none.
 
-    Among the texts are those that may spell a hint as JSON may.
+    Among the texts are those that may spell a hint as JSON may, or say it in base64.
     """
 
     hints: frozenset[str] = frozenset()
@@ -63,9 +65,11 @@ class Hints:
         parts_of = {text: set(text.split('"')) for text in long}
         looked_at.update(*parts_of.values())
         found = self._among(looked_at - self._clean)
-        if not found.texts:
-            return found
-        held = {text for text, parts in parts_of.items() if not found.texts.isdisjoint(parts)}
+        held = {
+            text
+            for text, parts in parts_of.items()
+            if _RAW in text or not found.texts.isdisjoint(parts)
+        }
         return Held(found.hints, frozenset(held | (found.texts & news)))
 
     def _among(self, texts: set[str]) -> Held:

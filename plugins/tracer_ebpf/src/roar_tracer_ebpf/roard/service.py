@@ -262,7 +262,7 @@ class Service:
         except JournalError as error:
             os.close(descriptor)
             raise Refused(str(error)) from None
-        except Refused:
+        except (Refused, OSError):
             os.close(descriptor)
             raise
         self._last_number = self._last_number % 0xFFFFFFFF + 1
