@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,11 @@ def test_snapshots_that_no_job_names_go_with_their_jobs(project: ProjectUnderTes
 def test_vacuum_gives_room_back(recorded: ProjectUnderTest) -> None:
     recorded.roar("reset")
     recorded.roar("db", "prune", "--session", "1", "--cache", "-y")
+    # What this little project leaves free is less than what the pages of a new file may waste.
+    with closing(sqlite3.connect(recorded.root / ".roar/roar.db")) as db:
+        db.executescript("CREATE TABLE t AS SELECT zeroblob(1 << 20); DROP TABLE t")
     sizes = recorded.json("db", "vacuum")
-    assert sizes["after_bytes"] <= sizes["before_bytes"]
+    assert sizes["after_bytes"] < sizes["before_bytes"]
     assert recorded.json("db", "integrity")["ok"]
 
 

@@ -83,6 +83,17 @@ def test_undoing_a_job_hands_its_bytes_to_another_that_wrote_them(store: Store, 
     assert producer(store.job(reader.uid), "a") is None
 
 
+def test_undoing_a_job_hands_its_bytes_to_nobody_who_came_later(store: Store, jobs: Any) -> None:
+    first = jobs.record(store, "first", writes={"a": b"one"})
+    second = jobs.record(store, "second", writes={"b": b"one"})
+    reader = jobs.record(store, "read", reads={"a": b"one"}, writes={"c": b"one"})
+    jobs.record(store, "copy", reads={"c": b"one"}, writes={"a": b"one"})
+    store.mark_undone(first.uid, 1)
+    assert producer(store.job(reader.uid), "a") == second.uid
+    store.mark_undone(second.uid, 2)
+    assert producer(store.job(reader.uid), "a") is None
+
+
 def test_a_producer_recorded_after_its_reader_is_found(store: Store, jobs: Any) -> None:
     maker = store.begin(jobs("make"), owner=ME)
     reader = jobs.record(store, "read", reads={"a": b"one"})

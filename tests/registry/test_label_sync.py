@@ -122,6 +122,37 @@ def test_tags_that_changed_since_are_sent_where_the_registry_takes_them(machine:
     assert "are the same" in machine.roar("label", "sync", "-y").stderr
 
 
+def test_tags_of_two_machines_stay_beside_each_other(machine: Machine, tmp_path: Path) -> None:
+    model, uid = model_of(machine), machine.roar("show", "@1", "--json").document["uid"]
+    twin = machine.twin(tmp_path / "two")
+    other = InProcess(twin.root, twin.environ)
+    before = there(machine, model)["labels"]["tag"]["license"]
+    assert machine.roar("tag", "add", model, "contains_pii", "license=bsd").exit_code == 0
+    assert machine.roar("label", "sync", "-y").exit_code == 0
+    # The other one never heard of these, and takes none of them away.
+    assert "are the same" in other.roar("label", "sync", "-y").stderr
+    assert other.roar("tag", "add", model, "jurisdiction=eu").exit_code == 0
+    planned = other.roar("label", "sync", "--dry-run", "--json").document["tags"]
+    assert [(tag["added"], tag["removed"]) for tag in planned] == [(["jurisdiction=eu"], [])]
+    assert other.roar("label", "sync", "-y").exit_code == 0
+    for one in (machine, other):
+        assert "are the same" in one.roar("label", "sync", "-y").stderr
+    tags = there(machine, model)["labels"]["tag"]
+    assert tags.keys() == {"bind", "contains_pii", "jurisdiction", "license"}
+    assert [value["value"] for value in tags["license"]["values"]] == ["bsd", "mit"]
+    assert before["values"][0] in tags["license"]["values"]
+    assert len(tags["bind"]["events"]) == 3
+    # What one of them put there, that one takes off again; and what both had, either.
+    assert machine.roar("tag", "rm", model, "contains_pii").exit_code == 0
+    clean = machine.roar("show", uid, "--json").document["outputs"][0]["hash"]
+    assert other.roar("tag", "rm", clean, "license=mit").exit_code == 0
+    for one in (machine, other):
+        assert one.roar("label", "sync", "-y").exit_code == 0
+    tags = there(machine, model)["labels"]["tag"]
+    assert tags.keys() == {"bind", "jurisdiction", "license"}
+    assert [value["value"] for value in tags["license"]["values"]] == ["bsd"]
+
+
 def test_a_registry_that_takes_no_tags_leaves_them_told_and_unsent(
     machine: Machine, shared: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,9 @@ def test_a_package_is_registered_from_another_machine(
     path = tmp_path / "work.json"
     assert machine.roar("register", "--package", str(path)).exit_code == 0
     courier = new_machine(tmp_path / "courier", shared.url, **machine.environ)
+    read = courier.roar("register", "--from-package", str(path), "--dry-run", "--json").document
+    validate(read, "package_registration")
+    assert (read["dry_run"], read["jobs"], read["sessions"]) == (True, uids, [])
     planned = courier.roar("register", "--from-package", str(path), "--dry-run")
     assert "jobs      3" in planned.stdout
     assert "clean.csv" in planned.stdout
@@ -192,12 +195,48 @@ def test_a_package_is_registered_from_another_machine(
     assert (own["jobs"], own["there"][0]["session"]) == ([], sent["sessions"][0]["hash"])
 
 
+def test_a_package_of_work_that_has_grown_registers_the_difference(
+    shared: Registry, machine: Machine, tmp_path: Path
+) -> None:
+    uids = record_work(machine)
+    machine.roar("label", "set", "@2", "stage=made")
+    for ref in ("@1", "@2"):
+        assert machine.roar("register", ref, "--package", str(tmp_path / ref)).exit_code == 0
+    courier = new_machine(tmp_path / "courier", shared.url)
+    for ref, uid in (("@1", uids[0]), ("@2", uids[1])):
+        sent = courier.roar("register", "--from-package", str(tmp_path / ref), "-y", "--json")
+        assert sent.document["jobs"] == [uid]
+    told_of = courier.roar("show", uids[1], "--remote", "--json").document
+    assert told_of["there"]["labels"] == {"stage": "made"}
+
+
+def test_what_is_private_is_not_made_public_by_a_package(
+    shared: Registry, machine: Machine, ada: Person, tmp_path: Path
+) -> None:
+    uids = record_work(machine)
+    path = tmp_path / "work.json"
+    assert machine.roar("register", "--package", str(path)).exit_code == 0
+    machine.environ["ROAR_TOKEN"] = ada.secret
+    assert machine.roar("register", "-y", "--private").exit_code == 0
+    sent = machine.roar("register", "--from-package", str(path), "-y", "--public")
+    assert sent.exit_code == 0
+    assert "stays private" in sent.stderr
+    assert told(shared, uids[0]) is None
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (lambda p: p["jobs"][0].update(command="rm"), "its checksum is another"),
         (lambda p: p["jobs"][0].update(job_uid="../x"), "without a uid"),
         (lambda p: p["links"][0].update(job_uid="0" * 32), "a job that is not in it"),
+        (lambda p: p["links"][0].update(job_uid=[]), "a job that is not in it"),
+        (lambda p: p["links"][0].update(direction={}), "a job that is not in it"),
+        (lambda p: p["jobs"][0].update(parent_job_uid=[]), "started by none"),
+        (lambda p: p["jobs"][0].update(duration=float("nan")), "it is no JSON"),
+        (lambda p: p["labels"][0].update(job_uid="0" * 32), "labels of a job that is not in it"),
+        (lambda p: p["labels"][0].update(metadata=1), "labels of nothing"),
+        (lambda p: p.update(version=True), "this roar reads version 1"),
         (lambda p: p.update(links={}), "no whole registration package"),
         (lambda p: p.update(version=2), "this roar reads version 1"),
         (lambda p: p.update(format="x"), "no registration package"),

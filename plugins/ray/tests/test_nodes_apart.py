@@ -68,6 +68,7 @@ def test_what_a_node_apart_did_is_brought_here(project: ProjectUnderTest, ray_py
         assert written["path"] in {f"file://{where}/tmp/{name}" for name in "abc"}
         assert {edge["path"] for edge in task["inputs"]} <= {f"file://{where}/tmp/in"}
     assert job["coverage"]["reasons"] == []
-    assert "a b c in" in " ".join(left.split()), "its files are its own"
+    # A checkout below /tmp is bound there, too.
+    assert {"a", "b", "c", "in"} <= {*left.split()}, "its files are its own"
     assert "roar-ray" not in left, "the node keeps nothing of ours"
     assert not list((project.root / ".roar" / "runs").glob("*"))

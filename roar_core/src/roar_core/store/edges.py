@@ -181,22 +181,21 @@ def resolve_in_family(db: sqlite3.Connection, driver: int) -> None:
 
 def resolve_again(db: sqlite3.Connection, job_id: int) -> None:
     """Find other producers for what was read from a job that has been undone."""
-    db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE producer = ?", (job_id,))  # noqa: S608
+    _resolve(db, "producer = ?", job_id)
 
 
 def resolve_missing(db: sqlite3.Connection, where: str, *values: object) -> None:
-    """Find who made the inputs without a producer among the edges that `where` (ours) picks.
+    """Find who made the inputs without a producer among the edges that `where` (ours) picks."""
+    _resolve(db, f"direction = 0 AND producer IS NULL AND {where}", *values)
 
-    A job that started only after the reader had ended made nothing of what that one read.
-    """
-    edges = db.execute(
-        f"SELECT id FROM edge WHERE direction = 0 AND producer IS NULL AND {where}",  # noqa: S608
-        values,
-    ).fetchall()
+
+def _resolve(db: sqlite3.Connection, where: str, *values: object) -> None:
+    """A job that started only after the reader had ended made nothing of what that one read."""
+    edges = db.execute(f"SELECT id FROM edge WHERE {where}", values).fetchall()  # noqa: S608
     for row in edges:
         db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE id = ?", row)  # noqa: S608
     db.executemany(
-        "UPDATE edge SET producer = NULL WHERE id = ? AND "
+        f"UPDATE edge SET producer = {_EARLIER} WHERE id = ? AND "  # noqa: S608
         "(SELECT started_at_ns FROM job WHERE id = edge.producer) > "
         "(SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 FROM job WHERE id = edge.job)",
         edges,

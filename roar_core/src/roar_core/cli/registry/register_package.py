@@ -59,6 +59,9 @@ def send_package(
         connection = stack.enter_context(reach(config, anonymous=flags.anonymous))
         if dry_run:
             destination = planned_destination(connection, config, flags)
+            if as_json:
+                output.data(_document(work, destination, None))
+                return 0
             for line in _preview(work, destination, tuple(work.jobs)):
                 output.line(line)
             output.note("nothing was sent")
@@ -94,12 +97,12 @@ def _send(
 ) -> list[Published] | None:
     """The sessions that came of it; None when the user says no.
 
-    What is noted down on the way is noted in memory: run again, all of it is sent again, and comes
-    to the same session.
+    What is noted down on the way is noted in memory: run again, all jobs that the registry has not
+    got are sent again, and come to the same session.
     """
     from roar_core.progress import ProgressLine
     from roar_core.project import find_project, working_directory
-    from roar_core.registry.publishing.known import known_jobs
+    from roar_core.registry.publishing.known import known_jobs, private_sessions
     from roar_core.registry.publishing.pieces import Ability
     from roar_core.registry.publishing.plan import check
     from roar_core.registry.publishing.sending import Sender
@@ -112,6 +115,12 @@ def _send(
     uids = tuple(work.jobs)
     known = known_jobs(connection, store, destination, ability, uids)
     new = tuple(uid for uid in uids if uid not in known)
+    if destination.is_public:
+        for name in sorted(private_sessions(known.values())):
+            output.warn(
+                f"session {name[:12]}, which has jobs of it, stays private, for it may have others,"
+                " too; make it public where it was recorded: roar register --public"
+            )
     if not new:
         return []
     for line in _preview(work, destination, new):
@@ -156,14 +165,16 @@ def _preview(work: PackagedWork, destination: Destination, uids: Sequence[str]) 
 
 
 def _document(
-    work: PackagedWork, destination: Destination, published: Sequence[Published]
+    work: PackagedWork, destination: Destination, published: Sequence[Published] | None
 ) -> dict[str, object]:
-    """docs/json.md, "package_registration"."""
+    """docs/json.md, "package_registration"; None: nobody was asked anything."""
     from roar_core.cli.documents import document
 
-    sent = {uid for one in published for uid in one.uids}
+    is_dry_run, published = published is None, published or ()
+    sent = set(work.jobs) if is_dry_run else {uid for one in published for uid in one.uids}
     return document(
         "package_registration",
+        dry_run=is_dry_run,
         registry=destination.registry,
         visibility=destination.visibility or None,
         jobs=[uid for uid in work.jobs if uid in sent],

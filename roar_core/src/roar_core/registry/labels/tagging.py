@@ -5,21 +5,31 @@ Tags lie in the label documents of artifacts under a name that is roar's own, wh
 `labels/reconcile` refuses. `labels/sync` takes whole documents, and would undo what somebody else
 changed meanwhile: so they are sent only to a registry that says in `/health` that it compares the
 version a document was made of (`features.labels.sync_of_versions`).
+
+Several machines may tag the same artifacts. So only that is taken away there of which this one
+knows; what others have put there stays, and is not taken over.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from roar_core.registry.labels.documents import artifact_name, digest_of, labels_of, tags_of
+from roar_core.registry.labels.documents import (
+    SYSTEM,
+    artifact_name,
+    digest_of,
+    labels_of,
+    tags_of,
+)
 from roar_core.registry.labels.editing import Remote, read
 from roar_core.registry.labels.targets import Target
 from roar_core.registry.scopes import ANONYMOUS
-from roar_core.store.tags import has_tags
+from roar_core.store.tags import Tag, has_tags, standing_events
 
 if TYPE_CHECKING:
     import sqlite3
@@ -107,16 +117,20 @@ def send_tags(connection: Connection, changes: Sequence[TagChange]) -> None:
 def _changes(
     connection: Connection, db: sqlite3.Connection, targets: Iterable[Target]
 ) -> Iterator[TagChange]:
+    events = standing_events(db)
+    known = set(chain.from_iterable(events.values()))
+    known |= {Tag(*row) for row in db.execute("SELECT kind, value FROM job_tag")}
     for target in targets:
         assert target.entity is not None
         tags = tags_of(db, target.entity)
         ours = labels_of(db, "artifact", target.entity, tags, redactor=connection.redactor)
-        tag = ours.metadata.get("tag", {}) if ours is not None and tags else {}
         remote = read(connection, target)
         theirs = remote.labels.get("tag", {})
-        if _same(tag, theirs) or remote.can_edit is False:
+        own = ours.metadata.get("tag", {}) if ours is not None and tags else {}
+        tag = _with_others(own, theirs, events.get(target.entity, {}).keys(), known)
+        if _in_order(tag) == _in_order(theirs) or remote.can_edit is False:
             continue
-        here, there = set(_names(tag)), set(_names(theirs))
+        here, there = set(map(str, _held(tag))), set(map(str, _held(theirs)))
         origins = ours.key_origins if ours is not None else {}
         yield TagChange(
             target,
@@ -128,13 +142,64 @@ def _changes(
         )
 
 
-def _same(one: object, other: object) -> bool:
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+def _with_others(
+    ours: Document, theirs: object, own: Collection[Tag], known: Collection[Tag]
+) -> Document:
+    """Our part of a document, and of theirs what we know nothing of.
+
+    `own` are the tags that were ever put on the artifact, or taken off it, here; `known` all that
+    were used here at all: of an inherited one that is all there is to go by.
+    """
+    held = _held(ours)
+    others = {
+        tag: value
+        for tag, value in _held(theirs).items()
+        if tag not in (known if value.get("origin") == SYSTEM else own) and value != held.get(tag)
+    }
+    if not others:
+        return ours
+    held |= others
+    found: Document = {}
+    for tag in sorted(held):
+        found.setdefault(tag.kind, {"values": []})["values"].append(held[tag])
+    events = _events(ours)
+    events += [
+        one for one in _events(theirs) if others.keys() & _covered(one) and one not in events
+    ]
+    return found | ({"bind": {"events": events}} if events else {})
 
 
-def _names(tag: object) -> Iterator[str]:
-    for kind, told in tag.items() if isinstance(tag, Mapping) else ():
-        values = told.get("values") if isinstance(told, Mapping) else None
-        for value in values if isinstance(values, list) else ():
-            if isinstance(value, Mapping):
-                yield f"{kind}={value.get('value')}"
+def _in_order(tag: object) -> str:
+    """A text that is the same whichever of two machines wrote its tags' events first."""
+    events = sorted(_events(tag), key=lambda one: sorted(_covered(one)))
+    values = sorted(_held(tag).items())
+    return json.dumps([values, events], sort_keys=True)
+
+
+def _held(tag: object) -> dict[Tag, Mapping[str, Any]]:
+    """What a document says of each tag; what is no such thing is passed over."""
+    return {
+        Tag(kind, value["value"]): value
+        for kind, told in (tag.items() if isinstance(tag, Mapping) else ())
+        for value in _listed(told, "values")
+        if isinstance(value.get("value"), str)
+    }
+
+
+def _events(tag: object) -> list[Mapping[str, Any]]:
+    return _listed(tag.get("bind"), "events") if isinstance(tag, Mapping) else []
+
+
+def _covered(event: Mapping[str, Any]) -> set[Tag]:
+    covers = event.get("covers")
+    return {
+        Tag(kind, value)
+        for kind, values in (covers.items() if isinstance(covers, Mapping) else ())
+        for value in (values if isinstance(values, list) else ())
+        if isinstance(value, str)
+    }
+
+
+def _listed(told: object, name: str) -> list[Mapping[str, Any]]:
+    found = told.get(name) if isinstance(told, Mapping) else None
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []

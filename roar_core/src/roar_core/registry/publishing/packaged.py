@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -34,7 +34,8 @@ _SIDES = {"input": 0, "output": 1, "view": 2}
 class PackagedWork(Work):
     """The jobs of a package, with everything about them as the protocol has it.
 
-    `document` is the package itself; what is sent of it is all or nothing.
+    `document` is the package itself. Its artifacts are sent whole: what is there already is not
+    kept twice.
     """
 
     document: Document
@@ -69,8 +70,20 @@ class PackagedWork(Work):
         return found
 
     def labels_of(self, uids: Collection[str], session_hash: str) -> list[Document]:
-        found: list[Document] = self.document["labels"]
-        return [label | {"session_hash": session_hash} for label in found]
+        # A registry refuses labels of what is in another session than these jobs are.
+        wanted = set(uids)
+        elsewhere = self._touched(self.jobs.keys() - wanted) - self._touched(wanted)
+        return [
+            label | {"session_hash": session_hash}
+            for label in self.document["labels"]
+            if label.get("job_uid") in (None, *wanted)
+            and label.get("artifact_hash") not in elsewhere
+        ]
+
+    def _touched(self, uids: Iterable[str]) -> set[str]:
+        jobs = [self.jobs[uid] for uid in uids]
+        sides = [side for job in jobs for side in (job.inputs, job.outputs)]
+        return {link["hash"] for side in sides for link in side.links}
 
 
 def read_package(path: str, redactor: Redactor) -> PackagedWork:
@@ -80,17 +93,17 @@ def read_package(path: str, redactor: Redactor) -> PackagedWork:
     except OSError as error:
         raise RoarError(f"{path} cannot be read: {error.strerror}") from error
     try:
-        document = json.loads(content)
+        document = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise RoarError(f"{path} is no registration package: it is no JSON") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise RoarError(
             f"{path} is no registration package; one is written by: roar register --package FILE"
         )
-    if document.get("version") != VERSION:
+    version = document.get("version")
+    if type(version) is not int or version != VERSION:
         raise RoarError(
-            f"{path} is a package of version {str(document.get('version'))[:20]}, this roar reads"
-            f" version {VERSION}"
+            f"{path} is a package of version {str(version)[:20]}, this roar reads version {VERSION}"
         )
     _check(document, path)
     jobs = _jobs(document, path)
@@ -109,6 +122,10 @@ def read_package(path: str, redactor: Redactor) -> PackagedWork:
         document=document,
         git=git,
     )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _check(document: Document, path: str) -> None:
@@ -130,28 +147,42 @@ def _check(document: Document, path: str) -> None:
 
 def _jobs(document: Document, path: str) -> dict[str, PublishedJob]:
     found: dict[str, tuple[list[Document], list[Document], list[Document]]] = {}
-    for wire in document["jobs"]:
-        uid = wire.get("job_uid")
+    for job in document["jobs"]:
+        uid = job.get("job_uid")
         if not isinstance(uid, str) or not _UID.fullmatch(uid) or uid in found:
             raise RoarError(f"{path} has a job without a uid of its own")
         found[uid] = ([], [], [])
     if not found:
         raise RoarError(f"{path} has no job that could be registered")
     for link in document["links"]:
-        uid, direction = link.get("job_uid"), link.get("direction")
+        uid, direction = str(link.get("job_uid")), str(link.get("direction"))
         if uid not in found or direction not in _SIDES:
             raise RoarError(f"{path} has a link of a job that is not in it")
         rest = {k: v for k, v in link.items() if k not in ("job_uid", "direction")}
         if direction != "view" and not isinstance(rest.get("hash"), str):
             raise RoarError(f"{path} has a link to nothing")
         found[uid][_SIDES[direction]].append(rest)
+    _check_labels(document, found, path)
     jobs = {}
-    for wire in document["jobs"]:
-        uid, parent = wire["job_uid"], wire.get("parent_job_uid")
+    for job in document["jobs"]:
+        # Whether the job that started it is sent along is known when it is sent.
+        wire = {name: value for name, value in job.items() if name != "parent_job_uid"}
+        uid, parent = job["job_uid"], job.get("parent_job_uid")
+        if not isinstance(parent, str | None):
+            raise RoarError(f"{path} has a job that was started by none")
         inputs, outputs, views = found[uid]
         told = {"uid": uid, "step": None, "parent": parent}
         jobs[uid] = PublishedJob(told, wire, _links(inputs), _links(outputs), views)
     return jobs
+
+
+def _check_labels(document: Document, uids: Collection[str], path: str) -> None:
+    for label in document["labels"]:
+        uid, digest = label.get("job_uid"), label.get("artifact_hash")
+        if not (uid is None or (isinstance(uid, str) and uid in uids)):
+            raise RoarError(f"{path} has labels of a job that is not in it")
+        if not (isinstance(digest, str | None) and isinstance(label.get("metadata"), dict)):
+            raise RoarError(f"{path} has labels of nothing, or none")
 
 
 def _links(links: list[Document]) -> Links:
