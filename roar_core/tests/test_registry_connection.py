@@ -25,7 +25,7 @@ from roar_core.errors import (
 from roar_core.registry import connection as connections
 from roar_core.registry.address import Address
 from roar_core.registry.callers import TokenCaller
-from roar_core.registry.connection import Connection
+from roar_core.registry.connection import READ_S, Connection
 
 TOKEN = "canary-not-a-real-token-0001"
 Reply = tuple[int, dict[str, str], bytes] | None
@@ -106,13 +106,18 @@ class Asking:
 def asking(faulty: Faulty) -> Iterator[Callable[..., Asking]]:
     opened: list[Connection] = []
 
-    def ask(url: str = "", token: str = "", attempts: int = 4) -> Asking:
+    def ask(url: str = "", token: str = "", attempts: int = 4, read_s: float = READ_S) -> Asking:
         warnings: list[str] = []
         waits: list[float] = []
         caller = TokenCaller(token) if token else None
         address = Address(url or faulty.url, True, True)
         found = Connection(
-            address, caller, attempts=attempts, warn=warnings.append, pause=waits.append
+            address,
+            caller,
+            attempts=attempts,
+            warn=warnings.append,
+            pause=waits.append,
+            read_s=read_s,
         )
         opened.append(found)
         return Asking(found, warnings, waits)
@@ -215,11 +220,10 @@ def test_a_long_wait_is_told(faulty: Faulty, asking: Callable[..., Asking]) -> N
 
 
 def test_nobody_there_and_nobody_answering_are_told_apart(
-    faulty: Faulty, asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
+    faulty: Faulty, asking: Callable[..., Asking]
 ) -> None:
     with pytest.raises(UnreachableError, match="cannot be reached: connection refused; try later"):
         asking("http://127.0.0.1:1").connection.get("x")
-    monkeypatch.setattr(connections, "READ_S", 0.05)
     late = threading.Event()
 
     class Late(list[Reply]):
@@ -230,7 +234,7 @@ def test_nobody_there_and_nobody_answering_are_told_apart(
     faulty.replies = Late([told(200)])
     try:
         with pytest.raises(UnreachableError, match="does not answer in time"):
-            asking(attempts=2).connection.get("x")
+            asking(attempts=2, read_s=0.05).connection.get("x")
     finally:
         late.set()
     assert len(faulty.requests) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from roar_ray.driver.carrying import PACKAGE
+from roar_ray.driver.places import PACKAGE
 
 # Ray's folder of one cluster, wherever its temporary directory is.
 _SESSION = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_\d+")

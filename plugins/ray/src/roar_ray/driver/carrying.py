@@ -14,13 +14,13 @@ import shutil
 import uuid
 
 from roar_ray.driver import told as telling
+from roar_ray.driver.places import PACKAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-PACKAGE = "sitecustomize"
 # Who tells at level INFO what is uploaded.
 _LOGGERS = (
     "ray._private.runtime_env.packaging",
