@@ -190,16 +190,20 @@ def resolve_missing(db: sqlite3.Connection, where: str, *values: object) -> None
 
 
 def _resolve(db: sqlite3.Connection, where: str, *values: object) -> None:
-    """A job that started only after the reader had ended made nothing of what that one read."""
+    """A job that started only after the reader had ended made nothing of what that one read.
+
+    The order of jobs does not tell: those that were imported come before all others.
+    """
     edges = db.execute(f"SELECT id FROM edge WHERE {where}", values).fetchall()  # noqa: S608
     for row in edges:
         db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE id = ?", row)  # noqa: S608
-    db.executemany(
-        f"UPDATE edge SET producer = {_EARLIER} WHERE id = ? AND "  # noqa: S608
-        "(SELECT started_at_ns FROM job WHERE id = edge.producer) > "
-        "(SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 FROM job WHERE id = edge.job)",
-        edges,
-    )
+    for instead in (_EARLIER, "NULL"):
+        db.executemany(
+            f"UPDATE edge SET producer = {instead} WHERE id = ? AND "  # noqa: S608
+            "(SELECT started_at_ns FROM job WHERE id = edge.producer) > "
+            "(SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 FROM job WHERE id = edge.job)",
+            edges,
+        )
 
 
 def producers_of(
