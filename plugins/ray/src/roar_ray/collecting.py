@@ -50,10 +50,12 @@ class Memory:
 
     `read_up_to` is how far those of a living driver were read; `counted` is of those that were read
     when it had ended, so that nobody has to judge all of a run's files again to count its tasks.
+    `goes_on`: a submitted driver still ran when it was read, so that it is to be read once more.
     """
 
     read_up_to: dict[Path, int] = attrs.field(factory=dict)
     counted: dict[Path, Counted] = attrs.field(factory=dict)
+    goes_on: bool = False
 
 
 class Collecting:
@@ -72,6 +74,7 @@ class Collecting:
     def fragments(self) -> Iterator[TaskFragment]:
         """All that tasks have reported; while a driver lives, what has ended and is new."""
         is_live = self._is_live()
+        self._memory.goes_on = False
         if not is_live:
             self._ask_late()
         given = {} if is_live else self._given_by_drivers()
@@ -163,7 +166,7 @@ class Collecting:
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
         return TaskCoverage(
             len(known),
-            is_final=not is_live and not open_jobs,
+            is_final=not (is_live or open_jobs or self._memory.goes_on),
             reasons=tuple(reasons),
             needs=self._fetched_by_drivers(Putters(known)),
         )
@@ -185,7 +188,12 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = (self._own(told, told.worker),) if told.worker and not _goes_on(told) else ()
+        own: tuple[TaskFragment, ...] = ()
+        if told.worker is not None:
+            if _goes_on(told):
+                self._memory.goes_on = True
+            else:
+                own = (self._own(told, told.worker),)
         for fragment in (*told.attempts, *own):
             if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment

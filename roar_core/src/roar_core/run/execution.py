@@ -200,12 +200,16 @@ class Execution:
             time.sleep(min(0.01, remaining))
 
     def _without_servers(self, left: list[int], since_s: float) -> list[int]:
-        """Those of which something is missed; asking takes time, in which some may end."""
+        """Those of which something is missed; asking takes time, in which some end, and start."""
         servers = {pid for pid in left if self._is_server(pid, words_of(pid))}
         if not servers:
             return left
         self._catch_up()
-        return [pid for pid in self._follower.survivors(since_s) if pid not in servers]
+        return [
+            pid
+            for pid in self._follower.survivors(since_s)
+            if pid not in servers and not self._is_server(pid, words_of(pid))
+        ]
 
     def _catch_up(self) -> bool:
         """Have the tracer tell what it has seen; return whether somebody is left without a name."""
