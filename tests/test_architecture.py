@@ -33,7 +33,7 @@ PUBLIC = (
 # Modules absent from this table fail `test_every_core_module_has_a_layer`.
 LAYERS = (
     ("model", "errors", "version"),
-    ("hookspecs", "http_client", "identity", "futex", "garbage", "standing_in", "spelling"),
+    ("boot", "futex", "garbage", "hookspecs", "http_client", "identity", "spelling", "standing_in"),
     ("progress", "python_startup"),
     ("redaction", "transparency"),
     ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from roar_core.boot import boot_id
 from roar_core.errors import JournalError
 from roar_core.journal_format import (
     CHUNK,
@@ -34,7 +35,6 @@ from roar_core.journal_format import (
     hole_size,
 )
 
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _POINTER = b"roar journal at "
 _POINTER_MAX = 8192
 _PRIVATE = re.compile(r"/(?:.*/)?roar-[0-9a-f]{32}/journal\.jnl", re.DOTALL)
@@ -73,7 +73,7 @@ class Header(NamedTuple):
     @property
     def is_of_this_boot(self) -> bool:
         """Whether its processes are this machine's, and of its last start, as far as is known."""
-        here = boot_id()
+        here = boot_id().encode()
         return not here or not self.boot_id.strip(b"\0") or self.boot_id == here
 
 
@@ -125,7 +125,7 @@ def create(
         CHUNK,
         preimage_wait_ms,
         0,
-        boot_id(),
+        boot_id().encode(),
         records_offset + OWN_ROOM,
         0,
         room_bytes,
@@ -141,15 +141,6 @@ def create(
     os.pwrite(fd, own[:64], records_offset)
     os.pwrite(fd, content, 0)
     return fd, path
-
-
-def boot_id() -> bytes:
-    """The 36 characters that name this start of the machine; empty where there is no /proc."""
-    try:
-        with open(_BOOT_ID, "rb") as file:  # noqa: PTH123 - start-up
-            return file.read(36)
-    except OSError:
-        return b""
 
 
 def private_directories(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from roar_core.run.follow import (
     nobody_watches,
 )
 from roar_core.run.planned import Planned
-from roar_core.run.processes import seconds_since_boot, words_of
+from roar_core.run.processes import outlived, seconds_since_boot, words_of
 from roar_core.run.relay import Ended, SignalRelay
 from roar_core.run.spawn import CannotStartError, start
 
@@ -135,10 +135,7 @@ class Execution:
         journal.append(Kind.EXIT, value=ended.status)
         left = self._wait_for_survivors(since_s)
         if left:
-            names = ", ".join(map(str, left[:5]))
-            self._reasons.append(
-                CoverageReason("outlived", len(left), f"still running when recorded: pid {names}")
-            )
+            self._reasons.append(outlived(left))
         return started, ended, ended_at
 
     def _start(self, program: str, relay: SignalRelay) -> int:

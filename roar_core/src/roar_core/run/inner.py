@@ -12,7 +12,7 @@ from roar_core.journal import Kind, Record, RecoveredJournal, open_existing
 from roar_core.journal_file import handed_over_to
 from roar_core.journal_format import OWN_ROOM
 from roar_core.model.coverage import CoverageReason
-from roar_core.run.processes import ProcessTree
+from roar_core.run.processes import ProcessTree, outlived
 
 _HOLES = frozenset((Kind.GAP, Kind.LOST))
 _REFER_TO_OFFSETS = frozenset((Kind.USED, Kind.WRITTEN, Kind.UNUSED, Kind.UNWRITTEN))
@@ -69,9 +69,7 @@ def inner_runs(path: str) -> Inner:
         tree = ProcessTree()
         tree.take(journal.records)
         if left := tree.survivors(journal.header.created_monotonic_ns / 1e9):
-            names = ", ".join(map(str, left[:5]))
-            told = f"still running when recorded: pid {names}"
-            reasons.append(CoverageReason("outlived", len(left), told))
+            reasons.append(outlived(left))
     return Inner(journals, reasons)
 
 

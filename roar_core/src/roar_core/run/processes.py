@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from roar_core.journal import Kind, Record
+from roar_core.model.coverage import CoverageReason
 
 
 class ProcessTree:
@@ -34,6 +35,12 @@ class ProcessTree:
     def survivors(self, since_s: float) -> list[int]:
         """Those still alive that started at `since_s` (seconds since boot) or later."""
         return sorted(pid for pid in self._running if is_alive(pid, since_s))
+
+
+def outlived(left: Sequence[int]) -> CoverageReason:
+    """That these processes go on: what they still do is not in the record."""
+    names = ", ".join(map(str, left[:5]))
+    return CoverageReason("outlived", len(left), f"still running when recorded: pid {names}")
 
 
 def words_of(pid: int) -> list[str]:

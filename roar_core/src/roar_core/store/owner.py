@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from roar_core.boot import boot_id
 
 
 class Owner(NamedTuple):
@@ -30,7 +30,7 @@ class Owner(NamedTuple):
         """Describe this process; zeros where there is no /proc."""
         pid = os.getpid()
         machine = os.uname().nodename
-        return cls(pid, _start_ticks(pid) or 0, _boot_id(), _pid_namespace(), machine)
+        return cls(pid, _start_ticks(pid) or 0, boot_id(), _pid_namespace(), machine)
 
     def is_gone(self, *, is_shared: bool) -> bool:
         """Whether the process has surely ended; False also when this machine cannot tell.
@@ -76,13 +76,6 @@ def _exists(pid: int) -> bool:
     except OSError as error:
         return error.errno != errno.ESRCH
     return True
-
-
-def _boot_id() -> str:
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""
 
 
 def _pid_namespace() -> int:

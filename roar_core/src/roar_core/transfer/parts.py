@@ -14,15 +14,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from blake3 import blake3
 
+from roar_core.boot import boot_id
 from roar_core.errors import AlreadyThereError, RoarError
 from roar_core.hookspecs import RemoteObject
 from roar_core.transfer.file import PART_PREFIX, WRITTEN_BYTES, place_new, sync_folder
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -162,9 +161,8 @@ def _header_of(source: RemoteObject) -> bytes | None:
     """What names the bytes, None when nothing does: then they are not believed again."""
     if source.version is None and source.etag is None:
         return None
-    try:
-        boot = _BOOT_ID.read_text().strip()
-    except OSError:
+    boot = boot_id()
+    if not boot:
         return None
     facts = {"url": source.url, "size": source.size, "version": source.version}
     return json.dumps({**facts, "etag": source.etag, "boot": boot}).encode()

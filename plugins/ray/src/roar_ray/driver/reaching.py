@@ -67,29 +67,9 @@ def as_client(ray: Any, client: Any) -> Reach:
     )
 
 
-class ClientStore:
-    """The cluster's key-value store, by way of a client's server."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Put a value, in the place of what is there."""
-        self._client.internal_kv_put(key, value, True, NAMESPACE)
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value; None when there is none."""
-        found: bytes | None = self._client.internal_kv_get(key, NAMESPACE)
-        return found
+class ClientStore(ClusterStore):
+    """The cluster's key-value store, by way of a client's server, which lists by another name."""
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """All keys that begin so."""
         return list(self._client.internal_kv_list(prefix, NAMESPACE))
-
-    def delete(self, key: bytes) -> None:
-        """Delete one key, or nothing."""
-        self._client.internal_kv_del(key, False, NAMESPACE)
-
-    def delete_all(self, prefix: bytes) -> None:
-        """Delete all keys that begin so."""
-        self._client.internal_kv_del(prefix, True, NAMESPACE)

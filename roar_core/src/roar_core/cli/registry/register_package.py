@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from roar_core.cli import output, wording
 from roar_core.cli.registry.agreeing import is_agreed
 from roar_core.cli.registry.reaching import reach
+from roar_core.cli.registry.register_view import fact, path_lines
 from roar_core.config.redacting import redactor_of
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from roar_core.registry.publishing.packaged import PackagedWork
     from roar_core.registry.publishing.sending import Published
     from roar_core.registry.publishing.work import Work
-
-_MOST_PATHS = 20
 
 
 def write_package(work: Work, path: str, *, as_json: bool) -> int:
@@ -146,22 +145,17 @@ def _send(
 
 def _preview(work: PackagedWork, destination: Destination, uids: Sequence[str]) -> Iterator[str]:
     """What will leave the machine, a fact to each line; of paths the first."""
-    yield _fact("to", f"{destination.registry}, {destination.words}")
-    yield _fact("seen by", destination.audience)
+    yield fact("to", f"{destination.registry}, {destination.words}")
+    yield fact("seen by", destination.audience)
     beyond = len(work.jobs) - len(uids)
-    yield _fact("jobs", f"{len(uids):,}{f', and {beyond:,} are there already' if beyond else ''}")
+    yield fact("jobs", f"{len(uids):,}{f', and {beyond:,} are there already' if beyond else ''}")
     datasets, files = len(work.document["composites"]), len(work.document["artifacts"])
     more = f", {wording.count(datasets, 'dataset')}" if datasets else ""
-    yield _fact("of", f"{wording.count(files, 'artifact')}{more}")
+    yield fact("of", f"{wording.count(files, 'artifact')}{more}")
     if work.git.commit:
-        yield _fact("checkout", f"{work.git.repo or 'no address'}, {work.git.commit[:12]}")
-    label = "paths"
-    for path in work.paths[:_MOST_PATHS]:
-        yield _fact(label, path)
-        label = ""
-    if len(work.paths) > _MOST_PATHS:
-        yield _fact("", f"and {len(work.paths) - _MOST_PATHS:,} more; they are in the file")
-    yield _fact("masked", f"{wording.count(work.masked, 'secret')} when it was written")
+        yield fact("checkout", f"{work.git.repo or 'no address'}, {work.git.commit[:12]}")
+    yield from path_lines(work.paths, "they are in the file")
+    yield fact("masked", f"{wording.count(work.masked, 'secret')} when it was written")
 
 
 def _document(
@@ -189,7 +183,3 @@ def _document(
             for one in published
         ],
     )
-
-
-def _fact(label: str, value: str) -> str:
-    return f"{output.style(f'{label:<9}', 'dim')} {output.printable(value)}"

@@ -22,53 +22,58 @@ def preview_lines(plan: Plan, *, show_masked: bool) -> Iterator[str]:
 
     preview = preview_of(plan)
     destination = plan.destination
-    yield _fact("to", f"{destination.registry}, {destination.words}")
-    yield _fact("seen by", destination.audience)
+    yield fact("to", f"{destination.registry}, {destination.words}")
+    yield fact("seen by", destination.audience)
     if plan.there:
         there = list(dict.fromkeys(r.session_hash[:12] for r in plan.there.values()))
         names = ", ".join(there[:5]) + (f" and {len(there) - 5} more" if len(there) > 5 else "")
         jobs = wording.count(len(plan.there), "job")
-        yield _fact("there", f"{jobs} already, in session {names}")
+        yield fact("there", f"{jobs} already, in session {names}")
     for session_hash, uids in plan.widened.items():
         beyond = len(set(uids) - set(plan.wanted.uids))
         more = f", with {wording.count(beyond, 'job')} beyond {plan.wanted.name}" if beyond else ""
-        yield _fact("public", f"session {session_hash[:12]} becomes public{more}; for good")
+        yield fact("public", f"session {session_hash[:12]} becomes public{more}; for good")
     if not plan.new:
-        yield _fact("jobs", "none to be sent")
+        yield fact("jobs", "none to be sent")
         return
-    yield _fact("jobs", f"{preview.jobs:,}")
+    yield fact("jobs", f"{preview.jobs:,}")
     files = wording.count(preview.artifacts, "artifact")
     if preview.datasets:
         members = wording.count(preview.members, "file")
         files += f", {wording.count(preview.datasets, 'dataset')} of {members}"
-    yield _fact("of", files)
+    yield fact("of", files)
     if preview.labels:
-        yield _fact("labels", f"of {wording.count(preview.labels, 'thing')}")
+        yield fact("labels", f"of {wording.count(preview.labels, 'thing')}")
     if preview.git.commit:
         branch = f" on {preview.git.branch}" if preview.git.branch else ""
         repo = preview.git.repo or "no address that others could use"
-        yield _fact("checkout", f"{repo}, {preview.git.commit[:12]}{branch}")
-    label = "paths"
-    for path in preview.paths[:_MOST_PATHS]:
-        yield _fact(label, path)
-        label = ""
-    if len(preview.paths) > _MOST_PATHS:
-        yield _fact("", f"and {len(preview.paths) - _MOST_PATHS:,} more; all of them: --json")
+        yield fact("checkout", f"{repo}, {preview.git.commit[:12]}{branch}")
+    yield from path_lines(preview.paths, "all of them: --json")
     yield from _masked_lines(preview.masked, show_masked=show_masked)
+
+
+def path_lines(paths: Sequence[str], where_all: str) -> Iterator[str]:
+    """The first paths, and where the rest can be read."""
+    label = "paths"
+    for path in paths[:_MOST_PATHS]:
+        yield fact(label, path)
+        label = ""
+    if len(paths) > _MOST_PATHS:
+        yield fact("", f"and {len(paths) - _MOST_PATHS:,} more; {where_all}")
 
 
 def _masked_lines(masked: Sequence[Masked], *, show_masked: bool) -> Iterator[str]:
     if not masked:
-        yield _fact("masked", "no secrets were found")
+        yield fact("masked", "no secrets were found")
         return
     if not show_masked:
         count = wording.count(len(masked), "secret")
-        yield _fact("masked", f"{count}; each with its rule: --show-masked")
+        yield fact("masked", f"{count}; each with its rule: --show-masked")
         return
     label = "masked"
     for one in masked:
         argument = "" if one.argument is None else f" {one.argument}"
-        yield _fact(label, f"{one.place} {one.where}{argument}: {one.what}  ({one.rule})")
+        yield fact(label, f"{one.place} {one.where}{argument}: {one.what}  ({one.rule})")
         label = ""
 
 
@@ -152,5 +157,6 @@ def preview_document(
     )
 
 
-def _fact(label: str, value: str) -> str:
+def fact(label: str, value: str) -> str:
+    """One line of a preview."""
     return f"{output.style(f'{label:<9}', 'dim')} {output.printable(value)}"
