@@ -12,6 +12,7 @@ HOP_BY_HOP = frozenset(
         *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
     )
 )
+TRANSFER_ENCODING = "transfer-encoding"
 Pair = tuple[str, str]
 
 
