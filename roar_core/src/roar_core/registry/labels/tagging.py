@@ -26,7 +26,8 @@ from roar_core.registry.labels.documents import (
     labels_of,
     tags_of,
 )
-from roar_core.registry.labels.editing import Remote, read
+from roar_core.registry.labels.editing import Remote
+from roar_core.registry.labels.reading import read_all
 from roar_core.registry.labels.targets import Target
 from roar_core.registry.scopes import ANONYMOUS
 from roar_core.store.tags import Tag, has_tags, standing_events
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-MOST_ASKED = 500
+MOST_ASKED = 10_000
 _AT_ONCE = 100
 
 
@@ -102,7 +103,7 @@ def tag_changes(
 ) -> list[TagChange]:
     """Those of artifacts whose tags here are not the registry's, where the caller may change them.
 
-    Each is asked for. Raises RegistryError.
+    All are asked for. Raises RegistryError.
     """
     return list(_changes(connection, db, targets))
 
@@ -120,11 +121,11 @@ def _changes(
     events = standing_events(db)
     known = set(chain.from_iterable(events.values()))
     known |= {Tag(*row) for row in db.execute("SELECT kind, value FROM job_tag")}
-    for target in targets:
+    targets = list(targets)
+    for target, remote in zip(targets, read_all(connection, targets), strict=True):
         assert target.entity is not None
         tags = tags_of(db, target.entity)
         ours = labels_of(db, "artifact", target.entity, tags, redactor=connection.redactor)
-        remote = read(connection, target)
         theirs = remote.labels.get("tag", {})
         own = ours.metadata.get("tag", {}) if ours is not None and tags else {}
         tag = _with_others(own, theirs, events.get(target.entity, {}).keys(), known)
