@@ -171,6 +171,22 @@ def test_a_registry_that_takes_no_tags_leaves_them_told_and_unsent(
         assert there(machine, clean)["labels"] == before["labels"]
 
 
+def test_what_is_asked_for_one_by_one_is_bounded_more_closely(
+    machine: Machine, shared: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roar_core.registry.labels.tagging._MOST_ALONE", 1)
+    assert "not compared" not in machine.roar("label", "sync", "--dry-run").stderr
+    with standing_between(shared.url) as plain:
+        plain.hides_labels = True
+        for table in ("receipt", "label_agreed"):
+            machine.change(f"UPDATE {table} SET registry = '{plain.url}'")
+        machine.environ["ROAR_REGISTRY__URL"] = plain.url
+        said = machine.roar("label", "sync", "--dry-run")
+        alone = [one for one in plain.requests if "labels/current?" in one]
+    assert "older artifacts are not compared" in said.stderr
+    assert len(alone) == 1
+
+
 def test_many_artifacts_are_asked_for_in_one_request_where_the_registry_takes_that(
     machine: Machine, shared: Registry
 ) -> None:

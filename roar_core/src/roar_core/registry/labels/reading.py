@@ -37,6 +37,11 @@ def read_all(connection: Connection, targets: Sequence[Target]) -> Iterator[Remo
         start += len(rows)
 
 
+def takes_many(connection: Connection) -> bool:
+    """Whether the registry takes many in one request. Raises RegistryError."""
+    return bool(_at_once(connection))
+
+
 def _at_once(connection: Connection) -> int:
     """How many the registry takes; 0: only one, by the protocol's own way."""
     health = connection.get("health")

@@ -27,7 +27,7 @@ from roar_core.registry.labels.documents import (
     tags_of,
 )
 from roar_core.registry.labels.editing import Remote
-from roar_core.registry.labels.reading import read_all
+from roar_core.registry.labels.reading import read_all, takes_many
 from roar_core.registry.labels.targets import Target
 from roar_core.registry.scopes import ANONYMOUS
 from roar_core.store.tags import Tag, has_tags, standing_events
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-MOST_ASKED = 10_000
+# Of artifacts whose tags are compared: one by one, and where many are asked for in a request.
+_MOST_ALONE, _MOST_TOGETHER = 500, 10_000
 _AT_ONCE = 100
 
 
@@ -96,6 +97,13 @@ def tagged_targets(db: sqlite3.Connection, registry: str) -> list[Target]:
         for session_hash, artifact in rows
         if (name := names[artifact])
     ]
+
+
+def most_compared(connection: Connection, count: int) -> int:
+    """Of so many artifacts, how many may be compared there. Raises RegistryError."""
+    if count <= _MOST_ALONE:
+        return count
+    return min(count, _MOST_TOGETHER if takes_many(connection) else _MOST_ALONE)
 
 
 def tag_changes(
