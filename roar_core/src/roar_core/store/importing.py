@@ -164,12 +164,7 @@ class Importer:
         ) | {"id": job_id, "hash": unhex(job.hash)}
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         db.execute(f"INSERT INTO job ({names}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
-        inputs, outputs = insert_edges(db, job_id, job)
-        db.execute(
-            "UPDATE job SET input_count = ?, output_count = ? WHERE id = ?",
-            (inputs, outputs, job_id),
-        )
-        self._renumber_edges(job_id, inputs + outputs)
+        self._renumber_edges(job_id, insert_edges(db, job_id, job))
         self._add_edges_of_datasets(job_id, foreign)
         insert_versions(db, job_id, job)
         self._add_producers(job_id, job)
