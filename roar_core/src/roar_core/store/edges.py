@@ -13,7 +13,6 @@ from roar_core.model.job import Edge, Job
 from roar_core.store.inserting import CHUNK, insert_rows
 from roar_core.store.rows import INPUT, OUTPUT, path_to_sql
 
-
 # When the job of a row `edge` had ended, in nanoseconds since the epoch; its start if unknown.
 _ENDED = (
     "(SELECT started_at_ns + CAST(coalesce(duration_s, 0) * 1e9 AS INTEGER) "

@@ -137,6 +137,10 @@ class Store(Queries, StatCache):
         is_shared = bool(jobs) and is_networked(self.path.parent)
         return [each for each in jobs if each.owner.is_gone(is_shared=is_shared)]
 
+    def is_elsewhere(self, running: RunningJob) -> bool:
+        """Whether a running job is another machine's or container's: nobody here sees its end."""
+        return running.owner.is_elsewhere(is_shared=is_networked(self.path.parent))
+
     def reset(self, now_ns: int) -> int:
         """Begin a new session and return its number; an active session without jobs is used on."""
         with self.writing() as db:
