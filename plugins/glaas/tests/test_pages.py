@@ -26,11 +26,8 @@ from pages_world import (
     register_hostile,
     register_training,
 )
-from selenium import webdriver
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 import roar_glaas
@@ -39,8 +36,8 @@ from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
+from drawn import Browser, details, drawn_again, focused, graph, node, nodes, press, status_of
 
-Browser = webdriver.Chrome
 Serving = Callable[[str, Path], AbstractContextManager["Registry"]]
 
 
@@ -89,46 +86,6 @@ def look_at(chromium: Browser, world: World) -> Iterator[Callable[[str], Browser
         if message["method"] == "Network.requestWillBeSent"
     ]
     assert [url for url in asked if not url.startswith(world.registry.url)] == []
-
-
-def graph(browser: Browser) -> WebElement:
-    """The graph, once it is drawn."""
-    drawn = (By.CSS_SELECTOR, "#graph[data-drawn]")
-    WebDriverWait(browser, 60).until(lambda found: found.find_elements(*drawn))
-    return browser.find_element(*drawn)
-
-
-def drawn_again(browser: Browser, act: Callable[[], None]) -> None:
-    """Do something that draws the graph anew, and wait until it has been."""
-    before = graph(browser).get_attribute("data-drawn")
-    act()
-    WebDriverWait(browser, 60).until(
-        lambda found: graph(found).get_attribute("data-drawn") != before
-    )
-
-
-def nodes(browser: Browser) -> list[WebElement]:
-    return browser.find_elements(By.CSS_SELECTOR, "#graph [data-id]")
-
-
-def node(browser: Browser, beginning: str) -> WebElement:
-    return browser.find_element(By.CSS_SELECTOR, f'[data-id][aria-label^="{beginning}"]')
-
-
-def details(browser: Browser) -> str:
-    return browser.find_element(By.CSS_SELECTOR, "#graph .details").text
-
-
-def focused(browser: Browser) -> str:
-    return browser.switch_to.active_element.get_attribute("aria-label") or ""
-
-
-def press(browser: Browser, *keys: str) -> None:
-    ActionChains(browser).send_keys(*keys).perform()
-
-
-def status(browser: Browser) -> str:
-    return browser.find_element(By.CSS_SELECTOR, "#graph [role=status]").text
 
 
 PAGES = {
@@ -454,7 +411,7 @@ def test_500_jobs_are_drawn_and_walked_by_keys(
 ) -> None:
     browser = look_at(world.address("/dag/SWEEP"))
     graph(browser)
-    assert status(browser) == "500 nodes"
+    assert status_of(browser) == "500 nodes"
     assert len(nodes(browser)) == 500
     boxes = browser.execute_script(
         "return [...document.querySelectorAll('#graph .box')].map((box) => {"
@@ -464,7 +421,7 @@ def test_500_jobs_are_drawn_and_walked_by_keys(
         assert x2 - x > 1 or y2 >= y + height - 1, "no node covers another"
     search = browser.find_element(By.CSS_SELECTOR, "#graph input[type=search]")
     search.send_keys("--part 260", Keys.ENTER)
-    assert status(browser) == "1 of 500 nodes"
+    assert status_of(browser) == "1 of 500 nodes"
     assert details(browser).startswith("×\n@261 python")
     press(browser, Keys.ESCAPE)
     assert focused(browser).startswith("job, @261")
@@ -495,7 +452,7 @@ def test_beyond_500_jobs_those_alike_are_folded_and_open_again(
 ) -> None:
     browser = look_at(world.address("/dag/BEYOND"))
     graph(browser)
-    total, groups = map(int, re.findall(r"\d+", status(browser)))
+    total, groups = map(int, re.findall(r"\d+", status_of(browser)))
     assert groups > 0
     assert len(nodes(browser)) == total <= 500
     at_first = total
