@@ -95,6 +95,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def driver(store: Store, jobs: JobMaker) -> Job:
+    """A job that runs, and has tasks."""
+    return store.begin(jobs("submit"), owner=Owner.current())
+
+
+@pytest.fixture
 def tree() -> ModelTree:
     """A process tree and its files, which report what the judge is to be told."""
     return ModelTree()

@@ -20,12 +20,12 @@ from pages_world import (
     HOSTILE,
     WANDB,
     World,
-    digest_of,
     insert_sweep,
     members,
     register_hostile,
     register_training,
 )
+from registering import digest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -208,7 +208,7 @@ def test_every_page_is_answered_on_both_databases(registry: Registry) -> None:
 
 def test_what_may_not_be_seen_is_on_no_page(world: World) -> None:
     hidden = insert_sweep(world.registry, 40_000, 3, 1, "private")
-    made = digest_of("sweep 40000 1")
+    made = digest("sweep 40000 1")
     client = world.registry.client
     assert client.get(f"/artifacts/{made}").status_code == 200, "that it is registered is told"
     missing_too = client.get(f"/dag/{'0' * 64}")
@@ -249,7 +249,7 @@ def test_whoever_searches_gets_where_they_want(
         wait_until_left(browser, box)
         return browser.current_url.removeprefix(world.registry.url)
 
-    model = digest_of("model-0.1.pt")
+    model = digest("model-0.1.pt")
     assert search(f"blake3:{model[:12].upper()}") == f"/artifacts/{model}"
     assert search(world.session[:10]) == f"/dag/{world.session}"
     assert search(f"{2:032x}") == f"/jobs/{2:032x}?session={world.session}"
@@ -271,7 +271,7 @@ def test_an_artifact_tells_its_recipe_and_where_to_go_on(
     browser = look_at(world.address("/artifacts/MODEL"))
     text = browser.find_element(By.TAG_NAME, "main").text
     for words in (
-        *("model.pt", digest_of("model-0.1.pt"), "--lr 0.1 --epochs 20", "c" * 40),
+        *("model.pt", digest("model-0.1.pt"), "--lr 0.1 --epochs 20", "c" * 40),
         *("clean.parquet", "config.toml", "90 of 120 members", "CPython 3.11.2", "Linux 6.1.0"),
         *("3 Python packages", "python judge.py", "proof"),
     ):
@@ -284,7 +284,7 @@ def test_an_artifact_tells_its_recipe_and_where_to_go_on(
     assert "View in MLflow" not in links, "javascript: is no address"
     assert links["View training request"] == f"https://ci.example/requests/{world.session}"
     quoted = "https%3A%2F%2Fgithub.com%2Fteam%2Fdigits"
-    run = f"https://ci.example/run?repository={quoted}&of={digest_of('model-0.1.pt')}"
+    run = f"https://ci.example/run?repository={quoted}&of={digest('model-0.1.pt')}"
     assert links["Run"] == run
 
 
@@ -314,19 +314,19 @@ def test_a_dataset_tells_its_members_and_every_model_that_used_it(
         browser.find_element(By.LINK_TEXT, "More members").click()
         seen += listed()
     assert seen == [leaf.path for leaf in members()]
-    for digest, answer in (
+    for member, answer in (
         (members()[7].digest, "Yes, as train/007.png."),
         ("a" * 64, "No: it is not a member."),
         ("abc", "That is no whole hash"),
     ):
         box = browser.find_element(By.ID, "member")
         box.clear()
-        box.send_keys(digest, Keys.ENTER)
+        box.send_keys(member, Keys.ENTER)
         told = (By.XPATH, f"//p[contains(@class, 'answer')][contains(., '{answer}')]")
         WebDriverWait(browser, 30).until(lambda found, told=told: found.find_elements(*told))
     browser.find_element(By.LINK_TEXT, "Every model that used it").click()
     results = browser.find_elements(By.CSS_SELECTOR, "section:first-of-type td.wide a")
-    models = {digest_of("model-0.1.pt"), digest_of("model-0.01.pt")}
+    models = {digest("model-0.1.pt"), digest("model-0.01.pt")}
     assert {(link.get_attribute("href") or "")[-64:] for link in results} == models
 
 
