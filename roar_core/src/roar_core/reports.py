@@ -11,7 +11,8 @@ worker calls `run`; `fragments` and `coverage` are a backend's `collect` and `co
     registry-wanted                the user wants fragments to go through a registry …
     fragment-session.json          … by this session of it
 
-Tasks are spelt as in URLs. Other files in the folder are the backend's.
+Tasks are spelt as in URLs, of a long one the beginning and a digest. Other files in the folder are
+the backend's.
 
 Where they share no folder, fragments may go through a registry, encrypted: `ask_for_carrier` in
 roar's process and `variables` where work is submitted. A task that is given those reports into a
@@ -30,11 +31,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
 
 from roar_core.errors import RoarError
 from roar_core.fragment_sessions.session import VARIABLE
-from roar_core.report_folder import BegunAttempt, lock, name_of, names_in, write_whole
+from roar_core.report_folder import (
+    BegunAttempt,
+    expect,
+    expected_in,
+    lock,
+    name_of,
+    names_in,
+    write_whole,
+)
 from roar_core.standing_in import forget_own_locale
 
 if TYPE_CHECKING:
@@ -77,7 +85,7 @@ class Reports:
         all elements of an array, `7_1.batch.0` …; `is_over` then says when these are all.
         """
         self._expected.mkdir(parents=True, exist_ok=True)
-        (self._expected / quote(task, safe="")).touch()
+        expect(self._expected, task)
 
     def ask_for_carrier(self, project: Path, environ: Mapping[str, str]) -> None:
         """Note whether the user wants fragments to go through a registry; nothing is sent yet.
@@ -160,7 +168,7 @@ class Reports:
         begun = list(self._begun())
         left = [each for each in begun if not each.fragment.exists()]
         tasks = {each.task for each in begun}
-        expected = {unquote(name) for name in names_in(self._expected)}
+        expected = expected_in(self._expected)
         unmet = {each for each in expected if not any(_is_met(each, task) for task in tasks)}
         ask = self._is_over
         waiting = unmet if ask is None else {each for each in expected if not ask(each)}
