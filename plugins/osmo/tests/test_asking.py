@@ -188,7 +188,7 @@ FRAGMENT = TaskFragment(
     started_at_ns=50,
     cwd="/work",
     read=(
-        *(TaskFile("/data/in/0/a", 1, {"blake3": "1"}), TaskFile("/data/in/1/b", 1)),
+        *(TaskFile("/data/in/0/a", 1, {"blake3": "1" * 64}), TaskFile("/data/in/1/b", 1)),
         *(TaskFile("/osmo/login/config/token", 1), TaskFile("/etc/passwd", 1)),
     ),
     written=(TaskFile("/data/out/c", 1), TaskFile("/data/out/roar-fragments/x.json", 1)),
