@@ -110,6 +110,12 @@ def test_a_report_that_is_none_hides_no_other(folder: Path) -> None:
         next(found)
 
 
+def test_what_cannot_be_expected_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.write_text("in the way")
+    Reports(folder).expect("7")
+    assert capsys.readouterr().err.startswith("roar: that there is a task 7 cannot be noted: ")
+
+
 def test_an_attempt_that_is_begun_twice_runs_both_times(folder: Path) -> None:
     require_any_tracer()
     assert [run(folder, "sh", "-c", "exit 6").returncode for _ in range(2)] == [6, 6]

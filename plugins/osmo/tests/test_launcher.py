@@ -53,7 +53,7 @@ def under(launcher: str, *command: str, python: str = "") -> tuple[str, ...]:
 
 def sent(stderr: bytes) -> list[Envelope]:
     lines = stderr.decode().splitlines()
-    return [opened(name, content) for name, content in in_lines(lines)]
+    return [opened(name, content) for name, content in in_lines(lines, set())]
 
 
 def without_ours(stderr: bytes) -> bytes:

@@ -68,10 +68,14 @@ class Reports:
         """Let roar know that there is such a task, whatever becomes of it.
 
         A platform may know no more of it than how its name begins: `7` is met by `7.batch.0` and by
-        all elements of an array, `7_1.batch.0` …; `is_over` then says when these are all.
+        all elements of an array, `7_1.batch.0` …; `is_over` then says when these are all. It is a
+        platform's client that calls this, so what goes wrong is a sentence on stderr.
         """
-        self._expected.mkdir(parents=True, exist_ok=True)
-        (self._expected / quote(task, safe="")).touch()
+        try:
+            self._expected.mkdir(parents=True, exist_ok=True)
+            (self._expected / quote(task, safe="")).touch()
+        except OSError as error:
+            on_stderr(f"that there is a task {task} cannot be noted: {error}")
 
     def ask_for_carrier(self, project: Path, environ: Mapping[str, str]) -> None:
         """Note whether the user wants fragments to go through a registry; nothing is sent yet.

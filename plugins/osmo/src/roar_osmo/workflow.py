@@ -52,9 +52,12 @@ class Workflow(NamedTuple):
 
     def text(self) -> str:
         """The specification as YAML, in the order in which it was written."""
-        text = yaml.dump(
-            self.document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000
-        )
+        try:
+            text = yaml.dump(
+                self.document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000
+            )
+        except (yaml.YAMLError, ValueError) as error:  # a number of too many digits
+            raise SpecificationError(f"{self.name}: cannot be written as YAML: {error}") from error
         return str(text)
 
 
