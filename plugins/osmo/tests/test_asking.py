@@ -18,7 +18,8 @@ from roar_osmo.client import Osmo, OsmoError
 from roar_osmo.command_line import is_submission, queried, understood
 from roar_osmo.declared import name_of
 from roar_osmo.envelope import belongs_to, opened, placed
-from roar_osmo.returned import in_lines
+from roar_osmo.returned import fetched, in_lines
+from roar_osmo.rewrite import Treatment
 from roar_osmo.settings import Settings
 from roar_osmo.state import Attempt, state_of
 from roar_osmo.submitted import is_about_labels, is_refusal, workflow_in
@@ -156,8 +157,12 @@ def test_a_state_is_read_past_what_is_new_or_odd_in_it() -> None:
     assert state.has_ended
     assert (attempt.retry, attempt.exit_code, attempt.state) == (0, None, "failed")
     assert attempt.duration_s == 1.5
-    never = state_of({"status": "FAILED", "groups": [{"tasks": [{**task, "start_time": "soon"}]}]})
-    assert never.attempts[0].never_ran
+    odd = {"retry_id": 1 << 70, "exit_code": True, "end_time": "9999-12-31T23:59:59"}
+    for start in ("soon", "0001-01-01T00:00:00", 3):
+        told = {**task, **odd, "start_time": start}
+        [never] = state_of({"status": "FAILED", "groups": [{"tasks": [told]}]}).attempts
+        assert never.never_ran
+        assert (never.retry, never.exit_code, never.ended_at_ns) == (0, None, None)
 
 
 def lines_of(content: bytes, size: int = 100) -> list[str]:
@@ -258,6 +263,7 @@ def test_what_an_object_is_called_has_no_secret_in_it() -> None:
         *(
             enveloped(roar_osmo=2),
             enveloped(output=3),
+            enveloped(host="\ud800"),
             enveloped(inputs=[1]),
             enveloped(inputs=None),
         ),
@@ -279,3 +285,14 @@ def test_an_envelope_belongs_to_the_attempt_that_sent_it() -> None:
     assert belongs_to(nameless, everything) == first, "the latest that had begun"
     assert belongs_to(nameless, (second, other)) == second, "there is no other"
     assert belongs_to(nameless, (other,)) is None
+
+
+def test_of_what_lies_in_storage_only_whole_reports_are_taken(osmo: Any) -> None:
+    good, bad = hashlib.sha256(b"{}").hexdigest(), "0" * 64
+    script = f"""mkdir -p "$4/a" && cd "$4/a"
+    printf {{}} > {good}.json; printf {{}} > {bad}.json; ln -s /etc/passwd {"1" * 64}.json
+    truncate -s 100M {"2" * 64}.json; mkdir {"3" * 64}.json"""
+    treatment, incomplete = Treatment("t", "output", "s3://b/{{workflow_id}}/"), set[str]()
+    found = list(fetched(osmo(script), "w-1", treatment, (), incomplete))
+    assert found == [(good, b"{}")]
+    assert incomplete == {bad, "2" * 64}

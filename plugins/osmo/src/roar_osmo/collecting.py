@@ -19,7 +19,7 @@ from roar_osmo.workflow import Task, read_workflow, specification_in
 # So often is tried to fetch what an ended workflow's task has sent, before it is given up.
 _TRIES = 3
 _NOTHING = "its launcher sent nothing: no roar-core in its image, or it was ended before it could"
-_CUT = "what its launcher sent is cut short or damaged in its log"
+_CUT = "what its launcher sent is cut short or damaged"
 
 Key = tuple[str, int]
 

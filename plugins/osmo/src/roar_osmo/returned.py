@@ -40,7 +40,7 @@ def fetched(
     Deliveries that are cut short or damaged are none; their names are added to `incomplete`.
     """
     if treatment.returned_by == "output":
-        yield from _stored(osmo, treatment.url.replace("{{workflow_id}}", workflow))
+        yield from _stored(osmo, treatment.url.replace("{{workflow_id}}", workflow), incomplete)
         return
     retries = sorted(attempt.retry for attempt in attempts)
     for retry in retries:
@@ -119,12 +119,14 @@ def _unpacked(text: str, name: str) -> bytes | None:
         return None
 
 
-def _stored(osmo: Osmo, url: str) -> Iterator[Found]:
+def _stored(osmo: Osmo, url: str, incomplete: set[str]) -> Iterator[Found]:
     with tempfile.TemporaryDirectory(prefix="roar-osmo-") as folder:
         osmo.text("data", "download", url, folder, "--regex", f".*{FRAGMENTS}/.*")
         for path in sorted(Path(folder).rglob("*.json")):
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > _CONTENT_MAX:
+            if path.is_symlink() or not path.is_file():
                 continue
-            content = path.read_bytes()
+            content = path.read_bytes() if path.stat().st_size <= _CONTENT_MAX else b""
             if hashlib.sha256(content).hexdigest() == path.stem:
                 yield path.stem, content
+            else:
+                incomplete.add(path.stem)
