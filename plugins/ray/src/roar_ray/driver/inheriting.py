@@ -45,7 +45,7 @@ class Inheritance:
         """Whether this Ray has all the places that it takes."""
         try:
             return hasattr(self._services, _START) and callable(_exporting())
-        except ImportError:
+        except (ImportError, AttributeError):
             return False
 
     @property
@@ -84,22 +84,24 @@ class Inheritance:
 def _exporting() -> Callable[[Setup], dict[str, str]]:
     """What puts a hook where workers look for it, and gives the variable that has them look.
 
-    Raises `ImportError` where this Ray has none of the private places that it takes.
+    Raises `ImportError` or `AttributeError` where a private place that it takes is missing.
     """
     from ray._private.function_manager import FunctionActorManager
     from ray._private.ray_constants import WORKER_PROCESS_SETUP_HOOK_ENV_VAR
-    from ray._private.runtime_env.setup_hook import decode_function_key
+    from ray._private.runtime_env import setup_hook
     from ray._raylet import JobID
     from ray.experimental.internal_kv import internal_kv_get_gcs_client
 
+    # Before 2.55 with an underscore.
+    decode = getattr(setup_hook, "decode_function_key", None) or setup_hook._decode_function_key
     if not hasattr(FunctionActorManager, "export_setup_func"):
-        raise ImportError("FunctionActorManager.export_setup_func")
+        raise AttributeError("export_setup_func")
 
     def export(setup: Setup) -> dict[str, str]:
         # It is for whichever job comes: none has begun.
         job = JobID.nil()
         nobody = SimpleNamespace(gcs_client=internal_kv_get_gcs_client(), current_job_id=job)
         key = FunctionActorManager(nobody).export_setup_func(setup, timeout=_PATIENCE_S)
-        return {WORKER_PROCESS_SETUP_HOOK_ENV_VAR: decode_function_key(key)}
+        return {WORKER_PROCESS_SETUP_HOOK_ENV_VAR: decode(key)}
 
     return export
