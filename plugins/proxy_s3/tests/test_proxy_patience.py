@@ -11,7 +11,7 @@ import pytest
 
 from roar_proxy_s3.proxy.wire.inbound import Handler, Inbound
 from roar_proxy_s3.proxy.wire.patience import Patience
-from roar_proxy_s3.proxy.wire.requests import Request
+from roar_proxy_s3.proxy.wire.request import Request
 
 SOON, NEVER = 0.05, 3600.0
 GET = b"GET /key HTTP/1.1\r\nHost: x\r\n\r\n"

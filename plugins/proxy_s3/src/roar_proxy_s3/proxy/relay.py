@@ -21,7 +21,7 @@ from roar_proxy_s3.proxy.telling import Teller
 from roar_proxy_s3.proxy.wire.fields import HOP_BY_HOP, Fields
 from roar_proxy_s3.proxy.wire.outbound import BrokenOffError
 from roar_proxy_s3.proxy.wire.pool import Origin, UnreachableError
-from roar_proxy_s3.proxy.wire.requests import Request
+from roar_proxy_s3.proxy.wire.request import Request
 
 RUN, ORIGIN = "Roar-Run", "Roar-Origin"
 _NOT_PASSED = HOP_BY_HOP | {RUN.lower(), ORIGIN.lower(), "expect"}

@@ -6,10 +6,11 @@ That is no part of the protocol. A registry says in `/health` whether it does
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roar_core.errors import UnreachableError
+from roar_core.registry.answers import object_of
 from roar_core.registry.labels.editing import Remote, read, remote_of
 from roar_core.registry.labels.targets import Target
 
@@ -44,20 +45,17 @@ def takes_many(connection: Connection) -> bool:
 
 def _at_once(connection: Connection) -> int:
     """How many the registry takes; 0: only one, by the protocol's own way."""
-    health = connection.get("health")
-    told = health if isinstance(health, Mapping) else {}
-    features, limits = told.get("features"), told.get("limits")
-    labels = features.get("labels") if isinstance(features, Mapping) else None
-    if not isinstance(labels, Mapping) or labels.get("current_of_many") is not True:
+    told = object_of(connection.get("health"))
+    labels = object_of(object_of(told.get("features")).get("labels"))
+    if labels.get("current_of_many") is not True:
         return 0
-    most = limits.get("labels_asked") if isinstance(limits, Mapping) else None
+    most = object_of(told.get("limits")).get("labels_asked")
     return most if type(most) is int and most > 0 else _AT_ONCE
 
 
 def _asked(connection: Connection, targets: Sequence[Target]) -> list[Any]:
     body = {"labels": [target.named for target in targets]}
-    answer = connection.post("labels/current/batch", body)
-    rows = answer.get("labels") if isinstance(answer, Mapping) else None
+    rows = object_of(connection.post("labels/current/batch", body)).get("labels")
     if not isinstance(rows, list) or not 0 < len(rows) <= len(targets):
         raise _no_registry(connection)
     return rows
@@ -68,7 +66,7 @@ def _remote(connection: Connection, target: Target, row: Any) -> Remote:
     if row is None:
         return Remote()
     names = (target.session_hash, target.job_uid, target.artifact_hash)
-    said = row if isinstance(row, Mapping) else {}
+    said = object_of(row)
     if tuple(said.get(name) for name in ("sessionHash", "jobUid", "artifactHash")) != names:
         raise _no_registry(connection)
     return remote_of(connection, row)

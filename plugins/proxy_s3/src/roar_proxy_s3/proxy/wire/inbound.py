@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import httptools
 
-from roar_proxy_s3.proxy.wire.fields import TRANSFER_ENCODING, Fields, Pair, text
+from roar_proxy_s3.proxy.wire.fields import CODING, Fields, Pair, text
 from roar_proxy_s3.proxy.wire.outbound import Pausable
 from roar_proxy_s3.proxy.wire.patience import PATIENCE, Deadline, Patience
 from roar_proxy_s3.proxy.wire.receiving import opened
-from roar_proxy_s3.proxy.wire.requests import Request
+from roar_proxy_s3.proxy.wire.request import Request
 
 # Of a head; S3 takes 8 KiB, and a URL that is presigned by a role some.
 _MOST_HEAD = 1 << 17
@@ -147,7 +147,7 @@ class Inbound(asyncio.Protocol):
         self._is_in_head = self._is_head_timed = False
         self._reading = request
         # Of a body in chunks the parser alone knows the end.
-        self._left = 0 if TRANSFER_ENCODING in fields else request.length or 0
+        self._left = 0 if CODING in fields else request.length or 0
         self._waiting.append(request)
         if len(self._waiting) > _MOST_WAITING:
             self._pause()
@@ -314,7 +314,7 @@ def _check(fields: Fields, is_old: bool, is_upgrade: bool) -> None:
     Of lengths the parser has seen to that. Raises ValueError.
     """
     names = [name.lower() for name, _ in fields]
-    codings = [value.strip().lower() for name, value in fields if name.lower() == TRANSFER_ENCODING]
+    codings = [value.strip().lower() for name, value in fields if name.lower() == CODING]
     if names.count("host") > 1 or codings not in ([], ["chunked"]):
         raise ValueError("a request of two meanings")
     if codings and (is_old or is_upgrade):

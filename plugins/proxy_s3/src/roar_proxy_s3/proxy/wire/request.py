@@ -1,27 +1,35 @@
-"""One request of a client: its head, its body as it comes, and its answer."""
+"""A request as it comes in: its head, its body's bytes, and the way back to its client."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from roar_proxy_s3.proxy.wire.fields import (
-    TRANSFER_ENCODING,
-    Fields,
-    Pair,
-    answer_head,
-    content_length,
-)
+from roar_proxy_s3.proxy.wire.fields import CODING, Fields, Pair, answer_head, content_length
 from roar_proxy_s3.proxy.wire.outbound import Pausable
 from roar_proxy_s3.proxy.wire.receiving import AT_ONCE
 
-if TYPE_CHECKING:
-    from roar_proxy_s3.proxy.wire.inbound import Inbound
-
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
 Take = Callable[[bytes], bool]
+
+
+class Client(Protocol):
+    """What a request asks of the connection on which it came."""
+
+    def write(self, piece: bytes) -> None:
+        """Send bytes of an answer."""
+
+    def read_on(self, request: Request) -> None:
+        """Take more of its body, of which all that had come was used."""
+
+    def fed_by(self, source: Pausable | None) -> None:
+        """Pause `source` while the client takes nothing."""
+
+    async def flushed(self) -> None:
+        """Wait until the client's system has all that was written."""
 
 
 class Request:
@@ -33,7 +41,7 @@ class Request:
 
     def __init__(
         self,
-        connection: Inbound,
+        connection: Client,
         method: str,
         target: str,
         fields: Fields,
@@ -42,7 +50,7 @@ class Request:
     ) -> None:
         self.method, self.target, self.fields = method, target, fields
         self.length = content_length(fields)
-        self.has_body = bool(self.length) or TRANSFER_ENCODING in fields
+        self.has_body = bool(self.length) or CODING in fields
         # What of an answer was sent: nothing, a part, or all.
         self.is_answered = self.is_ended = False
         self._is_old, self._is_last = is_old, is_last
