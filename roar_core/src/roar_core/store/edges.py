@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from operator import itemgetter
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -253,16 +254,18 @@ def _artifacts_of(
         if digest is not None and digest not in first_seen:
             first_seen[digest] = (edge.size, now_ns)
     # Sorted: neighbours in the index go in together, a third quicker than in random order.
-    wanted = sorted(first_seen)
-    known = _ids(db, wanted)
-    new = [digest for digest in wanted if digest not in known]
+    known = _ids(db, sorted(first_seen))
+    new = [digest for digest in first_seen if digest not in known]
     # Given here and not by SQLite, which would have to be asked for them: nobody else writes now.
     [(first,)] = db.execute("SELECT coalesce(max(id), 0) + 1 FROM artifact")
     ids = range(first, first + len(new))
     insert_rows(
         db,
         "artifact (id, blake3, size, first_seen_ns)",
-        [(new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)],
+        sorted(
+            ((new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)),
+            key=itemgetter(1),
+        ),
     )
     known.update(zip(new, ids, strict=True))
     artifacts = [
