@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 
-class collection_paused:  # noqa: N801 - read like a function, and four times as quick as one
+class collection_paused:
     """Let nothing be collected inside the block; measured, it halves decoding and judging."""
 
     def __enter__(self) -> None:

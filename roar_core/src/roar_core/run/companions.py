@@ -80,9 +80,7 @@ class Companions:
         """Collect while the command runs, from the backends that want it so."""
         eager = [p for p in self._backends.partners if p.offer.value.collect_every_s > 0]
         if eager:
-            self._live = LiveCollection(
-                eager, lambda: self._merger(begun, store), self._shortfall
-            )
+            self._live = LiveCollection(eager, lambda: self._merger(begun, store), self._shortfall)
 
     def finish(self, begun: BegunJob, store: Store) -> Beside:
         """Bring in objects and tasks when the command has ended; the job is still to be completed.

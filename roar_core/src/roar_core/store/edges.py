@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from operator import itemgetter
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import attrs
@@ -263,7 +263,10 @@ def _artifacts_of(
         db,
         "artifact (id, blake3, size, first_seen_ns)",
         sorted(
-            ((new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)),
+            (
+                (new_id, digest, *first_seen[digest])
+                for new_id, digest in zip(ids, new, strict=True)
+            ),
             key=itemgetter(1),
         ),
     )
