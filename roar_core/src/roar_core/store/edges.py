@@ -258,18 +258,11 @@ def _artifacts_of(
     new = [digest for digest in first_seen if digest not in known]
     # Given here and not by SQLite, which would have to be asked for them: nobody else writes now.
     [(first,)] = db.execute("SELECT coalesce(max(id), 0) + 1 FROM artifact")
+    # In the order of the edges, whose own index of artifacts so grows at its end alone.
     ids = range(first, first + len(new))
-    insert_rows(
-        db,
-        "artifact (id, blake3, size, first_seen_ns)",
-        sorted(
-            (
-                (new_id, digest, *first_seen[digest])
-                for new_id, digest in zip(ids, new, strict=True)
-            ),
-            key=itemgetter(1),
-        ),
-    )
+    rows = [(new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)]
+    rows.sort(key=itemgetter(1))
+    insert_rows(db, "artifact (id, blake3, size, first_seen_ns)", rows)
     known.update(zip(new, ids, strict=True))
     artifacts = [
         known[digest] if digest else _artifact_by_other_digest(db, edge, now_ns)
