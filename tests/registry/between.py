@@ -16,12 +16,16 @@ import attrs
 
 @attrs.frozen
 class Instead:
-    """What is answered in a registry's place; status 0: nothing, the connection is closed."""
+    """What is answered in a registry's place; status 0: nothing, the connection is closed.
+
+    With `is_held` it is kept open instead, until whoever asked has given up.
+    """
 
     status: int
     kind: str = "application/json"
     content: bytes = b'{"detail": "no"}'
     retry_after: str = ""
+    is_held: bool = False
 
 
 @attrs.define
@@ -115,6 +119,8 @@ def standing_between(registry_url: str) -> Iterator[Between]:
         def _answer_instead(self, told: Instead) -> None:
             if told.status:
                 self._answer(told.status, told.kind, told.content, told.retry_after)
+            elif told.is_held:
+                self.rfile.read(1)
             self.close_connection = True
 
         def _answer(self, status: int, kind: str, content: bytes, retry_after: str = "") -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from roar_core.errors import ConflictError, RegistryError, UnauthorisedError, UnreachableError
+from roar_core.registry.answers import object_of
 from roar_core.registry.labels.documents import (
     Labelled,
     Labels,
@@ -262,11 +263,11 @@ def _asked(
         half = len(labels) // 2
         parts = (labels[:half], labels[half:])
         return [row for some in parts for row in _asked(connection, some, dry_run=dry_run)]
-    rows = answer.get("results") if isinstance(answer, Mapping) else None
+    rows = object_of(answer).get("results")
     if not isinstance(rows, list) or len(rows) != len(labels):
         raise UnreachableError(f"{connection.url} does not answer about labels as a registry does")
     for row in rows:
-        version = row.get("version") if isinstance(row, Mapping) else None
+        version = object_of(row).get("version")
         if type(version) is not int or not 0 <= version < _VERSION_END or "action" not in row:
             raise UnreachableError(
                 f"{connection.url} does not answer about labels as a registry does"

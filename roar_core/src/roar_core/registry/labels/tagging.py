@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from roar_core.registry.answers import list_in, object_of, objects_in
 from roar_core.registry.labels.documents import (
+    BIND,
     SYSTEM,
     artifact_name,
     digest_of,
     labels_of,
+    tags_in,
     tags_of,
 )
 from roar_core.registry.labels.editing import Remote, read
@@ -70,10 +73,8 @@ class TagChange:
 
 def takes_tags(connection: Connection) -> bool:
     """Whether the registry takes tags of what is registered. Raises RegistryError."""
-    health = connection.get("health")
-    features = health.get("features") if isinstance(health, Mapping) else None
-    labels = features.get("labels") if isinstance(features, Mapping) else None
-    return isinstance(labels, Mapping) and labels.get("sync_of_versions") is True
+    features = object_of(object_of(connection.get("health")).get("features"))
+    return object_of(features.get("labels")).get("sync_of_versions") is True
 
 
 def tagged_targets(db: sqlite3.Connection, registry: str) -> list[Target]:
@@ -130,7 +131,7 @@ def _changes(
         tag = _with_others(own, theirs, events.get(target.entity, {}).keys(), known)
         if _in_order(tag) == _in_order(theirs) or remote.can_edit is False:
             continue
-        here, there = set(map(str, _held(tag))), set(map(str, _held(theirs)))
+        here, there = set(map(str, tags_in(tag))), set(map(str, tags_in(theirs)))
         origins = ours.key_origins if ours is not None else {}
         yield TagChange(
             target,
@@ -150,10 +151,10 @@ def _with_others(
     `own` are the tags that were ever put on the artifact, or taken off it, here; `known` all that
     were used here at all: of an inherited one that is all there is to go by.
     """
-    held = _held(ours)
+    held = tags_in(ours)
     others = {
         tag: value
-        for tag, value in _held(theirs).items()
+        for tag, value in tags_in(theirs).items()
         if tag not in (known if value.get("origin") == SYSTEM else own) and value != held.get(tag)
     }
     if not others:
@@ -166,40 +167,25 @@ def _with_others(
     events += [
         one for one in _events(theirs) if others.keys() & _covered(one) and one not in events
     ]
-    return found | ({"bind": {"events": events}} if events else {})
+    return found | ({BIND: {"events": events}} if events else {})
 
 
 def _in_order(tag: object) -> str:
     """A text that is the same whichever of two machines wrote its tags' events first."""
     events = sorted(_events(tag), key=lambda one: sorted(_covered(one)))
-    values = sorted(_held(tag).items())
+    values = sorted(tags_in(tag).items())
     return json.dumps([values, events], sort_keys=True)
 
 
-def _held(tag: object) -> dict[Tag, Mapping[str, Any]]:
-    """What a document says of each tag; what is no such thing is passed over."""
-    return {
-        Tag(kind, value["value"]): value
-        for kind, told in (tag.items() if isinstance(tag, Mapping) else ())
-        for value in _listed(told, "values")
-        if isinstance(value.get("value"), str)
-    }
+def _events(tag: object) -> list[Document]:
+    return objects_in(object_of(tag).get(BIND), "events")
 
 
-def _events(tag: object) -> list[Mapping[str, Any]]:
-    return _listed(tag.get("bind"), "events") if isinstance(tag, Mapping) else []
-
-
-def _covered(event: Mapping[str, Any]) -> set[Tag]:
-    covers = event.get("covers")
+def _covered(event: Document) -> set[Tag]:
+    covers = object_of(event.get("covers"))
     return {
         Tag(kind, value)
-        for kind, values in (covers.items() if isinstance(covers, Mapping) else ())
-        for value in (values if isinstance(values, list) else ())
+        for kind in covers
+        for value in list_in(covers, kind)
         if isinstance(value, str)
     }
-
-
-def _listed(told: object, name: str) -> list[Mapping[str, Any]]:
-    found = told.get(name) if isinstance(told, Mapping) else None
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []

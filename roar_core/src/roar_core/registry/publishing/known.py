@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from roar_core.registry.answers import objects_in
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.scopes import PRIVATE, PUBLIC
 from roar_core.store.registrations import (
@@ -62,11 +63,8 @@ def known_jobs(
 
 
 def _receipts(answer: Any, asked: frozenset[str], destination: Destination) -> dict[str, Receipt]:
-    rows = answer.get("known") if isinstance(answer, Mapping) else None
     found: dict[str, Receipt] = {}
-    for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, Mapping):
-            continue
+    for row in objects_in(answer, "known"):
         uid, session = row.get("job_uid"), row.get("session_hash")
         is_place = isinstance(session, str) and _HASH.fullmatch(session) is not None
         if uid not in asked or not is_place or not _serves(row, destination):
