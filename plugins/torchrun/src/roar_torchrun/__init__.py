@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from roar_core.hookspecs import (
     BackendPlan,
@@ -19,7 +20,10 @@ from roar_core.hookspecs import (
     RunContext,
     hookimpl,
 )
-from roar_core.model.fragment import TaskCoverage, TaskFragment
+from roar_core.model.coverage import TaskCoverage
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import TaskFragment
 
 MODULES = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
 # python(1): options stand together before one that takes the rest of the word, or the next one.

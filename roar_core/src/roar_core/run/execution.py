@@ -117,8 +117,6 @@ class Execution:
         except CannotStartError as error:
             self._abandon(error.exit_code)
             raise
-        # Start-up is over, and the command may run for days.
-        gc.enable()
         journal.append(Kind.FORK, value=pid)
         if is_the_command:
             self._report_program(program, pid)
@@ -129,6 +127,9 @@ class Execution:
 
         begun = self._begun
         self._extensions = Extensions.prepare(begun.project, begun.config, os.environ)
+        # The command may run for days. What start-up made stays: looking through it takes 8 ms.
+        gc.freeze()
+        gc.enable()
         ended = relay.wait(pid)
         ended_at = time.perf_counter()
         # Read back by recovery when we are killed from here on: the result is then still known.

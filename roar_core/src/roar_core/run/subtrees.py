@@ -23,11 +23,9 @@ from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.fragment import TaskFile, TaskFragment
 from roar_core.model.job import Edge
 from roar_core.model.observation import InputFile, Observation, OutputFile
+from roar_core.run.backends import PROCESSES
 from roar_core.run.partners import Partner, Shortfall
 from roar_core.run.relay import Ended
-
-# The file in the backend's folder that says which process is which task.
-PROCESSES = "processes"
 
 Digests = Callable[[InputFile | OutputFile], Mapping[str, str]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import attrs
@@ -256,17 +257,15 @@ def _artifacts_of(
         if digest is not None and digest not in first_seen:
             first_seen[digest] = (edge.size, now_ns)
     # Sorted: neighbours in the index go in together, a third quicker than in random order.
-    wanted = sorted(first_seen)
-    known = _ids(db, wanted)
-    new = [digest for digest in wanted if digest not in known]
+    known = _ids(db, sorted(first_seen))
+    new = [digest for digest in first_seen if digest not in known]
     # Given here and not by SQLite, which would have to be asked for them: nobody else writes now.
     [(first,)] = db.execute("SELECT coalesce(max(id), 0) + 1 FROM artifact")
+    # In the order of the edges, whose own index of artifacts so grows at its end alone.
     ids = range(first, first + len(new))
-    insert_rows(
-        db,
-        "artifact (id, blake3, size, first_seen_ns)",
-        [(new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)],
-    )
+    rows = [(new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)]
+    rows.sort(key=itemgetter(1))
+    insert_rows(db, "artifact (id, blake3, size, first_seen_ns)", rows)
     known.update(zip(new, ids, strict=True))
     artifacts = [
         known[digest] if digest else _artifact_by_other_digest(db, edge, now_ns)
