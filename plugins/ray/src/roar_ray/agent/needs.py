@@ -28,9 +28,9 @@ def task_of(ref: Any) -> str:
     return str(ref.hex()[:_TASK_DIGITS])
 
 
-def _made(tasks: set[str]) -> set[str]:
-    """Those of them that are tasks, and not drivers."""
-    return {task for task in tasks if not task.startswith(_DRIVER)}
+def is_own(method: str) -> bool:
+    """Whether a method is Ray's own, and does not carry a function of the user's."""
+    return method.startswith("__ray") and method != "__ray_call__"
 
 
 class _Given(threading.local):
@@ -42,15 +42,23 @@ class _Given(threading.local):
 class Edges:
     """Sees to submissions and fetches. `fetched` is told of the tasks that this thread needs now.
 
-    `tell` writes the records; `tag` says for whom.
+    `tell` writes the records; `tag` says for whom. `puts` is told as whose task's result this
+    thread has put an object: that of a thread which a task has started is no task's (Ray's
+    `TaskID::FromRandom`).
     """
 
     def __init__(
-        self, tell: Callable[[int, int, bytes], None], fetched: Callable[[set[str]], None]
+        self,
+        tell: Callable[[int, int, bytes], None],
+        fetched: Callable[[set[str]], None],
+        puts: Callable[[str], None] | None = None,
     ) -> None:
         self._tell = tell
         self._fetched = fetched
+        self._puts = puts
         self._given = _Given()
+        # Calls of Ray's own, such as of `__ray_ready__`: they run nothing that could report.
+        self._own: set[str] = set()
 
     def install(self, ray: Any) -> list[str]:
         """See to this process's Ray; return what could not be seen to."""
@@ -64,6 +72,7 @@ class Edges:
             ("contained refs", lambda: self._containment(ray._private.serialization)),
             ("ray.get", lambda: self._fetching(ray._private.worker.Worker)),
             ("await", self._awaiting),
+            ("ray.put", lambda: self._putting(ray._private.worker.Worker)),
         )
         for name, see in places:
             try:
@@ -84,6 +93,8 @@ class Edges:
                 self._collect_into(before)
             if tasks:
                 self._submitted(result, tasks)
+            if is_own(getattr(itself, "_method_name", "")):
+                self._submitted_own(result)
             return result
 
         _remote.__wrapped__ = submit  # type: ignore[attr-defined]
@@ -132,11 +143,23 @@ class Edges:
         try:
             made = self._task_of(result)
             if made is not None:
-                needs = sorted(each for each in _made(tasks) if each != made)
+                needs = sorted(each for each in self._made(tasks) if each != made)
                 text = json.dumps({"task": made, "needs": needs})
                 self._tell(0, records.SUBMITTED, text.encode())
         except Exception as error:
             told("submission", error)
+
+    def _submitted_own(self, result: Any) -> None:
+        try:
+            made = self._task_of(result)
+            if made is not None:
+                self._own.add(made)
+        except Exception as error:
+            told("submission", error)
+
+    def _made(self, tasks: set[str]) -> set[str]:
+        """Those of them that are tasks which report, and not drivers."""
+        return {task for task in tasks if not task.startswith(_DRIVER)} - self._own
 
     def _task_of(self, result: Any) -> str | None:
         """The task that a submission's result names; None where it has none."""
@@ -162,6 +185,22 @@ class Edges:
 
         worker.deserialize_objects = deserialize_objects
 
+    def _putting(self, worker: Any) -> None:
+        puts = self._puts
+        if puts is None:
+            return
+        put = worker.put_object
+
+        def put_object(itself: Any, value: Any, *rest: Any, **named: Any) -> Any:
+            ref = put(itself, value, *rest, **named)
+            try:
+                puts(task_of(ref))
+            except Exception as error:
+                told("ray.put", error)
+            return ref
+
+        worker.put_object = put_object
+
     def _awaiting(self) -> None:
         """`await ref` asks asyncio for a future of the one that Ray made, which names its ref."""
         import asyncio
@@ -179,6 +218,6 @@ class Edges:
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""
         try:
-            self._fetched(_made({task_of(ref) for ref in refs}))
+            self._fetched(self._made({task_of(ref) for ref in refs}))
         except Exception as error:
             told("ray.get", error)
