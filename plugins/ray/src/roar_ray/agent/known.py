@@ -6,6 +6,7 @@ from .needs import is_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 
@@ -24,7 +25,7 @@ def tasks(ray: Any, job: str, without: str) -> list[tuple[str, str, int]] | None
 
     running, failed = map(common_pb2.TaskStatus.Value, ("RUNNING", "FAILED"))
     driver = common_pb2.TaskType.Value("DRIVER_TASK")
-    found = []
+    found, nodes = [], _nodes(ray)
     for event in ask():
         about, states = event.task_info, event.state_updates
         is_asked_for = event.job_id.hex() == job and about.type != driver
@@ -32,13 +33,22 @@ def tasks(ray: Any, job: str, without: str) -> list[tuple[str, str, int]] | None
         if not is_asked_for or about.name == without or is_own(method):
             continue
         if running in states.state_ts_ns:
-            node, pid = _place(states)
+            node, pid = _place(states, nodes)
             is_cut_short = failed in states.state_ts_ns
             found.append((event.task_id.hex(), node, pid if is_cut_short else 0))
     return found
 
 
-def _place(states: Any) -> tuple[str, int]:
+def _place(states: Any, nodes: Mapping[str, str]) -> tuple[str, int]:
     """The node and process of an attempt: of an actor's first call only its death tells them."""
     death = states.error_info.actor_died_error.actor_died_error_context
-    return (states.node_id or death.node_id).hex(), int(states.worker_pid or death.pid)
+    node = states.node_id.hex() or nodes.get(death.node_ip_address, "")
+    return node, int(states.worker_pid or death.pid)
+
+
+def _nodes(ray: Any) -> dict[str, str]:
+    """The node at each address, where there is only one."""
+    at: dict[str, list[str]] = {}
+    for node in ray.nodes():
+        at.setdefault(node["NodeManagerAddress"], []).append(node["NodeID"])
+    return {address: found[0] for address, found in at.items() if len(found) == 1}
