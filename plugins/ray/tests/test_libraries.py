@@ -27,7 +27,7 @@ def names(files: tuple[TaskFile, ...]) -> set[str]:
 
 
 def test_the_libraries_do_what_they_do_without_us(told: Told) -> None:
-    assert told.printed == {"data": [870, 435], "train": True, "tune": [1, 4, 6]}
+    assert told.printed == {"data": [870, 435], "train": True, "tunes": [1, 4, 6]}
 
 
 def test_operators_of_data_are_tasks_by_their_names(told: Told) -> None:
@@ -41,8 +41,10 @@ def test_operators_of_data_are_tasks_by_their_names(told: Told) -> None:
 
 def test_each_rank_of_train_has_its_files(told: Told) -> None:
     loops = told.named("RayTrainWorker.run_train_fn")
-    found = {(each.group, *names(each.read), *names(each.written) - {"raised"}) for each in loops}
-    assert found == {(f"rank {n}", f"part{n}.parquet", f"rank{n}.txt") for n in range(2)}
+    found = {(each.group, *names(each.read) & PARTS) for each in loops}
+    assert found == {(f"rank {number}", f"part{number}.parquet") for number in range(2)}
+    written = {(each.group, *names(each.written) - {"raised"}) for each in loops}
+    assert written == {(f"rank {number}", f"rank{number}.txt") for number in range(2)}
 
 
 def test_a_rank_whose_loop_raised_has_failed(told: Told) -> None:

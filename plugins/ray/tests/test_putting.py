@@ -19,11 +19,10 @@ def test_what_is_a_task_itself_stays() -> None:
 
 
 def test_what_a_thread_put_is_of_the_task_that_it_works_for() -> None:
-    thread, shared = "00" + 46 * "c", "00" + 46 * "d"
-    told = {thread: [TASK, TASK], shared: [TASK, ANOTHER]}
-    putters = Putters([TASK, ANOTHER], told, knows_all=True)
-    assert [*putters.of([thread])] == [TASK]
-    assert [*putters.of([shared])] == [shared], "of one of them, and nobody knows of which"
+    refs = ["00" + 46 * "c" + f"0{number}000000" for number in range(3)]
+    putters = Putters([TASK, ANOTHER], {refs[0]: TASK, refs[1]: ANOTHER}, knows_all=True)
+    assert [*putters.of(refs)] == [TASK, ANOTHER], "the third is nobody's"
+    assert [*putters.of(["00" + TASK[2:] + "01000000"])] == [TASK]
 
 
 def test_what_a_thread_of_no_task_put_is_no_task_that_did_not_report() -> None:

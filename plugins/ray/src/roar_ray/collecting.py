@@ -62,7 +62,7 @@ class Memory:
 
     read_up_to: dict[Path, int] = attrs.field(factory=dict)
     counted: dict[Path, Counted] = attrs.field(factory=dict)
-    put: dict[str, list[str]] = attrs.field(factory=dict)
+    put: dict[str, str] = attrs.field(factory=dict)
     goes_on: bool = False
 
 
@@ -106,7 +106,7 @@ class Collecting:
                     found.append(_without_files(fragment))
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
-            self._memory.put = {task: given[task] for task in given if may_be_put(task)}
+            self._memory.put = {ref: tasks[-1] for ref, tasks in given.items() if may_be_put(ref)}
             yield from self._given(found, given, self._putters({each.task for each in found}))
 
     def _given(

@@ -8,6 +8,7 @@ import os
 import sys
 
 import ray
+from ray import tune
 
 FOLDER = sys.argv[1]
 
@@ -73,24 +74,23 @@ def trial(config):
     return {"score": config["x"] ** 2}
 
 
-def tune():
-    from ray import tune
+class Growing(tune.Trainable):
+    def setup(self, config):
+        self.score = config["x"]
 
-    class Growing(tune.Trainable):
-        def setup(self, config):
-            self.score = config["x"]
+    def step(self):
+        self.score += 1
+        return {"score": self.score, "done": True}
 
-        def step(self):
-            self.score += 1
-            return {"score": self.score, "done": True}
+    def save_checkpoint(self, folder):
+        with open(f"{folder}/score.json", "w") as file:
+            json.dump(self.score, file)
 
-        def save_checkpoint(self, folder):
-            with open(f"{folder}/score.json", "w") as file:
-                json.dump(self.score, file)
+    def load_checkpoint(self, folder):
+        raise NotImplementedError
 
-        def load_checkpoint(self, folder):
-            raise NotImplementedError
 
+def tunes():
     found = []
     for trainable, values in ((trial, [1, 2, 3]), (Growing, [5])):
         results = tune.Tuner(
@@ -107,6 +107,6 @@ def tune():
 
 if __name__ == "__main__":
     ray.init()
-    found = {each.__name__: each() for each in (data, train, tune)}
+    found = {each.__name__: each() for each in (data, train, tunes)}
     ray.shutdown()
     print(json.dumps(found))

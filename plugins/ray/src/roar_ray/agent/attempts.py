@@ -28,8 +28,6 @@ _EXITS = frozenset({"AsyncioActorExit", "SystemExit"})
 _CANCELLED = frozenset({"KeyboardInterrupt", "CancelledError"})
 # In what an object that was put says of its task, the digits that number the attempt.
 _NUMBER = 2
-# Of so many threads it is remembered that it was told for whom they put.
-_PUT_MAX = 1000
 
 
 class Attempt:
@@ -64,7 +62,6 @@ class Attempts:
         self._starting = _Starting()
         self._numbers: dict[Any, int] = {}
         self._of_tag: dict[int, Attempt] = {}
-        self._put: set[tuple[str, str]] = set()
 
     def starts(self, task: Any, number: int) -> None:
         """Ray is about to start an attempt, numbered from 0, in this thread or for its loop."""
@@ -151,17 +148,11 @@ class Attempts:
         """The attempt for which this thread works."""
         return self._of_tag.get(tags.current())
 
-    def puts(self, name: str) -> None:
-        """This thread has put an object under the name of a task that is none: its own number."""
+    def puts(self, ref: str) -> None:
+        """This thread has put an object, whose ref may name no task but the thread's own number."""
         attempt = self.current()
-        if attempt is None or name[_NUMBER:] == attempt.task[_NUMBER:]:
-            return
-        put = (name, attempt.task)
-        if put not in self._put:
-            if len(self._put) > _PUT_MAX:
-                self._put.clear()
-            self._put.add(put)
-            text = json.dumps({"task": name, "needs": [attempt.task]})
+        if attempt is not None and not ref.startswith(attempt.task[_NUMBER:], _NUMBER):
+            text = json.dumps({"task": ref, "needs": [attempt.task]})
             self._tell(0, records.SUBMITTED, text.encode())
 
     def needs(self, tasks: set[str]) -> None:

@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 _TASK_DIGITS = 48
 # What a driver puts itself bears a number of this form, of no task that anybody could report.
 _DRIVER = "00" + 38 * "f"
+# How all begin that are put: with the number of an attempt, up to the sixteenth.
+_NUMBERED = "0"
 
 
 def task_of(ref: Any) -> str:
     """The task that makes what a ref stands for."""
     return str(ref.hex()[:_TASK_DIGITS])
+
+
+def maker_of(ref: Any) -> str:
+    """The task, or the whole ref where it may be a thread's `ray.put`, one of many: see `puts`."""
+    name = str(ref.hex())
+    return name if name.startswith(_NUMBERED) else name[:_TASK_DIGITS]
 
 
 def is_own(method: str) -> bool:
@@ -42,8 +50,8 @@ class _Given(threading.local):
 class Edges:
     """Sees to submissions and fetches. `fetched` is told of the tasks that this thread needs now.
 
-    `tell` writes the records; `tag` says for whom. `puts` is told as whose task's result this
-    thread has put an object: that of a thread which a task has started is no task's (Ray's
+    `tell` writes the records; `tag` says for whom. `puts` is told the ref of what this thread has
+    put: of a thread which a task has started, or of an async actor's, it names no task (Ray's
     `TaskID::FromRandom`).
     """
 
@@ -118,10 +126,10 @@ class Edges:
         ref = self._ref
         for value in args or ():
             if isinstance(value, ref):
-                tasks.add(task_of(value))
+                tasks.add(maker_of(value))
         for value in (kwargs or {}).values():
             if isinstance(value, ref):
-                tasks.add(task_of(value))
+                tasks.add(maker_of(value))
 
     def _containment(self, serialization: Any) -> None:
         """Refs within arguments: the serializer tells of each, however deep it lies."""
@@ -132,7 +140,7 @@ class Edges:
             try:
                 tasks = self._given.tasks
                 if tasks is not None:
-                    tasks.add(task_of(object_ref))
+                    tasks.add(maker_of(object_ref))
             except Exception as error:
                 told("contained ref", error)
             return add(itself, object_ref, *rest, **named)
@@ -159,7 +167,8 @@ class Edges:
 
     def _made(self, tasks: set[str]) -> set[str]:
         """Those of them that are tasks which report, and not drivers."""
-        return {task for task in tasks if not task.startswith(_DRIVER)} - self._own
+        made = (task for task in tasks if not task.startswith(_DRIVER))
+        return {task for task in made if task[:_TASK_DIGITS] not in self._own}
 
     def _task_of(self, result: Any) -> str | None:
         """The task that a submission's result names; None where it has none."""
@@ -194,7 +203,7 @@ class Edges:
         def put_object(itself: Any, value: Any, *rest: Any, **named: Any) -> Any:
             ref = put(itself, value, *rest, **named)
             try:
-                puts(task_of(ref))
+                puts(maker_of(ref))
             except Exception as error:
                 told("ray.put", error)
             return ref
@@ -218,6 +227,6 @@ class Edges:
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""
         try:
-            self._fetched(self._made({task_of(ref) for ref in refs}))
+            self._fetched(self._made({maker_of(ref) for ref in refs}))
         except Exception as error:
             told("ray.get", error)
