@@ -124,6 +124,7 @@ def cluster(python: str) -> Iterator[Cluster]:
             "HOME": folder,  # where Ray keeps its token
             "RAY_AUTH_MODE": "token",
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": "180",
             "ROAR_NO_TELEMETRY": "1",
         }
         token = Path(folder) / ".ray" / "auth_token"
