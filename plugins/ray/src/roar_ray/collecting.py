@@ -208,9 +208,17 @@ class Collecting:
         project = os.fspath(self._run.project)
         try:
             data = path.read_bytes()
-            return read_tasks(data, path.name, project=project, is_final=is_final, eyes=eyes)
+            told = read_tasks(data, path.name, project=project, is_final=is_final, eyes=eyes)
         except (JournalError, OSError):
             return None
+        return self._without_others(told) if told.process.get("is_inherited") else told
+
+    def _without_others(self, told: ToldTasks) -> ToldTasks:
+        """Leave out the tasks of drivers that came to a cluster of the run's from elsewhere."""
+        jobs = {driver.job for driver in self._report.drivers()}
+        attempts = tuple(each for each in told.attempts if each.task.endswith(tuple(jobs)))
+        is_theirs = bool(told.attempts) and not attempts
+        return attrs.evolve(told, attempts=attempts, worker=None if is_theirs else told.worker)
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
         own: tuple[TaskFragment, ...] = ()
