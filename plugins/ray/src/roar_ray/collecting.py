@@ -33,15 +33,21 @@ _NOWHERE = (0, 0)
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
 _OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+# What a worker's own coverage says when a task may have begun of which its journal does not tell.
+_HOLES = frozenset({"agent_failed", "lost", "unreadable", "unfounded"})
 _ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
 
 
 class Counted(NamedTuple):
-    """What a journal has for the coverage, as it was: its size, and how far it was written."""
+    """What a journal has for the coverage, as it was: its size, and how far it was written.
+
+    `whole_of` is the node and process of which it tells everything; None where it may not.
+    """
 
     extent: tuple[int, int]
     tasks: frozenset[str]
     python_only: str | None
+    whole_of: tuple[str, int] | None
 
 
 @attrs.define
@@ -50,11 +56,13 @@ class Memory:
 
     `read_up_to` is how far those of a living driver were read; `counted` is of those that were read
     when it had ended, so that nobody has to judge all of a run's files again to count its tasks.
+    `put` has what `Putters` are told of threads.
     `goes_on`: a submitted driver still ran when it was read, so that it is to be read once more.
     """
 
     read_up_to: dict[Path, int] = attrs.field(factory=dict)
     counted: dict[Path, Counted] = attrs.field(factory=dict)
+    put: dict[str, str] = attrs.field(factory=dict)
     goes_on: bool = False
 
 
@@ -98,8 +106,8 @@ class Collecting:
                     found.append(_without_files(fragment))
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
-            putters = Putters(self._report.known() | {each.task for each in found})
-            yield from self._given(found, given, putters)
+            self._memory.put = {ref: tasks[-1] for ref, tasks in given.items() if may_be_put(ref)}
+            yield from self._given(found, given, self._putters({each.task for each in found}))
 
     def _given(
         self,
@@ -118,6 +126,10 @@ class Collecting:
             if needs:
                 yield attrs.evolve(fragment, part=f"{fragment.part}+given", needs=tuple(needs))
 
+    def _putters(self, tasks: Iterable[str]) -> Putters:
+        known = self._report.known()
+        return Putters(known.union(tasks), self._memory.put, knows_all=bool(known))
+
     def _given_by_drivers(self) -> dict[str, list[str]]:
         given: dict[str, list[str]] = {}
         for each in self._report.edges():
@@ -135,6 +147,8 @@ class Collecting:
         """How many tasks there were, and what is known to be missing."""
         is_live = self._is_live()
         known, python_only, unreadable = self._report.known(), Counter[str](), 0
+        reported: set[str] = set()
+        whole: set[tuple[str, int]] = set()
         for node, path in self._report.journals():
             counted = self._memory.counted.get(path)
             if is_live or counted is None or counted.extent != _extent(path):
@@ -143,7 +157,9 @@ class Collecting:
                     unreadable += 1
                     continue
                 counted = _counted(told, _NOWHERE)
-            known |= counted.tasks
+            reported |= counted.tasks
+            if not node and counted.whole_of is not None:
+                whole.add(counted.whole_of)
             if counted.python_only is not None:
                 python_only[counted.python_only] += 1
         open_jobs = [each for each in self._report.submissions() if not self._is_over(each)]
@@ -165,11 +181,20 @@ class Collecting:
             words = "jobs submitted to Ray have not ended, as far as is known"
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
         return TaskCoverage(
-            len(known),
+            len(reported | known - self._never_begun(whole)),
             is_final=not (is_live or open_jobs or self._memory.goes_on),
             reasons=tuple(reasons),
-            needs=self._fetched_by_drivers(Putters(known)),
+            needs=self._fetched_by_drivers(self._putters(reported)),
         )
+
+    def _never_begun(self, whole: set[tuple[str, int]]) -> set[str]:
+        """The tasks that were cut short before anything of the user's had begun.
+
+        As their workers tell by their journals, of which nothing is missing: Ray counts a task as
+        running when its worker is still about to load the function.
+        """
+        cut_short = self._report.cut_short()
+        return {task for task, places in cut_short.items() if places <= whole}
 
     def _is_live(self) -> bool:
         # What a submitted one does, until its very end, is in a journal here.
@@ -301,9 +326,13 @@ def _without_files(fragment: TaskFragment) -> TaskFragment:
 def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
     own = () if told.worker is None else (told.worker,)
     tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name not in OURS)
-    if told.process.get("capture") != "python":
-        return Counted(extent, tasks, None)
-    return Counted(extent, tasks, str(told.process.get("reason") or "the library is not there"))
+    is_whole = bool(own) and not any(r.code in _HOLES for w in own for r in w.coverage)
+    node, pid = told.process.get("node"), told.process.get("pid")
+    of_whom = (str(node), pid) if is_whole and isinstance(pid, int) else None
+    why = None
+    if told.process.get("capture") == "python":
+        why = str(told.process.get("reason") or "the library is not there")
+    return Counted(extent, tasks, why, of_whom)
 
 
 def _extent(path: Path) -> tuple[int, int]:

@@ -5,7 +5,7 @@ journals/                of workers that share this machine, one each; `nonce` t
 nodes/<node>/            of workers elsewhere, as they were brought here
 drivers/ submissions/    a document for each driver, and for each job that was submitted
 drivers/<pid>.edges      which results a driver passed on to tasks, and fetched, JSON a line
-known.jsonl              tasks that Ray knows of, [task, node] a line
+known.jsonl              attempts that Ray knows of, [task, node, pid where it was cut short] a line
 faults.jsonl             what the driver's side failed at
 """
 
@@ -109,7 +109,22 @@ class Report:
 
     def known(self) -> set[str]:
         """The tasks of which Ray knows."""
-        return {str(pair[0]) for pair in self._lines(KNOWN) if isinstance(pair, list)}
+        return {task for task, _ in self._attempts()}
+
+    def cut_short(self) -> dict[str, set[tuple[str, int]]]:
+        """The tasks that Ray knows to have begun and never to have finished: nodes and processes.
+
+        Not those of which it does not know where all their attempts were.
+        """
+        found: dict[str, set[tuple[str, int]]] = {}
+        for task, place in self._attempts():
+            found.setdefault(task, set()).add(place)
+        return {task: places for task, places in found.items() if all(pid for _, pid in places)}
+
+    def _attempts(self) -> Iterator[tuple[str, tuple[str, int]]]:
+        for told in self._lines(KNOWN):
+            if isinstance(told, list) and len(told) == 3 and isinstance(told[2], int):
+                yield str(told[0]), (str(told[1]), told[2])
 
     def faults(self) -> list[str]:
         """What the driver's side failed at."""

@@ -42,7 +42,9 @@ class Journal:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self.path = path
         self.pid = os.getpid()
-        self._fd = os.open(path, flags, 0o600)
+        # Whoever finds it by its name finds a journal, also when this process is killed just now.
+        new = f"{path}.new"
+        self._fd = os.open(new, flags, 0o600)
         try:
             os.posix_fallocate(self._fd, 0, room)
             first = records.HEADER_SIZE
@@ -53,9 +55,10 @@ class Journal:
             os.pwrite(self._fd, pad, first)
             os.pwrite(self._fd, page, 0)
             self._page = mmap.mmap(self._fd, records.HEADER_SIZE)
+            os.rename(new, path)
         except BaseException:
             os.close(self._fd)
-            os.unlink(path)
+            os.unlink(new)
             raise
         self._words = memoryview(self._page).cast("Q")
         self._chunks: dict[int, mmap.mmap] = {}

@@ -78,7 +78,7 @@ class Connection:
         self._document["tells_tasks"] = found is not None
         if found:
             known.write(self._told.folder, found)
-            self._document["nodes"] = sorted(set(found.values()) - {""})
+            self._document["nodes"] = sorted({node for _, node, _ in found} - {""})
 
     def _sweep(self) -> None:
         """Ask the nodes that had work, or may have had: those of whose tasks nothing is known."""
