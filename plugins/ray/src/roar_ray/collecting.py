@@ -8,7 +8,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import attrs
 
@@ -22,8 +22,9 @@ from roar_ray.agent import records
 from roar_ray.driver.places import PYTHON
 from roar_ray.driver.sweeping import FUNCTIONS as OURS
 from roar_ray.eyes import Node
+from roar_ray.jobs import Jobs
 from roar_ray.putting import Putters, may_be_put
-from roar_ray.report import Driver, Report
+from roar_ray.report import Driver, Report, started_of
 
 # While the command runs, a journal is read again when it has grown by half: all reading together
 # costs no more than three times the last one.
@@ -32,7 +33,6 @@ _WORD = struct.Struct("=Q")
 _NOWHERE = (0, 0)
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
-_OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
 
 
@@ -50,12 +50,14 @@ class Memory:
 
     `read_up_to` is how far those of a living driver were read; `counted` is of those that were read
     when it had ended, so that nobody has to judge all of a run's files again to count its tasks.
-    `goes_on`: a submitted driver still ran when it was read, so that it is to be read once more.
+    `goes_on`: more was to come when it was read, whatever has happened since. `running`: how many
+    processes of submitted jobs ran then, of which no driver was known to.
     """
 
     read_up_to: dict[Path, int] = attrs.field(factory=dict)
     counted: dict[Path, Counted] = attrs.field(factory=dict)
     goes_on: bool = False
+    running: int = 0
 
 
 class Collecting:
@@ -70,24 +72,31 @@ class Collecting:
         self._memory = memory
         self._nodes: dict[str, Node] = {}
         self._is_later = is_later
+        self._jobs = Jobs(self._report)
+        self._unaskable: set[str] = set()
 
     def fragments(self) -> Iterator[TaskFragment]:
         """All that tasks have reported; while a driver lives, what has ended and is new."""
-        is_live = self._is_live()
-        self._memory.goes_on = False
-        if not is_live:
+        if not self._jobs.has_living_driver():
             self._ask_late()
+        # Asking takes seconds, in which a driver may have begun.
+        is_live = self._is_live()
+        self._memory.goes_on, self._memory.running = is_live, 0
         given = {} if is_live else self._given_by_drivers()
         found: list[TaskFragment] = []
         for node, path in self._report.journals():
             # What other machines have sent is complete, and their files known, at the end only.
             if is_live and (node or not self._has_grown(path)):
                 continue
-            extent = _extent(path)
+            extent, started = _extent(path), started_of(path)
             told = self._told(node, path, is_final=not is_live)
             if told is None:
                 continue
-            if not is_live:
+            if _ran(told, started):
+                self._memory.goes_on = True
+                self._memory.running += not is_live
+                told = attrs.evolve(told, worker=None)
+            elif not is_live:
                 self._memory.counted[path] = _counted(told, extent)
             for task, needs in told.submitted.items():
                 given.setdefault(task, []).extend(needs)
@@ -146,7 +155,7 @@ class Collecting:
             known |= counted.tasks
             if counted.python_only is not None:
                 python_only[counted.python_only] += 1
-        open_jobs = [each for each in self._report.submissions() if not self._is_over(each)]
+        open_jobs = self._jobs.open()
         reasons = [
             *(
                 CoverageReason("python_only", n, f"workers of Ray: {why}")
@@ -157,26 +166,27 @@ class Collecting:
         ]
         if unreadable:
             reasons.append(CoverageReason("unreadable", unreadable, "journals of workers of Ray"))
-        unheard = [each for each in self._unheard() if each.get("was_driver") is True]
+        unheard = [each for each in self._jobs.unheard() if each.get("was_driver") is True]
         if unheard:
             words = "jobs submitted to Ray ran where this machine's folders are not seen"
             reasons.append(CoverageReason("out_of_reach", len(unheard), words))
         if open_jobs:
             words = "jobs submitted to Ray have not ended, as far as is known"
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
+        elif self._memory.running:
+            words = "processes of jobs submitted to Ray that still ran"
+            reasons.append(CoverageReason("tasks", self._memory.running, words))
         return TaskCoverage(
             len(known),
+            # What was live when it was read is to be read again, even if it has ended since.
             is_final=not (is_live or open_jobs or self._memory.goes_on),
             reasons=tuple(reasons),
             needs=self._fetched_by_drivers(Putters(known)),
         )
 
     def _is_live(self) -> bool:
-        # What a submitted one does, until its very end, is in a journal here.
-        return any(
-            each.is_alive and (each.submission or not each.has_ended)
-            for each in self._report.drivers()
-        )
+        """Whether tasks may be running: those of a driver, or of a job that may have one yet."""
+        return self._jobs.has_living_driver() or bool(self._jobs.going_on(self._unaskable))
 
     def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
         eyes = self._node(node).eyes if node else Eyes()
@@ -188,12 +198,7 @@ class Collecting:
             return None
 
     def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own: tuple[TaskFragment, ...] = ()
-        if told.worker is not None:
-            if _goes_on(told):
-                self._memory.goes_on = True
-            else:
-                own = (self._own(told, told.worker),)
+        own = () if told.worker is None else (self._own(told, told.worker),)
         for fragment in (*told.attempts, *own):
             if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
@@ -217,22 +222,6 @@ class Collecting:
             return False
         self._memory.read_up_to[path] = tail
         return True
-
-    def _is_over(self, job: Mapping[str, Any]) -> bool:
-        """Whether nothing more comes of a submitted job."""
-        if job.get("status") in _OVER:
-            return True
-        drivers = [d for d in self._report.drivers() if d.submission == job.get("submission")]
-        return bool(drivers) and all(d.has_ended for d in drivers)
-
-    def _unheard(self) -> list[Mapping[str, Any]]:
-        """The jobs that have ended of whose drivers nothing is here."""
-        heard = {driver.submission for driver in self._report.drivers()}
-        return [
-            job
-            for job in self._report.submissions()
-            if self._is_over(job) and job.get("submission") not in heard
-        ]
 
     def _reasons_of_drivers(self) -> Iterator[CoverageReason]:
         for driver in self._report.drivers():
@@ -259,10 +248,10 @@ class Collecting:
         }
         if self._is_later:
             # A job that was submitted just now, and not waited for, is not over.
-            open_jobs = [job for job in self._report.submissions() if not self._is_over(job)]
-            pythons |= {str(job["python"]) for job in open_jobs}
+            pythons |= {str(job["python"]) for job in self._jobs.open()}
+        pythons |= {str(job["python"]) for job in self._jobs.left()}
         # Its program may have had nothing to do with Ray: that is no hole.
-        pythons |= {str(job["python"]) for job in self._unheard() if "was_driver" not in job}
+        pythons |= {str(job["python"]) for job in self._jobs.unheard() if "was_driver" not in job}
         folder = os.fspath(self._run.folder / PYTHON)
         for python in sorted(pythons):
             argv = (python, "-c", _ASK_LATE, folder)
@@ -274,15 +263,21 @@ class Collecting:
                     timeout=_LATE_S,
                     check=False,
                 )
-            except (OSError, subprocess.TimeoutExpired):
+            except subprocess.TimeoutExpired:
                 # Whoever looks next asks again; until then coverage says that it is open.
                 continue
+            except OSError:
+                self._unaskable.add(python)
 
 
-def _goes_on(told: ToldTasks) -> bool:
-    """Whether it is of a submitted driver's, which may not have begun with Ray, or has ended it."""
-    of_a_number = isinstance(told.process.get("pid"), int)
-    return of_a_number and "submission" in told.process and Driver(told.process).is_alive
+def _ran(told: ToldTasks, started: str | None) -> bool:
+    """Whether it is of a submitted job's process that ran when this was read.
+
+    Which need not be a driver: it may not have begun with Ray, or has ended it. `started` is when
+    the process of its number was, as found before reading.
+    """
+    is_submitted = "submission" in told.process
+    return is_submitted and started is not None and started == told.process.get("pid_started")
 
 
 def _without_files(fragment: TaskFragment) -> TaskFragment:
