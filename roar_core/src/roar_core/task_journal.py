@@ -105,6 +105,24 @@ def read_tasks(
         return _read(data, name, project, is_final, eyes, known)
 
 
+def reading_of(
+    data: bytes, name: str, *, project: str, is_final: bool = False, eyes: Eyes | None = Eyes()
+) -> TaskReading:
+    """As `read_tasks`, but each attempt is judged when it is asked for.
+
+    For journals of a hundred thousand tasks, of which nobody should have to wait for the last
+    before they hear of the first, nor hold all. The collector had best be paused meanwhile.
+    """
+    header = header_of(data, name)
+    records, holes = records_and_holes(data, header)
+    if not is_final:
+        records, holes = _settled(records, holes)
+    reading = TaskReading(name, project, eyes, Worker(records), header.clock, is_final=is_final)
+    reading.lost = header.lost
+    reading.holes = holes
+    return reading
+
+
 def _read(
     data: bytes,
     name: str,
@@ -113,14 +131,9 @@ def _read(
     eyes: Eyes | None,
     known: Container[tuple[str, int]],
 ) -> ToldTasks:
-    header = header_of(data, name)
-    records, holes = records_and_holes(data, header)
-    if not is_final:
-        records, holes = _settled(records, holes)
-    reading = _Reading(name, project, eyes, Worker(records), header.clock)
-    reading.lost = header.lost
-    reading.holes = holes
-    return reading.told(is_final, known)
+    reading = reading_of(data, name, project=project, is_final=is_final, eyes=eyes)
+    attempts = tuple(reading.attempts(known))
+    return ToldTasks(reading.process, attempts, reading.worker_itself(), reading.submitted())
 
 
 def _settled(
@@ -135,13 +148,21 @@ def _settled(
     return records, holes
 
 
-class _Reading:
-    """One reading of one journal: what all its fragments share."""
+class TaskReading:
+    """One reading of one journal: what all its fragments share. `process` is as in `ToldTasks`."""
 
     def __init__(
-        self, name: str, project: str, eyes: Eyes | None, worker: Worker, clock: int
+        self,
+        name: str,
+        project: str,
+        eyes: Eyes | None,
+        worker: Worker,
+        clock: int,
+        *,
+        is_final: bool,
     ) -> None:
         self.name = name
+        self.is_final = is_final
         self.eyes = eyes
         self.worker = worker
         self.clock = clock
@@ -165,29 +186,32 @@ class _Reading:
         self.filters = Filters(policy).with_prefixes(prefixes)
         self.newest_ns = self._wall(worker.last_ns)
 
-    def told(self, is_final: bool, known: Container[tuple[str, int]]) -> ToldTasks:
-        attempts: list[TaskFragment] = []
-        told = {span: _facts(span.begun) for span in self.worker.spans}
-        before = _before(told)
-        for span, facts in told.items():
-            if not is_final and span.ended is None:
-                continue
+    def attempts(self, known: Container[tuple[str, int]] = ()) -> Iterator[TaskFragment]:
+        """The attempts, as in `ToldTasks`. To be asked for once."""
+        actors = _Actors()
+        for span in self.worker.spans:
+            facts = _facts(span.begun)
             named = _named(facts)
+            before = None if named is None else actors.before(facts, named)
+            if not self.is_final and span.ended is None:
+                continue
             if named is None:
                 self.worker.unfounded += 1
                 self.worker.records += span.records
                 self.worker.records += span.late
                 continue
             if named not in known:
-                attempt = self._attempt(span, facts, named, self.name)
-                attempts.append(_after(attempt, before.get(span)))
-            if is_final and span.late:
+                yield _after(self._attempt(span, facts, named, self.name), before)
+            if self.is_final and span.late:
                 late = f"{self.name}+late"
-                attempts.append(self._attempt(span, facts, named, late, is_late=True))
-        own = self._own() if is_final else None
-        return ToldTasks(self.process, tuple(attempts), own, self._submitted())
+                yield self._attempt(span, facts, named, late, is_late=True)
 
-    def _submitted(self) -> dict[str, tuple[str, ...]]:
+    def worker_itself(self) -> TaskFragment | None:
+        """What was done for no task, None while the journal is not final; after all attempts."""
+        return self._own() if self.is_final else None
+
+    def submitted(self) -> dict[str, tuple[str, ...]]:
+        """As in `ToldTasks`."""
         found: dict[str, dict[str, None]] = {}
         for record in self.worker.submitted:
             facts = _facts(record)
@@ -379,22 +403,25 @@ def _needs(span: Span, begun: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(needs)[:_NEEDS_MAX]
 
 
-def _before(told: Mapping[Span, Mapping[str, Any]]) -> dict[Span, str | None]:
-    """The task that an actor worked on before: what it left in the actor, the next one has had.
+class _Actors:
+    """Which task an actor worked on before: what it left in the actor, the next one has had.
 
     Whether it left anything nobody sees. That of the one before is enough: it had its own.
     """
-    last: dict[str, tuple[str, str | None]] = {}
-    found: dict[Span, str | None] = {}
-    for span, facts in told.items():
-        actor, named = _text(facts, "actor"), _named(facts)
-        if not actor or named is None or facts.get("forked") is True:
-            continue
-        task, before = last.get(actor, (named[0], None))
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[str, str | None]] = {}
+
+    def before(self, facts: Mapping[str, Any], named: tuple[str, int]) -> str | None:
+        """The task before this attempt, of which `facts` are told; called in their order."""
+        actor = _text(facts, "actor")
+        if not actor or facts.get("forked") is True:
+            return None
+        task, before = self._last.get(actor, (named[0], None))
         # Another attempt at the same task comes after what the first one came after.
-        found[span] = before if task == named[0] else task
-        last[actor] = named[0], found[span]
-    return found
+        found = before if task == named[0] else task
+        self._last[actor] = named[0], found
+        return found
 
 
 def _after(attempt: TaskFragment, before: str | None) -> TaskFragment:

@@ -16,7 +16,7 @@ from roar_core.errors import JournalError
 from roar_core.hookspecs import RunContext
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
-from roar_core.task_journal import Eyes, ToldTasks, read_tasks
+from roar_core.task_journal import Eyes, TaskReading, reading_of
 from roar_ray import submitted
 from roar_ray.agent import records
 from roar_ray.driver.places import PYTHON
@@ -92,19 +92,21 @@ class Collecting:
             told = self._told(node, path, is_final=not is_live)
             if told is None:
                 continue
-            if _ran(told, started):
+            is_running = _ran(told, started)
+            if is_running:
                 self._memory.goes_on = True
                 self._memory.running += not is_live
-                told = attrs.evolve(told, worker=None)
-            elif not is_live:
-                self._memory.counted[path] = _counted(told, extent)
-            for task, needs in told.submitted.items():
+            for task, needs in told.submitted().items():
                 given.setdefault(task, []).extend(needs)
-            for fragment in self._fragments(node, told):
+            tasks = set()
+            for fragment in self._fragments(node, told, is_running=is_running):
                 sure = tuple(need for need in fragment.needs if not may_be_put(need))
                 yield attrs.evolve(fragment, needs=sure) if sure != fragment.needs else fragment
                 if not is_live:
+                    tasks.add(fragment.task)
                     found.append(_without_files(fragment))
+            if not (is_live or is_running):
+                self._memory.counted[path] = Counted(extent, frozenset(tasks), _python_only(told))
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
             putters = Putters(self._report.known() | {each.task for each in found})
@@ -151,7 +153,8 @@ class Collecting:
                 if told is None:
                     unreadable += 1
                     continue
-                counted = _counted(told, _NOWHERE)
+                tasks = frozenset(each.task for each in self._fragments("", told))
+                counted = Counted(_NOWHERE, tasks, _python_only(told))
             known |= counted.tasks
             if counted.python_only is not None:
                 python_only[counted.python_only] += 1
@@ -188,26 +191,33 @@ class Collecting:
         """Whether tasks may be running: those of a driver, or of a job that may have one yet."""
         return self._jobs.has_living_driver() or bool(self._jobs.going_on(self._unaskable))
 
-    def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
+    def _told(self, node: str, path: Path, *, is_final: bool) -> TaskReading | None:
         eyes = self._node(node).eyes if node else Eyes()
         project = os.fspath(self._run.project)
         try:
             data = path.read_bytes()
-            return read_tasks(data, path.name, project=project, is_final=is_final, eyes=eyes)
+            return reading_of(data, path.name, project=project, is_final=is_final, eyes=eyes)
         except (JournalError, OSError):
             return None
 
-    def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own = () if told.worker is None else (self._own(told, told.worker),)
-        for fragment in (*told.attempts, *own):
+    def _fragments(
+        self, node: str, told: TaskReading, *, is_running: bool = False
+    ) -> Iterator[TaskFragment]:
+        is_cut = False
+        for fragment in told.attempts():
+            is_cut |= fragment.state == "interrupted"
             if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
+        own = None if is_running else told.worker_itself()
+        if own is not None:
+            own = self._own(told, own, is_cut=is_cut)
+            yield self._node(node).placed(own) if node else own
 
-    def _own(self, told: ToldTasks, worker: TaskFragment) -> TaskFragment:
+    def _own(self, told: TaskReading, worker: TaskFragment, *, is_cut: bool) -> TaskFragment:
         """What a process did for no task: a driver that was submitted is a task of its own."""
         submission = told.process.get("submission")
         if submission is None:
-            return _ended_by_ray(worker, told.attempts)
+            return _ended_by_ray(worker, is_cut=is_cut)
         jobs = [job for job in self._report.submissions() if job.get("submission") == submission]
         return submitted.driver(told.process, worker, jobs, self._report)
 
@@ -270,7 +280,7 @@ class Collecting:
                 self._unaskable.add(python)
 
 
-def _ran(told: ToldTasks, started: str | None) -> bool:
+def _ran(told: TaskReading, started: str | None) -> bool:
     """Whether it is of a submitted job's process that ran when this was read.
 
     Which need not be a driver: it may not have begun with Ray, or has ended it. `started` is when
@@ -285,12 +295,11 @@ def _without_files(fragment: TaskFragment) -> TaskFragment:
     return attrs.evolve(fragment, read=(), written=(), coverage=())
 
 
-def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
-    own = () if told.worker is None else (told.worker,)
-    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name not in OURS)
+def _python_only(told: TaskReading) -> str | None:
+    """Why only Python observed its process; None when the library did."""
     if told.process.get("capture") != "python":
-        return Counted(extent, tasks, None)
-    return Counted(extent, tasks, str(told.process.get("reason") or "the library is not there"))
+        return None
+    return str(told.process.get("reason") or "the library is not there")
 
 
 def _extent(path: Path) -> tuple[int, int]:
@@ -304,12 +313,12 @@ def _extent(path: Path) -> tuple[int, int]:
     return (size, _WORD.unpack(raw)[0]) if len(raw) == _WORD.size else _NOWHERE
 
 
-def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> TaskFragment:
+def _ended_by_ray(worker: TaskFragment, *, is_cut: bool) -> TaskFragment:
     """The worker, which Ray ends by whatever means: of that matters whether it took a task along.
 
     A worker that nothing is wrong with exits with status 1 when its driver has gone.
     """
-    if any(attempt.state == "interrupted" for attempt in attempts):
+    if is_cut:
         return attrs.evolve(worker, state="interrupted", exit_code=None)
     return attrs.evolve(worker, state="succeeded", exit_code=None)
 

@@ -42,7 +42,7 @@ class _Given(threading.local):
 class Edges:
     """Sees to submissions and fetches. `fetched` is told of the tasks that this thread needs now.
 
-    `tell` writes the records; `tag` says for whom.
+    `tell` writes the records; `tag` says for whom. `submissions`: how many there were, about.
     """
 
     def __init__(
@@ -51,10 +51,12 @@ class Edges:
         self._tell = tell
         self._fetched = fetched
         self._given = _Given()
+        self.submissions = 0
 
     def install(self, ray: Any) -> list[str]:
         """See to this process's Ray; return what could not be seen to."""
         self._ref = ray.ObjectRef
+        self._error = ray.exceptions.RayError
         self._creation = ray._raylet.TaskID.for_actor_creation_task
         missing = []
         places: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -82,6 +84,7 @@ class Edges:
                 result = submit(itself, args, kwargs, **options)
             finally:
                 self._collect_into(before)
+            self.submissions += 1
             if tasks:
                 self._submitted(result, tasks)
             return result
@@ -157,8 +160,9 @@ class Edges:
         def deserialize_objects(
             itself: Any, serialized_objects: Any, object_refs: Any, *rest: Any, **named: Any
         ) -> Any:
-            self.fetched(object_refs)
-            return load(itself, serialized_objects, object_refs, *rest, **named)
+            values = load(itself, serialized_objects, object_refs, *rest, **named)
+            self._loaded(object_refs, values)
+            return values
 
         worker.deserialize_objects = deserialize_objects
 
@@ -169,12 +173,34 @@ class Edges:
         wrap = asyncio.wrap_future
 
         def wrap_future(future: Any, *rest: Any, **named: Any) -> Any:
+            wrapped = wrap(future, *rest, **named)
             ref = getattr(future, "object_ref", None)
             if ref is not None:
-                self.fetched((ref,))
-            return wrap(future, *rest, **named)
+                self._expect(ref, future, wrapped)
+            return wrapped
 
         asyncio.wrap_future = wrap_future
+
+    def _expect(self, ref: Any, future: Any, wrapped: Any) -> None:
+        """Look when it is there, for whoever asks now: a callback runs in its asker's context."""
+
+        def arrived(_: Any) -> None:
+            # Of the one by which Ray told: asyncio's own would count the error as looked at.
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.fetched((ref,))
+
+        try:
+            wrapped.add_done_callback(arrived)
+        except Exception as error:
+            told("await", error)
+
+    def _loaded(self, refs: Iterable[Any], values: Iterable[Any]) -> None:
+        """These became values, or errors, which are no results: their tasks may not have begun."""
+        try:
+            pairs = zip(refs, values, strict=True)
+            self.fetched([ref for ref, value in pairs if not isinstance(value, self._error)])
+        except Exception as error:
+            told("ray.get", error)
 
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""
