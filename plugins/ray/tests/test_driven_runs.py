@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -52,6 +55,100 @@ def write():
     open("out", "w").write("x")
 
 ray.get(write.remote())
+"""
+
+
+ENVIRONMENTS = """
+import json, os
+import ray
+from ray.job_config import JobConfig
+
+def write(name):
+    with open("in0.txt") as source, open(name + ".txt", "w") as target:
+        target.write(source.read())
+
+@ray.remote
+def plain():
+    write("plain")
+
+@ray.remote
+def other():
+    import mine
+    assert "libm.so.6" in os.environ["LD_PRELOAD"]
+    write("other")
+    return mine.NAME
+
+@ray.remote
+def of_job():
+    write("of_job")
+    return os.environ["OF_JOB"]
+
+env = {"PYTHONPATH": os.path.abspath("mine"), "LD_PRELOAD": "/lib/x86_64-linux-gnu/libm.so.6"}
+ray.init(include_dashboard=False)
+found = ray.get([plain.remote(), other.options(runtime_env={"env_vars": env}).remote()])
+ray.shutdown()
+ray.init(include_dashboard=False, job_config=JobConfig(runtime_env={"env_vars": {"OF_JOB": "job"}}))
+print(json.dumps([*found, ray.get(of_job.remote())]))
+"""
+
+OUTER = """
+import subprocess, sys
+import ray
+
+ray.init(include_dashboard=False, num_cpus=1)
+
+@ray.remote
+def outside():
+    return subprocess.check_output([sys.executable, "inner.py"], text=True)
+
+print(ray.get(outside.remote()))
+"""
+
+INNER = """
+import ray
+
+ray.init("local", include_dashboard=False, num_cpus=1)
+
+@ray.remote
+def inside():
+    with open("in0.txt") as source, open("inside.txt", "w") as target:
+        target.write(source.read())
+    return "deep inside"
+
+print(ray.get(inside.remote()))
+"""
+
+HOST = """
+import os, time
+import ray
+
+context = ray.init(include_dashboard=False, num_cpus=2)
+
+@ray.remote
+def own():
+    with open("own.txt", "w") as target:
+        target.write("own")
+
+ray.get(own.remote())
+with open("new", "w") as target:
+    target.write(context.address_info["gcs_address"])
+os.rename("new", "address")
+while not os.path.exists("go"):
+    time.sleep(0.05)
+"""
+
+GUEST = """
+import sys
+import ray
+
+ray.init(sys.argv[1])
+
+@ray.remote
+def visiting(where):
+    with open(where + "/in0.txt") as source, open(where + "/guest.txt", "w") as target:
+        target.write(source.read())
+
+ray.get(visiting.remote(sys.argv[2]))
 """
 
 
@@ -112,6 +209,88 @@ def test_a_driver_that_starts_a_cluster(
 ) -> None:
     driven.write("script.py", PLAIN.replace("{init}", init))
     expect_plain(driven, driven.run(ray_python, "script.py"))
+
+
+def test_whatever_environment_a_task_or_the_job_has(
+    driven: ProjectUnderTest, ray_python: str
+) -> None:
+    """Workers of the run's own cluster have the agent and the library all the same."""
+    driven.write("mine/mine.py", "NAME = 'mine'\n")
+    driven.write("script.py", ENVIRONMENTS)
+    result = driven.run(ray_python, "script.py")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == [None, "mine", "job"]
+    job = result.job
+    assert job is not None
+    assert job["coverage"] == {"state": "complete", "reasons": []}
+    for name, [task] in tasks_of(job).items():
+        assert task["tracer"] == "preload", name
+        reads = ["in0.txt", "mine/mine.py"] if name == "other" else ["in0.txt"]
+        assert shown(driven, task) == (reads, [f"{name}.txt"])
+
+
+@pytest.mark.parametrize("tracer", ["ptrace", "ebpf"])
+@pytest.mark.long("runs of Ray under every tracer")
+@pytest.mark.needs("root")
+def test_tasks_are_told_apart_whichever_tracer_sees_the_command(
+    driven: ProjectUnderTest, ray_python: str, tracer: str
+) -> None:
+    driven.write("script.py", ENVIRONMENTS)
+    driven.write("mine/mine.py", "NAME = 'mine'\n")
+    driven.write("roar.toml", f"[run]\ntracer = '{tracer}'\n")
+    result = driven.run(ray_python, "script.py")
+    assert result.exit_code == 0, result.stderr
+    assert result.job is not None
+    assert result.job["tracer"] == tracer
+    assert result.job["coverage"] == {"state": "complete", "reasons": []}
+    tasks = tasks_of(result.job)
+    assert set(tasks) == {"plain", "other", "of_job"}
+    assert {task["tracer"] for [task] in tasks.values()} == {"preload"}
+
+
+@pytest.mark.long("clusters within clusters")
+def test_a_cluster_that_a_task_makes_is_one_of_its_own(
+    driven: ProjectUnderTest, ray_python: str
+) -> None:
+    driven.write("inner.py", INNER)
+    driven.write("script.py", OUTER)
+    result = driven.run(ray_python, "script.py")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "deep inside"
+    assert result.job is not None
+    assert result.job["coverage"]["state"] == "complete"
+    tasks = tasks_of(result.job)
+    # What a task starts is the task's, and a cluster is no exception.
+    assert set(tasks) == {"outside"}
+    assert shown(driven, tasks["outside"][0]) == (["in0.txt", "inner.py"], ["inside.txt"])
+
+
+@pytest.mark.long("drivers from elsewhere")
+def test_the_tasks_of_whoever_else_comes_to_the_cluster_are_not_the_runs(
+    driven: ProjectUnderTest, ray_python: str
+) -> None:
+    driven.write("script.py", HOST)
+    guest = driven.write("guest.py", GUEST)
+    came: list[subprocess.CompletedProcess[str]] = []
+
+    def come() -> None:
+        while not (driven.root / "address").exists():
+            time.sleep(0.05)
+        argv = [ray_python, str(guest), driven.read("address"), str(driven.root)]
+        environ = driven.environment({"RAY_AUTH_MODE": "token"})
+        came.append(subprocess.run(argv, env=environ, capture_output=True, text=True, check=False))
+        driven.write("go", "")
+
+    guests = threading.Thread(target=come)
+    guests.start()
+    result = driven.run(ray_python, "script.py")
+    guests.join()
+    assert [each.returncode for each in came] == [0], came
+    assert driven.read("guest.txt") == "2"
+    assert result.exit_code == 0, result.stderr
+    assert result.job is not None
+    assert result.job["coverage"]["state"] == "complete"
+    assert set(tasks_of(result.job)) == {"own"}
 
 
 def test_a_driver_without_ray_is_left_alone(project: ProjectUnderTest) -> None:

@@ -24,7 +24,9 @@ struct survey {
 };
 
 static unsigned flags_for_next(void) {
-    return roar_phase == ROAR_QUIET ? ROAR_FLAG_QUIET : 0;
+    return roar_phase == ROAR_QUIET  ? ROAR_FLAG_QUIET
+           : roar_phase == ROAR_IDLE ? ROAR_FLAG_IDLE
+                                     : 0;
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -33,7 +35,7 @@ static bool same_text(const char *a, const char *b) {
 
 /* Whether a program with this variable waits to be attached, as this one may have. */
 static bool waits(const char *trace) {
-    return trace[ROAR_VARIABLE_HEAD - 2] == ROAR_WAITING;
+    return trace[ROAR_VARIABLE_HEAD - 2] == '0' + ROAR_FLAG_IDLE;
 }
 
 static struct survey survey(char *const *envp) {
@@ -75,7 +77,8 @@ size_t roar_environment_size(char *const *envp, bool observed) {
     if (!library)
         return 0;
     struct survey found = survey(envp);
-    if (found.foreign)
+    /* Who waits hands down no more than the place in LD_PRELOAD that was taken away. */
+    if (found.foreign || (roar_phase == ROAR_IDLE && !found.trace))
         return 0;
     const char *place = found.preload ? our_place(found.preload + PRELOAD_LENGTH, library) : NULL;
     bool right = observed ? place && found.trace &&

@@ -35,8 +35,7 @@ static void hand_over(const struct roar_execution *e, const struct roar_program 
 
 int roar_execute(const struct roar_execution *e) {
     if (!e->path || !roar_ready()) {
-        /* Under seccomp nothing is reported any more, but the next program must know it. */
-        if (!e->path || roar_phase != ROAR_QUIET)
+        if (!e->path || !roar_hands_down())
             return e->call(e, e->envp);
         return e->call(e, ROAR_ENVIRONMENT(e->envp, true));
     }

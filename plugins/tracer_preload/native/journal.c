@@ -65,7 +65,7 @@ static bool is_journal(const struct roar_journal_header *h) {
 static int adopt(char *entry) {
     size_t length = text_length(entry);
     if (length >= sizeof variable || length < ROAR_VARIABLE_HEAD + 1 || entry[12] != ':' ||
-        entry[11] < '0' || entry[11] > '3')
+        entry[11] < '0' || entry[11] > '4')
         return -1;
     text_copy(variable, entry, length + 1);
     int flags = entry[11] - '0';
@@ -119,7 +119,7 @@ int roar_journal_find(char **envp) {
         if (!text_starts(*envp, ROAR_VARIABLE))
             continue;
         int flags = adopt(*envp);
-        if (flags < 0 || flags & ROAR_FLAG_QUIET)
+        if (flags < 0 || flags & (ROAR_FLAG_QUIET | ROAR_FLAG_IDLE))
             return flags;
         return map_journal() ? flags : -1;
     }

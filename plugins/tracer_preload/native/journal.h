@@ -18,17 +18,18 @@ enum roar_phase {
     ROAR_ACTIVE = 1,
     ROAR_OFF = 2,   /* no journal, or it cannot be had: every hook only passes on */
     ROAR_QUIET = 3, /* a seccomp filter is in force: no system call of ours any more */
+    ROAR_IDLE = 4,  /* bidden to wait for roar_attach: until then as ROAR_OFF */
 };
 
 /*
  * ROAR_TRACE=<digit>:<path of the journal>. The digit is the sum of these; another one, with any
- * text instead of the path, leaves the program alone until it calls roar_attach (attach.c).
+ * text instead of the path, leaves the program alone until it calls roar_attach (start.c).
  */
 #define ROAR_FLAG_FIRST 1u /* the first program of the run: look at what it inherited */
 #define ROAR_FLAG_QUIET 2u /* started under a program's own seccomp filter */
+#define ROAR_FLAG_IDLE 4u  /* ROAR_TRACE=4:wait */
 #define ROAR_VARIABLE "ROAR_TRACE="
 #define ROAR_VARIABLE_HEAD 13u /* "ROAR_TRACE=0:" */
-#define ROAR_WAITING '4'       /* ROAR_TRACE=4:wait */
 
 extern int roar_phase HIDDEN;
 extern struct roar_journal_header *roar_header HIDDEN;
@@ -36,7 +37,8 @@ extern struct roar_journal_header *roar_header HIDDEN;
 /* Whether hooks should observe. Starts us when a hook runs before our constructor did. */
 static inline bool roar_ready(void);
 
-/* Find ROAR_TRACE in `envp` and map the journal; returns the flags, or -1 when there is none. */
+/* Find ROAR_TRACE in `envp` and map the journal; returns the flags, or -1 when there is none. What
+ * waits has none yet, and the flag that says so. */
 int roar_journal_find(char **envp) HIDDEN;
 
 /* Map the journal at `path`, as if a variable had named it; returns 0 or why not, by errno's
@@ -66,6 +68,11 @@ void roar_journal_lose(void) HIDDEN;
 bool roar_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline_ns) HIDDEN;
 
 uint64_t roar_now_ns(void) HIDDEN;
+
+/* Whether nothing is reported, and yet the next program is to find our variables. */
+static inline bool roar_hands_down(void) {
+    return roar_phase == ROAR_QUIET || roar_phase == ROAR_IDLE;
+}
 
 /* start.c */
 bool roar_start_early(void) HIDDEN;

@@ -31,7 +31,7 @@ static int spawn_observed(spawn_call *call, bool search, pid_t *child, const cha
                           char *const envp[]) {
     if (!path || !roar_ready())
         return call(child, path, actions, attributes, argv,
-                    roar_phase == ROAR_QUIET ? ROAR_ENVIRONMENT(envp, true) : (char **)envp);
+                    roar_hands_down() ? ROAR_ENVIRONMENT(envp, true) : (char **)envp);
     if (roar_environment_waits(envp)) {
         roar_before_fork();
         return call(child, path, actions, attributes, argv, envp);

@@ -130,8 +130,8 @@ static void start(char **envp) {
     if (flags < 0)
         return;
     roar_find_library();
-    if (flags & ROAR_FLAG_QUIET) {
-        roar_phase = ROAR_QUIET;
+    if (flags & (ROAR_FLAG_QUIET | ROAR_FLAG_IDLE)) {
+        roar_phase = flags & ROAR_FLAG_QUIET ? ROAR_QUIET : ROAR_IDLE;
         return;
     }
     report_program();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -21,6 +22,11 @@ from roar_tracer_preload import LIBRARY
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "journal.md"
 WAITING = {"LD_PRELOAD": str(LIBRARY), "ROAR_TRACE": "4:wait"}
+
+VARIABLES = (
+    "import os; names = ('LD_PRELOAD', 'ROAR_TRACE', 'A')\n"
+    "print({name: text for name, text in os.environ.items() if name in names})"
+)
 
 # What an agent does, with the code that docs/journal.md gives it.
 AGENT = """
@@ -130,6 +136,30 @@ def test_a_waiting_program_and_its_children_are_left_alone(work: Work) -> None:
     worked = work("read('in'); subprocess.run(['cat', 'in'], check=True)")
     assert (worked.code, worked.out, worked.err) == (0, "content", "")
     assert worked.records == []
+
+
+@pytest.mark.parametrize("call", ["subprocess.run(argv, env=env)", "os.execve(argv[0], argv, env)"])
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        ({"ROAR_TRACE": "4:wait"}, {"LD_PRELOAD": str(LIBRARY)}),
+        (
+            {"ROAR_TRACE": "4:wait", "LD_PRELOAD": "libm.so.6"},
+            {"LD_PRELOAD": f"libm.so.6:{LIBRARY}"},
+        ),
+        ({"ROAR_TRACE": "0:/other.jnl"}, {}),
+        ({"A": "1"}, {}),
+    ],
+)
+def test_a_waiting_program_hands_the_waiting_down(
+    work: Work, call: str, given: dict[str, str], added: dict[str, str]
+) -> None:
+    """Ray's raylet clears LD_PRELOAD for its workers; who is done with it is let go."""
+    body = f"import os; argv = [sys.executable, '-S', '-c', {VARIABLES!r}]; env = {given!r}; {call}"
+    worked = work(body)
+    assert (worked.code, worked.err) == (0, "")
+    assert worked.records == []
+    assert ast.literal_eval(worked.out) == {**given, **added}
 
 
 def test_two_threads_that_read_one_file_are_told_apart(work: Work) -> None:
@@ -393,6 +423,8 @@ def test_what_finds_no_room_is_counted_and_told(work: Work) -> None:
     worked = work(
         """attached(); begin(1)
 for i in range(200): read("in")
+# What is left may be enough for a shorter record than these were.
+while library.roar_task_tell(1, 4, b"", 0) == 0: pass
 assert library.roar_task_tell(1, 2, b"", 0) != 0
 """,
         room=4096 * 3,

@@ -7,6 +7,7 @@ command's words is changed, and no option's form need be known.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +85,7 @@ class RayBackend:
             ship_every_s=settings["ship_period"],
             store_bytes=settings["store_room"],
             sweep_s=settings["sweep_patience"],
+            library=_library(),
         )
         Path(told.nonce_path).write_text(nonce)
         telling.write(os.fspath(folder), told)
@@ -122,6 +124,15 @@ class RayBackend:
 
     def finalise(self, run: RunContext) -> None:
         """All there is lies in the run's folder, which roar deletes; the drivers let go of more."""
+
+
+def _library() -> str:
+    """Where the tracer's plugin has the preload library; it is wanted whichever tracer is used."""
+    spec = importlib.util.find_spec("roar_tracer_preload")
+    if spec is None or spec.origin is None:
+        return ""
+    path = Path(spec.origin).parent / "_native" / "libroar_preload.so"
+    return os.fspath(path) if path.is_file() else ""
 
 
 def _has_any(folder: Path) -> bool:

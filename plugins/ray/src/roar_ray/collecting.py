@@ -200,15 +200,30 @@ class Collecting:
         except (JournalError, OSError):
             return None
 
+    def _jobs_in(self, told: TaskReading) -> tuple[str, ...]:
+        """With what the tasks of the run's drivers end, in a worker that others may use as well.
+
+        Those are drivers that came to a cluster of the run's from elsewhere.
+        """
+        if not told.process.get("is_inherited"):
+            return ("",)
+        return tuple({driver.job for driver in self._report.drivers()})
+
     def _fragments(
         self, node: str, told: TaskReading, *, is_running: bool = False
     ) -> Iterator[TaskFragment]:
-        is_cut = False
+        jobs = self._jobs_in(told)
+        is_cut = is_ours = is_theirs = False
         for fragment in told.attempts():
+            if not fragment.task.endswith(jobs):
+                is_theirs = True
+                continue
+            is_ours = True
             is_cut |= fragment.state == "interrupted"
             if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
-        own = None if is_running else told.worker_itself()
+        is_left_out = is_running or (is_theirs and not is_ours)
+        own = None if is_left_out else told.worker_itself()
         if own is not None:
             own = self._own(told, own, is_cut=is_cut)
             yield self._node(node).placed(own) if node else own

@@ -41,6 +41,11 @@ class Driver(NamedTuple):
         return bool(self.document.get("is_own"))
 
     @property
+    def job(self) -> str:
+        """Which of its cluster's jobs it is: the last digits of each of its tasks' ids."""
+        return str(self.document["job"])
+
+    @property
     def was_fetched_late(self) -> bool:
         """Whether roar has fetched what it left in the cluster's store."""
         return bool(self.document.get("was_fetched_late"))

@@ -27,7 +27,13 @@ ATTEMPTS_LIMIT = 20
 
 @click.command()
 @click.option("--show-artifacts", is_flag=True, help="List what each step read and wrote.")
-@click.option("--expanded", is_flag=True, help="Every attempt at a step or task by itself.")
+@click.option(
+    "--expand",
+    "--expanded",
+    "expanded",
+    is_flag=True,
+    help="Every attempt at a step or task by itself.",
+)
 @click.option(
     "--all", "everything", is_flag=True, help=f"Every step, not the newest {DEFAULT_LIMIT}."
 )

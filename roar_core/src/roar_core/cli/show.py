@@ -50,7 +50,13 @@ _SESSION = re.compile(r"session:-[0-9]+")
 @click.command()
 @click.argument("ref", required=False, metavar="[REF]")
 @click.option("--all", "everything", is_flag=True, help="Show long lists in full.")
-@click.option("--expanded", is_flag=True, help="List every attempt at the tasks below a job.")
+@click.option(
+    "--expand",
+    "--expanded",
+    "expanded",
+    is_flag=True,
+    help="List every attempt at the tasks below a job.",
+)
 @click.option("--verify", is_flag=True, help="Compare a file with its record however large it is.")
 @click.option("--components", is_flag=True, help="List the members of a dataset.")
 @click.option(

@@ -44,14 +44,17 @@ class Agent:
         self.attempts = attempts
 
 
-def start(settings: Mapping[str, Any], ray: Any) -> Agent:
+def start(settings: Mapping[str, Any], ray: Any) -> Agent | None:
     """Observe this worker from now on. Raises when nothing at all can be, and tells the driver.
 
     `settings` are `run` (32 hexadecimal digits), `folder` and `nonce` (see `folder_of`), `capture`
     (`native` when it can be had, or `python`), and for a node of which that folder is out of reach
-    `ship_every_s` and `store_bytes`.
+    `ship_every_s` and `store_bytes`. `is_inherited`: every worker of the cluster has this agent,
+    whichever job it is for. Workers that only spill objects, and bring them back, have no tasks.
     """
     worker = ray._private.worker.global_worker
+    if worker.mode != ray.WORKER_MODE:
+        return None
     try:
         return _started(settings, ray, worker)
     except Exception as error:
@@ -123,4 +126,5 @@ def _about(
         "python": platform.python_version(),
         "executable": sys.executable,
         "prefixes": [sys.prefix, sys.base_prefix],
+        "is_inherited": settings.get("is_inherited", False),
     }

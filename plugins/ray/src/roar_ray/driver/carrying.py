@@ -73,18 +73,30 @@ def packed(told: telling.Told, folder: str) -> str:
     shutil.copytree(folder, package, ignore=shutil.ignore_patterns("__pycache__"))
     first = os.path.join(package, "sitecustomize.py")
     os.rename(first, os.path.join(package, "__init__.py"))
-    library = library_here()
-    if library and told.capture != "python":
+    library = library_here(told)
+    if library:
         name = f"libroar_preload-{platform.machine()}.so"
         shutil.copyfile(library, os.path.join(package, name))
     Unsaid(package)
     return package
 
 
-def library_here() -> str:
-    """The preload library by which this process is observed; empty when another tracer does it."""
+def library_here(told: telling.Told) -> str:
+    """The preload library for machines like this one; empty when there is none to be used.
+
+    That by which this process is observed, or which roar has while another tracer observes it.
+    """
+    if told.capture == "python":
+        return ""
     preloaded = os.environ.get("LD_PRELOAD", "").replace(" ", ":").split(":")
-    return next((path for path in preloaded if path.endswith(f"/{_LIBRARY}")), "")
+    found = next((path for path in preloaded if path.endswith(f"/{_LIBRARY}")), "")
+    return found or (told.library if _is_usable(told.library) else "")
+
+
+def _is_usable(path: str) -> bool:
+    """Whether the loader of this process would take it: it would say aloud that it does not."""
+    is_whole = bool(path) and not set(path) & set(": ")
+    return is_whole and platform.libc_ver()[0] == "glibc" and os.access(path, os.R_OK)
 
 
 def with_package(runtime_env: Mapping[str, Any] | None, package: str) -> dict[str, Any]:

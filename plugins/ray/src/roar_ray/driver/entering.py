@@ -20,8 +20,9 @@ from roar_ray.driver import carrying, clients, observing, places, reaching, subm
 from roar_ray.driver import told as telling
 from roar_ray.driver.connection import Connection
 from roar_ray.driver.faults import Faults
+from roar_ray.driver.inheriting import Inheritance
 from roar_ray.hook.environment import with_agent
-from roar_ray.hook.setup import sources_of
+from roar_ray.hook.setup import Setup, sources_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class Driver:
         self._folder = folder
         self._pid = os.getpid()
         self._asked: tuple[Any, Any] = (None, None)
+        self._job_config: Any = None
         self._is_own = False
+        self._inheritance = Inheritance(ray_worker.services, faults)
         self._is_server = clients.is_server(folder, sys.orig_argv)
         self._stays = 0
         self._connection: Connection | None = None
@@ -88,6 +91,7 @@ class Driver:
         worker = self._worker
         worker.init = self._around_init(worker.init)
         worker.shutdown = self._around_shutdown(worker.shutdown)
+        self._inheritance.join()
         modify = getattr(worker, _MODIFY, None)
         if modify is not None:
             setattr(worker, _MODIFY, self._around_modify(modify))
@@ -99,6 +103,7 @@ class Driver:
         def initialised(*arguments: Any, **named: Any) -> Any:
             address = arguments[0] if arguments else named.get("address")
             self._asked = (address, named.get("_temp_dir"))
+            self._job_config = named.get("job_config")
             if self._is_server:
                 with self._faults.kept("serving a client"):
                     named = clients.serving(named, self._with_agent, self._faults)
@@ -160,15 +165,21 @@ class Driver:
         """The user's runtime environment with the agent in it; as it was when that cannot be."""
         with self._faults.kept("adding the agent to a runtime environment"):
             self._is_own = self._makes_a_cluster()
+            self._inheritance.forget()
+            # Ray would put what it is given here in the place of what the job's own has.
+            found = runtime_env or getattr(self._job_config, "runtime_env", None)
+            # By its path on this machine, which a cluster that was made here shares.
+            library = carrying.library_here(self._told) if self._is_own else ""
+            told = self._told.for_agents(library)
+            sources = sources_of(os.path.join(self._folder, "roar_ray", "agent"))
+            if self._is_own and not found and self._inheritance.is_possible:
+                told["is_inherited"] = True
+                self._inheritance.prepare(Setup(told, sources))
+                return runtime_env
             if not self._is_own and not carrying.is_carried(self._folder):
                 package = carrying.packed(self._told, self._folder)
-                found = carrying.with_package(runtime_env, package)
-            else:
-                found = runtime_env
-            # By its path on this machine, which a cluster that was made here shares.
-            told = self._told.for_agents(carrying.library_here() if self._is_own else "")
-            agent = os.path.join(self._folder, "roar_ray", "agent")
-            return with_agent(found, told, sources_of(agent))
+                found = carrying.with_package(found, package)
+            return with_agent(found, told, sources)
         return runtime_env
 
     def _makes_a_cluster(self) -> bool:
@@ -189,6 +200,8 @@ class Driver:
             return
         if not self._told.is_here:
             return
+        if self._inheritance.is_pending:
+            self._faults.note("no raylet has taken the agent to its workers")
         import ray
 
         if not self._stays:

@@ -16,7 +16,8 @@ class Told(NamedTuple):
 
     `folder` is the run's, on the machine of roar; whoever can read `nonce` in its file
     `journals/nonce` is there, as the same user. `capture` is `auto`, `native` or `python`.
-    `store_bytes` is how much may lie in the cluster's store.
+    `store_bytes` is how much may lie in the cluster's store. `library` is roar's preload library,
+    on its own machine; empty where it has none.
     """
 
     run: str
@@ -26,6 +27,7 @@ class Told(NamedTuple):
     ship_every_s: float = 0.5
     store_bytes: int = 64 << 20
     sweep_s: float = 20.0
+    library: str = ""
 
     @property
     def journals(self) -> str:

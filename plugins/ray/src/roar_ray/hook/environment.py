@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from .setup import Setup
+from .setup import VARIABLE, Setup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_HOOK_OF_RAY = "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR"
 WAITING = "4:wait"
 
 
@@ -18,15 +17,15 @@ def with_agent(
 ) -> dict[str, Any]:
     """A copy of a runtime environment in which `sources` are the agent's modules."""
     added = dict(runtime_env or {})
-    variables = dict(added.get("env_vars") or {})
-    inherited = variables.pop(_HOOK_OF_RAY, None)
+    theirs = dict(added.get("env_vars") or {})
+    inherited = theirs.pop(VARIABLE, None)
     hook = added.get("worker_process_setup_hook")
     if not (hook is None or callable(hook) or isinstance(hook, str)):
         return added  # Ray says so in words of its own
     # A hook of the whole submission comes as its key, with its name, if any, beside it.
     setup = Setup(settings, sources, hook if inherited is None else None, inherited, _name_of(hook))
     added["worker_process_setup_hook"] = setup
-    added["env_vars"] = variables | _variables(variables, settings)
+    added["env_vars"] = theirs | _variables(theirs, settings)
     return added
 
 

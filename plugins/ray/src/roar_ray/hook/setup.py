@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 PACKAGE = "_roar_ray_agent"
+# By which Ray tells a worker of a setup hook.
+VARIABLE = "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR"
 
-# Run in a worker; `sources`, `settings`, `hook` and `inherited` are its globals.
+# Run in a worker; `sources`, `settings`, `hook`, `inherited` and `variable` are its globals.
 BOOTSTRAP = """
 def _start():
     import importlib.abc
@@ -64,6 +66,9 @@ try:
 except Exception as error:
     agent = error
 _hook()
+if hook is None and inherited is None:
+    # It leads into this cluster's store: a cluster that a task makes would look in its own.
+    __import__("os").environ.pop(variable, None)
 """
 
 
@@ -87,9 +92,9 @@ class Setup:
         self,
         settings: Mapping[str, Any],
         sources: Mapping[str, str],
-        hook: Callable[[], Any] | str | None,
-        inherited: str | None,
-        name: str,
+        hook: Callable[[], Any] | str | None = None,
+        inherited: str | None = None,
+        name: str = "roar",
     ) -> None:
         told = {key: value for key, value in settings.items() if key != "agent"}
         self.__name__ = name
@@ -99,6 +104,7 @@ class Setup:
             "sources": dict(sources),
             "hook": hook,
             "inherited": inherited,
+            "variable": VARIABLE,
         }
 
     def __call__(self) -> None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _WORKER = "ray/_private/workers/default_worker.py"
 _WAITING = "4:wait"
+_LIBRARY = "libroar_preload"
+# What code is called that was carried to where it runs.
+_CARRIED = "/sitecustomize"
 # What Ray gives to each process of a job that was submitted.
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
@@ -23,7 +26,7 @@ def start(folder: str) -> None:
     if any(word.endswith(_WORKER) for word in words):
         _enter_library(folder, words)
         return
-    if folder.endswith("/sitecustomize") and _JOB in os.environ:
+    if folder.endswith(_CARRIED) and _JOB in os.environ:
         _observe(folder, words)
     from _roar_imports import watch  # type: ignore[import-not-found]
 
@@ -67,14 +70,15 @@ def _observe(folder: str, words: list[str]) -> None:
 
 
 def _enter_library(folder: str, words: list[str]) -> None:
-    """Have the loader bring in the library that was carried here, if this node can use it.
+    """Have the loader bring in the library for this process, if there is one that it can use.
 
     Only a new start does that: of the same process, before Ray has begun anything in it.
     """
-    path = f"{folder}/libroar_preload-{os.uname().machine}.so"
     before = os.environ.get("LD_PRELOAD")
-    is_usable = os.path.exists(path) and not set(path) & set(": ") and _may_be_loaded(path)
-    if os.environ.get("ROAR_TRACE") != _WAITING or not is_usable or path in (before or ""):
+    if os.environ.get("ROAR_TRACE") != _WAITING or _LIBRARY in (before or ""):
+        return
+    path = _library(folder)
+    if not os.path.exists(path) or set(path) & set(": ") or not _may_be_loaded(path):
         return
     os.environ["LD_PRELOAD"] = f"{before}:{path}" if before else path
     try:
@@ -84,6 +88,20 @@ def _enter_library(folder: str, words: list[str]) -> None:
             del os.environ["LD_PRELOAD"]
         else:
             os.environ["LD_PRELOAD"] = before
+
+
+def _library(folder: str) -> str:
+    """The one that was carried here, or roar's own on its machine; empty where none is wanted."""
+    if folder.endswith(_CARRIED):
+        return f"{folder}/{_LIBRARY}-{os.uname().machine}.so"
+    import json
+
+    try:
+        with open(f"{folder}/ray.json", encoding="utf-8") as source:
+            told = json.load(source)
+    except (OSError, ValueError):  # the run has ended, and its folder is gone
+        return ""
+    return "" if told["capture"] == "python" else str(told["library"])
 
 
 def _may_be_loaded(path: str) -> bool:
