@@ -48,7 +48,7 @@ LAYERS = (
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
     ("run", "lineage", "registry", "transfer", "reproduce", "export", "scaffold", "promises"),
-    ("fragments", "task_journal", "fragment_sessions"),
+    ("fragments", "task_facts", "task_journal", "fragment_sessions"),
     ("in_place", "report_folder", "reports"),
     ("cli",),
     ("__main__", "testing"),

@@ -69,7 +69,7 @@ def test_a_run_tells_of_its_tasks_by_name(cluster: ProjectUnderTest) -> None:
     assert [line.strip() for line in cluster.roar("dag").stdout.splitlines()[1:]] == lines
     assert "tasks of cluster not reported whose results were used" in text
     expanded = cluster.roar("show", "@1", "--expanded").stdout
-    assert "l2  attempt 2 on b  by preload" in expanded
+    assert "l2  attempt 2 on b  " in expanded
     assert "_Stats ×1" in expanded
     assert "t  attempt 1 on b  python only" in cluster.roar("dag", "--expanded").stdout
     document = cluster.json("show", "@1")

@@ -36,7 +36,8 @@ class Between:
     then, and the client does not know. Bodies of more than `most_bytes` are refused. `hidden` are
     features that `/health` does not tell, and where `missing` is part of a path there is nothing.
     Calls after number `refuse_after` are refused. Where there is an `instead`, all but `/health`
-    are answered with it. `hides_labels`: `/health` does not tell what it can do about labels.
+    are answered with it, of which `instead_of` is in the path. `hides_labels`: `/health` does not
+    tell what it can do about labels.
     """
 
     url: str = ""
@@ -47,6 +48,7 @@ class Between:
     most_bytes: int = 1 << 30
     refuse_after: int = 1 << 30
     instead: Instead | None = None
+    instead_of: str = ""
     hides_labels: bool = False
     requests: list[str] = attrs.field(factory=list)
     _open: int = 0
@@ -83,7 +85,8 @@ def standing_between(registry_url: str) -> Iterator[Between]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             between.requests.append(f"{self.command} {self.path.removeprefix('/api/v1/')}")
             number = len(between.requests)
-            if between.instead is not None and not self.path.endswith("/health"):
+            is_instead = between.instead_of in self.path and not self.path.endswith("/health")
+            if between.instead is not None and is_instead:
                 self._answer_instead(between.instead)
                 return
             if number > between.refuse_after:

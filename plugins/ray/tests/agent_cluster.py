@@ -107,13 +107,22 @@ def told_by(journals: Path, printed: Any = None, stderr: str = "") -> Told:
     submitted: dict[str, set[str]] = {}
     for path in sorted(journals.glob("*.jnl")):
         told = read_tasks(path.read_bytes(), path.name, project="/nowhere", is_final=True)
-        fragments += told.attempts
+        fragments += map(_of_tasks, told.attempts)
         assert told.worker is not None
         fragments.append(told.worker)
         processes.append(dict(told.process))
         for task, needs in told.submitted.items():
-            submitted.setdefault(task, set()).update(needs)
+            submitted.setdefault(task, set()).update(map(_task, needs))
     return Told(printed, tuple(fragments), tuple(processes), submitted, stderr)
+
+
+def _of_tasks(fragment: TaskFragment) -> TaskFragment:
+    return attrs.evolve(fragment, needs=tuple(map(_task, fragment.needs)))
+
+
+def _task(need: str) -> str:
+    """The task of a ref, which is told whole where it may be what a thread has put."""
+    return need[:48]
 
 
 @contextmanager
@@ -124,6 +133,7 @@ def cluster(python: str) -> Iterator[Cluster]:
             "HOME": folder,  # where Ray keeps its token
             "RAY_AUTH_MODE": "token",
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": "180",
             "ROAR_NO_TELEMETRY": "1",
         }
         token = Path(folder) / ".ray" / "auth_token"

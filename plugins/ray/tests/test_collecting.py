@@ -9,7 +9,7 @@ from roar_core.hookspecs import RunContext
 from roar_ray.agent import records
 from roar_ray.agent.journal import Journal
 from roar_ray.backend import RayBackend
-from roar_ray.report import DRIVERS, JOURNALS
+from roar_ray.report import DRIVERS, JOURNALS, KNOWN
 
 
 def begin(journal: Journal, tag: int, task: str) -> None:
@@ -25,7 +25,8 @@ def test_what_was_counted_when_collecting_is_what_would_be_counted_afresh(tmp_pa
     driver.parent.mkdir()
     driver.write_text(json.dumps({"pid": 0, "has_ended": True}))
     journal = Journal(str(path), run.uid)
-    process = json.dumps({"capture": "python", "reason": "no library"}).encode()
+    about = {"capture": "python", "reason": "no library", "node": "n", "pid": 7}
+    process = json.dumps(about).encode()
     journal.write(records.TASK, records.PROCESS, strings=(process,))
     begin(journal, 1, "a")
     begin(journal, 2, "b")
@@ -35,6 +36,11 @@ def test_what_was_counted_when_collecting_is_what_would_be_counted_afresh(tmp_pa
     assert coverage == RayBackend({}).coverage(run)
     assert (coverage.known, coverage.is_final) == (3, True)
     assert [(each.code, each.count) for each in coverage.reasons] == [("python_only", 1)]
+    # Of what was cut short, its worker's journal says whether it had begun; of others none does.
+    known = (["a", "n", 7], ["never begun", "n", 7], ["elsewhere", "m", 7], ["ended", "n", 0])
+    (run.folder / KNOWN).write_text("".join(f"{json.dumps(each)}\n" for each in known))
+    assert backend.coverage(run).known == 3 + len({"elsewhere", "ended"})
+    (run.folder / KNOWN).unlink()
     # What came since is counted as well.
     begin(journal, 3, "c")
     journal.close()

@@ -13,10 +13,17 @@ import pytest
 from roar_core.testing.projects import ProjectUnderTest, Result
 
 PLAIN = """
-import json, os, sys
+import json, os, sys, threading
 import ray
 
 {init}
+
+def put_by_a_thread(value):
+    box = []
+    thread = threading.Thread(target=lambda: box.append(ray.put(value)))
+    thread.start()
+    thread.join()
+    return box
 
 @ray.remote
 def square(n):
@@ -25,6 +32,10 @@ def square(n):
     with open(f"out{n}.txt", "w") as target:
         target.write(str(value))
     return value
+
+@ray.remote
+def boxed(n):
+    return put_by_a_thread(n)
 
 @ray.remote
 def total(values):
@@ -38,7 +49,9 @@ class Counter:
         return os.environ.get("ROAR_NO_TELEMETRY")
 
 counter = Counter.remote()
-found = ray.get([total.remote([square.remote(n) for n in range(2)]), counter.add.remote(3)])
+ray.get(counter.__ray_ready__.remote())
+boxes = put_by_a_thread(0) + ray.get(boxed.remote(0))
+found = ray.get([total.remote([square.remote(n) for n in range(2)] + boxes), counter.add.remote(3)])
 with open("total.txt", "w") as target:
     json.dump(found, target)
 seen = {name: text for name, text in os.environ.items() if "RAY" in name and "ROAR" in name}
@@ -186,7 +199,7 @@ def expect_plain(project: ProjectUnderTest, result: Result) -> None:
     assert result.writes == {"total.txt"}
     tasks = tasks_of(job)
     assert {name: len(jobs) for name, jobs in tasks.items()} == {
-        "square": 2, "total": 1, "Counter.__init__": 1, "Counter.add": 1,
+        "square": 2, "boxed": 1, "total": 1, "Counter.__init__": 1, "Counter.add": 1,
     }  # fmt: skip
     assert all(each["state"] == "succeeded" for jobs in tasks.values() for each in jobs)
     assert sorted(shown(project, each) for each in tasks["square"]) == [
@@ -197,8 +210,9 @@ def expect_plain(project: ProjectUnderTest, result: Result) -> None:
     assert shown(project, tasks["Counter.add"][0]) == ([], ["counted.txt"])
     squares = {each["uid"] for each in tasks["square"]}
     total = project.json("show", tasks["total"][0]["uid"])
-    assert {each["job"] for each in total["needs"]} == squares
-    fetched = {tasks["total"][0]["uid"], tasks["Counter.add"][0]["uid"]}
+    [boxed] = (each["uid"] for each in tasks["boxed"])
+    assert {each["job"] for each in total["needs"]} == squares | {boxed}
+    fetched = {tasks["total"][0]["uid"], tasks["Counter.add"][0]["uid"], boxed}
     assert {each["job"] for each in job["needs"]} == fetched
     assert not list((project.root / ".roar" / "runs").glob("*"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def names(files: tuple[TaskFile, ...]) -> set[str]:
 
 
 def test_the_libraries_do_what_they_do_without_us(told: Told) -> None:
-    assert told.printed == {"data": 870, "train": True, "tune": [1, 4]}
+    assert told.printed == {"data": [870, 435], "train": True, "tunes": [1, 4, 6]}
 
 
 def test_operators_of_data_are_tasks_by_their_names(told: Told) -> None:
@@ -40,20 +41,45 @@ def test_operators_of_data_are_tasks_by_their_names(told: Told) -> None:
 
 def test_each_rank_of_train_has_its_files(told: Told) -> None:
     loops = told.named("RayTrainWorker.run_train_fn")
-    found = {each.group: (names(each.read), names(each.written)) for each in loops}
-    assert found == {
-        f"rank {rank}": ({f"part{rank}.parquet"}, {f"rank{rank}.txt"}) for rank in range(2)
-    }
+    found = {(each.group, *names(each.read) & PARTS) for each in loops}
+    assert found == {(f"rank {number}", f"part{number}.parquet") for number in range(2)}
+    written = {(each.group, *names(each.written) - {"raised"}) for each in loops}
+    assert written == {(f"rank {number}", f"rank{number}.txt") for number in range(2)}
+
+
+def test_a_rank_whose_loop_raised_has_failed(told: Told) -> None:
+    loops = [each for each in told.named("RayTrainWorker.run_train_fn") if each.group == "rank 1"]
+    assert [each.state for each in loops] == ["failed", "succeeded"]
+    assert "raised" in names(loops[0].written)
 
 
 def test_each_trial_of_tune_has_its_files(told: Told) -> None:
-    steps = [each for each in told.named("ImplicitFunc.train") if each.written]
+    steps = [each for each in told.named("trial.train") if each.written]
     by_trial = {each.group: names(each.written) for each in steps}
     assert sorted(map(sorted, by_trial.values())) == [["trial1.txt"], ["trial2.txt"]]
     assert all(group.startswith("trial ") for group in by_trial)
+    [failed] = [each for each in told.named("trial.train") if each.state == "failed"]
+    assert failed.group.startswith("trial ")
+    assert failed.group not in by_trial
+
+
+def test_calls_of_a_trial_of_a_class_are_of_one_group(told: Told) -> None:
+    calls = [each for each in told.fragments if each.name.startswith("Growing.")]
+    assert Counter(each.name for each in calls if each.role == "task") == {
+        f"Growing.{method}": 1 for method in ("__init__", "train", "save", "stop")
+    }
+    [group] = {each.group for each in calls}
+    assert group.startswith("trial ")
+    [saved] = told.named("Growing.save")
+    assert names(saved.written) == {"score.json"}
 
 
 def test_what_keeps_the_platform_going_is_told_apart(told: Told) -> None:
-    roles = {each.name.partition(".")[0]: each.role for each in told.fragments}
-    for name in ("_StatsActor", "_AutoscalingCoordinatorActor", "FooterReader", "TrainController"):
-        assert roles[name] == "infrastructure"
+    users = {each.name.partition(".")[0] for each in told.fragments if each.role == "task"}
+    operators = {name for name in users if "->" in name or name.startswith(("Read", "List"))}
+    assert users - operators == {"Consumer", "Growing", "RayTrainWorker", "trial"}
+    kept = {each.name.partition(".")[0] for each in told.fragments} - users
+    named = ("_StatsActor", "_AutoscalingCoordinatorActor", "FooterReader", "SplitCoordinator")
+    assert kept >= {*named, "TrainController"}
+    calls = {each.name for each in told.named("RayTrainWorker.execute") if each.role == "task"}
+    assert not calls, "of what Train has its workers do, only the loop is the user's"

@@ -164,13 +164,14 @@ def test_what_another_node_did_is_brought_here(
 
 
 @pytest.mark.long("a node that dies")
+@pytest.mark.parametrize("end", [TwoNodes.kill_second, TwoNodes.stop_second])
 def test_a_node_that_is_killed_loses_nothing_that_was_sent(
-    project: ProjectUnderTest, nodes: TwoNodes, ray_python: str, start: Any
+    project: ProjectUnderTest, nodes: TwoNodes, ray_python: str, start: Any, end: Any
 ) -> None:
     project.write("script.py", BEGIN + LINGERS)
     driver = start(ray_python, "script.py", str(nodes.local))
     wait_for(lambda: (project.root / "begun").exists() or driver.poll() is not None, PATIENCE_S)
-    nodes.kill_second()
+    end(nodes)
     said, _ = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, said
     assert touched(project, "away") == CUT_SHORT

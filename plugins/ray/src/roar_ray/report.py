@@ -5,7 +5,7 @@ journals/                of workers that share this machine, one each; `nonce` t
 nodes/<node>/            of workers elsewhere, as they were brought here
 drivers/ submissions/    a document for each driver, and for each job that was submitted
 drivers/<pid>.edges      which results a driver passed on to tasks, and fetched, JSON a line
-known.jsonl              tasks that Ray knows of, [task, node] a line
+known.jsonl              attempts that Ray knows of, [task, node, pid where it was cut short] a line
 faults.jsonl             what the driver's side failed at
 """
 
@@ -32,13 +32,8 @@ class Driver(NamedTuple):
     @property
     def is_alive(self) -> bool:
         """Whether the process is there still. It runs on this machine: it could write here."""
-        try:
-            stat = Path(f"/proc/{self.document['pid']}/stat").read_text(errors="replace")
-        except OSError:
-            return False
-        fields = stat.rpartition(")")[2].split()
-        # What nobody has waited for yet, Z, is dead all the same.
-        return fields[0] not in "ZX" and fields[19] == self.document.get("pid_started")
+        started = _started(self.document["pid"])
+        return started is not None and started == self.document.get("pid_started")
 
     @property
     def is_own(self) -> bool:
@@ -64,6 +59,24 @@ class Driver(NamedTuple):
         """A list of texts in its document."""
         found = self.document.get(key)
         return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def started_of(journal: Path) -> str | None:
+    """When the process was started whose number a journal's name ends with; None when it is gone.
+
+    In the kernel's clock ticks. A number may be another process's by now.
+    """
+    return _started(journal.stem.rpartition(".")[2])
+
+
+def _started(pid: object) -> str | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    # What nobody has waited for yet, Z, is dead all the same.
+    return fields[19] if fields[0] not in "ZX" else None
 
 
 class Report:
@@ -109,7 +122,22 @@ class Report:
 
     def known(self) -> set[str]:
         """The tasks of which Ray knows."""
-        return {str(pair[0]) for pair in self._lines(KNOWN) if isinstance(pair, list)}
+        return {task for task, _ in self._attempts()}
+
+    def cut_short(self) -> dict[str, set[tuple[str, int]]]:
+        """The tasks that Ray knows to have begun and never to have finished: nodes and processes.
+
+        Not those of which it does not know where all their attempts were.
+        """
+        found: dict[str, set[tuple[str, int]]] = {}
+        for task, place in self._attempts():
+            found.setdefault(task, set()).add(place)
+        return {task: places for task, places in found.items() if all(pid for _, pid in places)}
+
+    def _attempts(self) -> Iterator[tuple[str, tuple[str, int]]]:
+        for told in self._lines(KNOWN):
+            if isinstance(told, list) and len(told) == 3 and isinstance(told[2], int):
+                yield str(told[0]), (str(told[1]), told[2])
 
     def faults(self) -> list[str]:
         """What the driver's side failed at."""

@@ -57,15 +57,19 @@ def lineage(ref: str, depth: int | None, everything: bool, remote: bool, as_json
     Example: roar lineage model.pkl
     """
 
-    def ask(opened: Opened) -> tuple[Project, Target, Closure, dict[int, JobRow], list[Used]]:
+    def ask(
+        opened: Opened,
+    ) -> tuple[Project, Target, Closure, dict[int, JobRow], list[Used], set[int]]:
         target = find_target(opened.store, opened.refs[0], opened.project)
         with opened.store.reading() as db:
             closure = upstream(db, target.jobs, depth)
             jobs = jobs_by_id(db, closure.distances)
             roots = inputs_of(db, closure.distances, only_roots=True)
-        return opened.project, target, closure, jobs, roots
+            platform = set() if everything else platform_jobs(db, closure.distances)
+        return opened.project, target, closure, jobs, roots, platform
 
-    project, target, closure, jobs, roots = answered([ref], "upstream", ask, remote=remote)
+    answer = answered([ref], "upstream", ask, remote=remote)
+    project, target, closure, jobs, roots, platform = answer
     if as_json:
         fields = {"inputs": [used_document(used, project, jobs) for used in roots]}
         output.data(walk_document("lineage", target, closure, jobs, fields))
@@ -74,7 +78,8 @@ def lineage(ref: str, depth: int | None, everything: bool, remote: bool, as_json
     if not target.jobs:
         output.line("  no recorded job made it")
     limit = None if everything else _LINES
-    for line in tree(target.jobs, closure, jobs, upstream=True, limit=limit):
+    lines = tree(target.jobs, closure, jobs, upstream=True, limit=limit, platform=platform)
+    for line in lines:
         output.line(line)
     if roots:
         words = wording.count(len(roots), "input")
@@ -102,7 +107,7 @@ def impact(ref: str, depth: int | None, everything: bool, remote: bool, as_json:
             closure = downstream(db, first, depth)
             jobs = jobs_by_id(db, closure.distances)
             made = outputs_of(db, [job for job in closure.distances if job not in target.jobs])
-            platform = platform_jobs(db, closure.distances)
+            platform = set() if everything else platform_jobs(db, closure.distances)
         return opened.project, target, first, closure, jobs, made, platform
 
     answer = answered([ref], "downstream", ask, remote=remote)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 NAMES_LIMIT = 3
 _TITLE_WIDTH = 60
+# So many tasks of one name share a line.
+_TOGETHER = 4
 
 
 def tree(
@@ -31,30 +34,91 @@ def tree(
 ) -> list[str]:
     """A line for each job, below the job by which it was reached first.
 
-    Of the `platform`'s own only those that lead on, or of which there is a remark.
+    Of the `platform`'s own only those that the walk began with, or of which there is a remark; what
+    was reached by another stands where that would, and the last line counts them. Many tasks of one
+    name that were reached together share a line. Without a `limit` every job has its own.
     """
     below: dict[int, list[int]] = {}
     for consumer, producer, *_ in closure.passings:
         here, there = (consumer, producer) if upstream else (producer, consumer)
         if closure.distances[there] == closure.distances[here] + 1:
             below.setdefault(here, []).append(there)
+    remarks = remarks or {}
+    hidden = {
+        job
+        for job, distance in closure.distances.items()
+        if distance and job in platform and job not in remarks
+    }
+    together = _TOGETHER if limit is not None else len(jobs)
     lines: list[str] = []
     seen: set[int] = set()
-    stack = [(job, 1) for job in reversed(list(starts))]
+    stack = [(group, 1) for group in _grouped(starts, jobs, remarks, together)[::-1]]
     while stack:
-        job, depth = stack.pop()
-        if job in seen:
+        group, depth = stack.pop()
+        group = [job for job in group if job not in seen]
+        if not group:
             continue
-        seen.add(job)
-        remark = (remarks or {}).get(job, "")
-        if job in platform and not remark and job not in below:
-            continue
-        lines.append(f"{'  ' * depth}{job_line(jobs[job])}{remark and f'  {remark}'}")
-        stack += [(other, depth + 1) for other in sorted(set(below.get(job, ())))]
+        seen.update(group)
+        lines.append(f"{'  ' * depth}{_line(group, jobs, remarks)}")
+        reached = _visible((other for job in group for other in below.get(job, ())), below, hidden)
+        stack += [(each, depth + 1) for each in _grouped(reached, jobs, remarks, together)]
+    dots = output.symbol("…", "...")
     if limit is not None and len(lines) > limit + 1:
         left = len(lines) - limit
-        lines[limit:] = [f"  {output.symbol('…', '...')} and {left:,} more jobs: --all"]
+        lines[limit:] = [f"  {dots} and {left:,} more lines: --all"]
+    if hidden:
+        words = f"  {dots} and {wording.count(len(hidden), 'task')} of the platform itself: --all"
+        lines.append(output.style(words, "dim"))
     return lines
+
+
+def _visible(
+    reached: Iterable[int], below: Mapping[int, Sequence[int]], hidden: Container[int]
+) -> list[int]:
+    """The jobs that are shown of those reached, in order; in a hidden one's place what it leads to.
+
+    A platform's actor has a thousand calls, each of which comes of the one before.
+    """
+    found: set[int] = set()
+    passed: set[int] = set()
+    stack = list(reached)
+    while stack:
+        job = stack.pop()
+        if job not in hidden:
+            found.add(job)
+        elif job not in passed:
+            passed.add(job)
+            stack += below.get(job, ())
+    return sorted(found)
+
+
+def _grouped(
+    reached: Iterable[int], jobs: Mapping[int, JobRow], remarks: Container[int], together: int
+) -> list[list[int]]:
+    """The jobs, each alone but for tasks of one name that are at least so many."""
+    named: dict[object, list[int]] = {}
+    for job in dict.fromkeys(reached):
+        row = jobs[job]
+        is_alone = row.kind != "task" or job in remarks
+        named.setdefault(job if is_alone else (row.name, tuple(row.command)), []).append(job)
+    return sorted(
+        part
+        for group in named.values()
+        for part in ([group] if len(group) >= together else [[job] for job in group])
+    )
+
+
+def _line(group: Sequence[int], jobs: Mapping[int, JobRow], remarks: Mapping[int, str]) -> str:
+    """`job_line` of one job, or `✗ 9 tasks  work  1 failed, 8 succeeded` of several."""
+    first = jobs[group[0]]
+    if len(group) == 1:
+        return "  ".join(filter(None, (job_line(first), remarks.get(group[0]))))
+    states = Counter(jobs[job].state for job in group)
+    worst = next((state for state in ("failed", "interrupted") if state in states), first.state)
+    title = wording.fit(wording.title(first.name, first.command), _TITLE_WIDTH)
+    number = output.style(wording.count(len(group), "task"), "bold")
+    told = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+    return f"{wording.mark(worst)} {number}  {title}  {told}"
 
 
 def job_line(job: JobRow) -> str:

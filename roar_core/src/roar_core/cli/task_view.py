@@ -17,6 +17,8 @@ _GROUPS_LIMIT = 3
 _RESULTS_LIMIT = 4
 # The digits of a platform's long identifier, such as a node's of Ray, that tell nobody anything.
 _SURPLUS = re.compile("(?<=^[0-9a-f]{12})[0-9a-f]{20,}$")
+_NUMBER = re.compile("[0-9a-f]{32,}")
+_GOOD = ("succeeded", "running")
 
 
 def family_facts(family: Family, steps: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -114,9 +116,7 @@ def group_states(group: TaskGroup) -> str:
     if group.attempts == group.number:
         return states
     bad = [
-        f"{number:,} {state}"
-        for state, number in sorted(group.ended.items())
-        if state not in ("succeeded", "running")
+        f"{number:,} {state}" for state, number in sorted(group.ended.items()) if state not in _GOOD
     ]
     tries = f"{group.attempts:,} attempts" + (f": {', '.join(bad)}" if bad else "")
     return f"{states}  {tries}"
@@ -138,13 +138,15 @@ def _together(groups: Sequence[str]) -> str:
 def _attempts(group: TaskGroup, most: int | None) -> Iterator[str]:
     """The attempts of a group, those that belong together below a line of their own."""
     parts: dict[str, list[TaskRow]] = {}
-    for row in group.rows:
+    for row in sorted(group.rows, key=lambda row: wording.natural(row.group)):
         parts.setdefault(row.group, []).append(row)
+    if most is not None and len(group.rows) > most:
+        parts = _worst_first(parts)
     listed = 0
-    for name in sorted(parts, key=wording.natural):
+    for name, rows in parts.items():
         if name:
             yield f"{output.printable(name)}"
-        for row in parts[name]:
+        for row in rows:
             if listed == most:
                 dots = output.symbol("…", "...")
                 yield f"{dots} and {len(group.rows) - listed:,} more attempts: --all"
@@ -153,13 +155,24 @@ def _attempts(group: TaskGroup, most: int | None) -> Iterator[str]:
             yield f"{'  ' if name else ''}{_attempt(row)}"
 
 
+def _worst_first(parts: Mapping[str, Sequence[TaskRow]]) -> dict[str, list[TaskRow]]:
+    """What a reader must not miss of many attempts, where not all are listed."""
+    sorted_ = {
+        name: sorted(rows, key=lambda row: row.job.state in _GOOD) for name, rows in parts.items()
+    }
+    return dict(sorted(sorted_.items(), key=lambda part: part[1][0].job.state in _GOOD))
+
+
 def _attempt(row: TaskRow) -> str:
     job = row.job
     lasted = "" if job.duration_s is None else f"  {wording.duration(job.duration_s)}"
     ended = wording.ending(job.state, job.exit_code, job.signal)
     uid = output.style(wording.short_uid(job.uid), "dim")
-    traits = "  ".join(_traits(row._replace(group="", where=_SURPLUS.sub("", row.where))))
-    task = output.printable(f"{row.task}  {traits}")
+    where, tracer = _SURPLUS.sub("", row.where), row.tracer if row.tracer == "python" else None
+    traits = _traits(row._replace(group="", where=where, tracer=tracer))
+    # The uid says which it is; a platform's long number says nothing more.
+    named = () if _NUMBER.fullmatch(row.task) else (row.task,)
+    task = output.printable("  ".join((*named, *traits)))
     return f"{wording.mark(job.state)} {uid}  {task}{lasted}  {ended}"
 
 

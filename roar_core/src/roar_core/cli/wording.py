@@ -14,7 +14,7 @@ from roar_core.cli import output
 from roar_core.spelling import size as size
 
 if TYPE_CHECKING:
-    from roar_core.model.coverage import Coverage
+    from roar_core.model.coverage import Coverage, CoverageReason
 
 # state -> (mark, mark for terminals without Unicode, colour)
 _MARKS = {
@@ -129,12 +129,15 @@ def mark(state: str) -> str:
 
 
 def coverage_reasons(coverage: Coverage) -> list[str]:
-    """One phrase for each known hole."""
-    return [
-        f"{reason.code}{f' x{reason.count}' if reason.count > 1 else ''}"
-        f"{f': {reason.detail}' if reason.detail else ''}"
-        for reason in coverage.reasons
-    ]
+    """One phrase for each known hole: `lost x3`, `tasks: 2 of 7 tasks of ray not reported`."""
+    return [_hole(reason) for reason in coverage.reasons]
+
+
+def _hole(reason: CoverageReason) -> str:
+    if reason.detail.startswith("of "):
+        return f"{reason.code}: {reason.count:,} {reason.detail}"
+    times = f" x{reason.count}" if reason.count > 1 else ""
+    return f"{reason.code}{times}{reason.detail and f': {reason.detail}'}"
 
 
 def versions(packages: Mapping[str, str], limit: int | None) -> str:

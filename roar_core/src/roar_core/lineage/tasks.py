@@ -59,9 +59,9 @@ class TaskGroup(NamedTuple):
 class Family(NamedTuple):
     """What a job has to do with tasks: the one that it is, its driver's uid, those below it.
 
-    `results` tells of how many tasks of which name it got the result without a file between them;
-    None stands for those that have not reported. `read` and `written` are how many different files
-    all tasks below it used, as many as there are paths.
+    `results` tells of how many tasks of which name it got the result without a file between them,
+    but for the platform's own; None stands for those that have not reported. `read` and `written`
+    are how many different files all tasks below it used, as many as there are paths.
     """
 
     task: TaskRow | None = None
@@ -278,7 +278,8 @@ def _results(db: sqlite3.Connection, uid: str) -> tuple[tuple[str | None, int], 
     rows = db.execute(
         "SELECT maker.id IS NULL, maker.name, count(*) FROM need "
         "LEFT JOIN job maker ON maker.id = need.producer "
-        "WHERE need.job = (SELECT id FROM job WHERE uid = ?) "
+        "LEFT JOIN task ON task.job = maker.id "
+        "WHERE need.job = (SELECT id FROM job WHERE uid = ?) AND task.role IS NOT 'infrastructure' "
         "GROUP BY 1, 2 ORDER BY 1, min(maker.started_at_ns)",
         (uid,),
     )

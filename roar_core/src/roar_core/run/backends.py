@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # The codes of all reasons that are found out afresh when tasks are collected again.
 CODES = frozenset({"backend", "tasks", "results"})
+# A backend has its time for so many paths, however many a dataset has.
+_ASKED_AT_ONCE = 5_000
 # The file in a backend's folder that says which process is which task.
 PROCESSES = "processes"
 
@@ -172,13 +175,18 @@ class Backends:
 
     def _ask(self, paths: set[str]) -> None:
         self._claimed.update(dict.fromkeys(paths, False))
-        for partner in self.partners:
-            try:
-                found = partner.call("claiming files", _claimed, partner, paths)
-            except PluginError as error:
-                self._shortfall.note("backend", error)
-            else:
-                self._claimed.update(dict.fromkeys(found, True))
+        rest, answering = iter(paths), list(self.partners)
+        while answering and (some := list(islice(rest, _ASKED_AT_ONCE))):
+            # pathlib takes microseconds for each path, so all backends are given the same.
+            asked = [(path, PurePath(path)) for path in some]
+            for partner in list(answering):
+                try:
+                    found = partner.call("claiming files", _claimed, partner, asked)
+                except PluginError as error:
+                    answering.remove(partner)
+                    self._shortfall.note("backend", error)
+                else:
+                    self._claimed.update(dict.fromkeys(found, True))
 
 
 def checked_fragments(partner: Partner) -> Iterable[TaskFragment]:
@@ -238,6 +246,6 @@ def _serves(partner: Partner, pid: int, words: Sequence[str]) -> bool:
     return found
 
 
-def _claimed(partner: Partner, paths: set[str]) -> list[str]:
+def _claimed(partner: Partner, paths: Sequence[tuple[str, PurePath]]) -> list[str]:
     backend: ExecutionBackend = partner.offer.value
-    return [path for path in paths if backend.claims(partner.run, PurePath(path))]
+    return [path for path, pure in paths if backend.claims(partner.run, pure)]

@@ -12,19 +12,22 @@ import threading
 import time
 
 from . import records, tags, threads
+from .trouble import told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypeGuard
 
     from .capture import Capture
     from .function import TracedFunction
 
-# How an actor ends itself: its last call has done what it was to do.
-_EXITS = frozenset({"AsyncioActorExit", "SystemExit"})
+# How an asynchronous actor ends itself: its last call has done what it was to do.
+_ACTOR_EXIT = "AsyncioActorExit"
 # What Ray raises in a task that is cancelled; where a user raises it, Ray says "cancelled", too.
 _CANCELLED = frozenset({"KeyboardInterrupt", "CancelledError"})
+# In what an object that was put says of its task, the digits that number the attempt.
+_NUMBER = 2
 
 
 class Attempt:
@@ -72,7 +75,12 @@ class Attempts:
         self._starting.task = None
 
     def begin(
-        self, function: TracedFunction, arguments: Sequence[Any], *, here: bool = True
+        self,
+        function: TracedFunction,
+        arguments: Sequence[Any],
+        named: Mapping[str, Any],
+        *,
+        here: bool = True,
     ) -> Attempt:
         """An attempt at what Ray has started; not `here` but in an event loop's thread."""
         task = self._starting.task if here else None
@@ -84,25 +92,38 @@ class Attempts:
         else:
             number = self._starting.number
         attempt = Attempt(next(self._tags), task.hex())
-        name = self._label()
-        group = "" if function.group is None else function.group(arguments)
+        facts = function.facts_of(self._label(), arguments, named)
         number = max(number, function.earlier)
         about = f'"task": "{attempt.task}", "attempt": {number + 1}, "at_ns": {time.time_ns()}'
-        attempt.begun = f"{{{about}, {function.facts_of(name, group)}".encode()
+        attempt.begun = f"{{{about}, {facts}".encode()
         self._of_tag[attempt.tag] = attempt
-        if function.is_outlived:
+        if function.outcome is not None:
             threads.count(attempt.tag)
         self._tell(attempt.tag, records.BEGIN, attempt.begun)
         return attempt
 
-    def succeeded(self, attempt: Attempt) -> None:
-        """It ended well, or does so with the last of its threads."""
-        if not attempt.is_over:
+    def succeeded(
+        self, attempt: Attempt, outcome: Callable[[], BaseException | None] | None = None
+    ) -> None:
+        """It ended well, or ends with the last of its threads, as `outcome` then says."""
+        if attempt.is_over:
+            return
+        if outcome is None:
             attempt.is_over = True
-            if attempt.tag in threads.counted:
-                threads.when_ended(attempt.tag, lambda: self._succeeded(attempt))
-            else:
-                self._succeeded(attempt)
+            self._succeeded(attempt)
+        else:
+            threads.when_ended(attempt.tag, lambda: self._ended(attempt, outcome))
+
+    def _ended(self, attempt: Attempt, outcome: Callable[[], BaseException | None]) -> None:
+        try:
+            raised = outcome()
+        except Exception as error:
+            told("outcome", error)
+            raised = None
+        if raised is None:
+            self.succeeded(attempt)
+        else:
+            self.failed(attempt, raised)
 
     def _succeeded(self, attempt: Attempt) -> None:
         self._of_tag.pop(attempt.tag, None)
@@ -112,13 +133,13 @@ class Attempts:
     def failed(self, attempt: Attempt, error: BaseException) -> None:
         """It raised."""
         name = type(error).__name__
-        if name in _EXITS and _is_wanted(error):
+        if name == _ACTOR_EXIT or (_is_by_ray(error) and not error.code):
             self.succeeded(attempt)
         elif not attempt.is_over:
             attempt.is_over = True
             self._of_tag.pop(attempt.tag, None)
             facts = {"error": name, "at_ns": time.time_ns()}
-            if name in _CANCELLED:
+            if name in _CANCELLED or _is_by_ray(error):
                 facts["is_cancelled"] = True
             text = json.dumps(facts)
             self._tell(attempt.tag, records.FAILED, text.encode())
@@ -126,6 +147,13 @@ class Attempts:
     def current(self) -> Attempt | None:
         """The attempt for which this thread works."""
         return self._of_tag.get(tags.current())
+
+    def puts(self, ref: str) -> None:
+        """This thread has put an object, whose ref may name no task but the thread's own number."""
+        attempt = self.current()
+        if attempt is not None and not ref.startswith(attempt.task[_NUMBER:], _NUMBER):
+            text = json.dumps({"task": ref, "needs": [attempt.task]})
+            self._tell(0, records.SUBMITTED, text.encode())
 
     def needs(self, tasks: set[str]) -> None:
         """The attempt of this thread got the results of these tasks."""
@@ -140,6 +168,9 @@ class Attempts:
             self._tell(attempt.tag, records.NEEDS, text)
 
 
-def _is_wanted(error: BaseException) -> bool:
-    """Whether Ray's own exit_actor, or its end of the process, has raised this."""
-    return type(error).__name__ == "AsyncioActorExit" or hasattr(error, "ray_terminate_msg")
+def _is_by_ray(error: BaseException) -> TypeGuard[SystemExit]:
+    """Whether Ray ends the process: as exit_actor wants it, with code 0, or since it was told to.
+
+    The latter by SIGTERM, as a node does that is shut down, or whoever kills a worker by hand.
+    """
+    return isinstance(error, SystemExit) and hasattr(error, "ray_terminate_msg")

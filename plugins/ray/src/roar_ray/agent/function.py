@@ -16,23 +16,24 @@ from .trouble import told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from .attempts import Attempt, Attempts
-    from .libraries import Group
+    from .libraries import Telling
 
 # Names that users give to tasks may be many.
 _KNOWN_MAX = 1000
+_NOTHING_MORE = ("", "", False)
 
 
 class TracedFunction:
     """What is the same for all calls of one function: `facts` are told of each.
 
-    `group` says of a call's arguments what tells it from others, `is_named_by_label` that a task's
-    own name counts for more than its function's, `is_outlived` that an attempt lasts as long as the
-    threads which it started. `earlier` is how many attempts are known to have been before the first
-    one here.
+    `telling` says of a call's arguments what tells it from others, `is_named_by_label` that a
+    task's own name counts for more than its function's. `outcome`: an attempt lasts as long as the
+    threads which it started, and this gives what they raised. `earlier` is how many attempts are
+    known to have been before the first one here.
     """
 
     def __init__(
@@ -41,19 +42,19 @@ class TracedFunction:
         function: Callable[..., Any],
         facts: dict[str, Any],
         *,
-        group: Group | None = None,
+        telling: Telling | None = None,
         is_named_by_label: bool = False,
-        is_outlived: bool = False,
+        outcome: Callable[[], BaseException | None] | None = None,
         earlier: int = 0,
     ) -> None:
         self.attempts = attempts
         self.function = function
-        self.group = group
-        self.is_outlived = is_outlived
+        self.outcome = outcome
         self.earlier = earlier
         self._facts = facts
+        self._telling = telling
         self._is_named_by_label = is_named_by_label
-        self._known: dict[tuple[str, str], str] = {}
+        self._known: dict[tuple[str, tuple[str, str, bool]], str] = {}
 
     def wrapped(self) -> Callable[..., Any]:
         """The function for Ray to call instead."""
@@ -71,22 +72,30 @@ class TracedFunction:
         wrapper.__dict__.update(self.function.__dict__)
         return wrapper
 
-    def facts_of(self, label: str, group: str) -> str:
+    def facts_of(self, label: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> str:
         """The rest of a JSON object, from the first fact on; the same text for the same words."""
-        text = self._known.get((label, group))
+        about = _NOTHING_MORE if self._telling is None else self._telling(arguments, named)
+        text = self._known.get((label, about))
         if text is None:
-            facts = self._facts | {"label": label} | ({"group": group} if group else {})
-            if label and self._is_named_by_label:
-                facts["name"] = label
             if len(self._known) > _KNOWN_MAX:
                 self._known.clear()
-            text = self._known[label, group] = json.dumps(facts)[1:]
+            text = self._known[label, about] = json.dumps(self._all_facts(label, *about))[1:]
         return text
 
-    def begin(self, arguments: Sequence[Any], *, here: bool = True) -> Attempt | None:
+    def _all_facts(self, label: str, group: str, owner: str, is_own: bool) -> dict[str, Any]:
+        facts = self._facts | {"label": label} | ({"group": group} if group else {})
+        if label and self._is_named_by_label:
+            facts["name"] = label
+        if owner:
+            facts["name"] = f"{owner}.{facts['name'].rpartition('.')[2]}"
+        return facts | ({"role": "infrastructure"} if is_own else {})
+
+    def begin(
+        self, arguments: Sequence[Any], named: Mapping[str, Any], *, here: bool = True
+    ) -> Attempt | None:
         """The attempt that begins now; None when it cannot be told, and is not traced."""
         try:
-            return self.attempts.begin(self, arguments, here=here)
+            return self.attempts.begin(self, arguments, named, here=here)
         except Exception as error:
             told("begin", error)
             return None
@@ -107,7 +116,7 @@ class TracedFunction:
     def succeeded(self, attempt: Attempt) -> None:
         """It returned."""
         try:
-            self.attempts.succeeded(attempt)
+            self.attempts.succeeded(attempt, self.outcome)
         except Exception as error:
             told("succeeded", error)
 
@@ -122,7 +131,7 @@ class TracedFunction:
         function = self.function
 
         def traced(*arguments: Any, **named: Any) -> Any:
-            attempt = self.begin(arguments)
+            attempt = self.begin(arguments, named)
             if attempt is None:
                 return function(*arguments, **named)
             before = self.enter(attempt)
@@ -147,7 +156,7 @@ class TracedFunction:
 
         def traced_coroutine(*arguments: Any, **named: Any) -> Any:
             coroutine = function(*arguments, **named)
-            attempt = self.begin(arguments, here=False)
+            attempt = self.begin(arguments, named, here=False)
             return coroutine if attempt is None else Steps(self, attempt, coroutine)
 
         return traced_coroutine
@@ -157,7 +166,7 @@ class TracedFunction:
 
         def traced_async_generator(*arguments: Any, **named: Any) -> Any:
             generator = function(*arguments, **named)
-            attempt = self.begin(arguments)
+            attempt = self.begin(arguments, named)
             if attempt is None or type(generator) is not AsyncGeneratorType:
                 return generator
             return generators.traced_async(self, attempt, generator)

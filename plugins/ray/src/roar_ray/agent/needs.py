@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _TASK_DIGITS = 48
 # What a driver puts itself bears a number of this form, of no task that anybody could report.
 _DRIVER = "00" + 38 * "f"
+# How all begin that are put: with the number of an attempt, up to the sixteenth.
+_NUMBERED = "0"
 
 
 def task_of(ref: Any) -> str:
@@ -28,9 +30,15 @@ def task_of(ref: Any) -> str:
     return str(ref.hex()[:_TASK_DIGITS])
 
 
-def _made(tasks: set[str]) -> set[str]:
-    """Those of them that are tasks, and not drivers."""
-    return {task for task in tasks if not task.startswith(_DRIVER)}
+def maker_of(ref: Any) -> str:
+    """The task, or the whole ref where it may be a thread's `ray.put`, one of many: see `puts`."""
+    name = str(ref.hex())
+    return name if name.startswith(_NUMBERED) else name[:_TASK_DIGITS]
+
+
+def is_own(method: str) -> bool:
+    """Whether a method is Ray's own, and does not carry a function of the user's."""
+    return method.startswith("__ray") and method != "__ray_call__"
 
 
 class _Given(threading.local):
@@ -42,19 +50,29 @@ class _Given(threading.local):
 class Edges:
     """Sees to submissions and fetches. `fetched` is told of the tasks that this thread needs now.
 
-    `tell` writes the records; `tag` says for whom.
+    `tell` writes the records; `tag` says for whom. `puts` is told the ref of what this thread has
+    put: of a thread which a task has started, or of an async actor's, it names no task (Ray's
+    `TaskID::FromRandom`). `submissions`: how many there were, about.
     """
 
     def __init__(
-        self, tell: Callable[[int, int, bytes], None], fetched: Callable[[set[str]], None]
+        self,
+        tell: Callable[[int, int, bytes], None],
+        fetched: Callable[[set[str]], None],
+        puts: Callable[[str], None] | None = None,
     ) -> None:
         self._tell = tell
         self._fetched = fetched
+        self._puts = puts
         self._given = _Given()
+        # Calls of Ray's own, such as of `__ray_ready__`: they run nothing that could report.
+        self._own: set[str] = set()
+        self.submissions = 0
 
     def install(self, ray: Any) -> list[str]:
         """See to this process's Ray; return what could not be seen to."""
         self._ref = ray.ObjectRef
+        self._error = ray.exceptions.RayError
         self._creation = ray._raylet.TaskID.for_actor_creation_task
         missing = []
         places: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -64,6 +82,7 @@ class Edges:
             ("contained refs", lambda: self._containment(ray._private.serialization)),
             ("ray.get", lambda: self._fetching(ray._private.worker.Worker)),
             ("await", self._awaiting),
+            ("ray.put", lambda: self._putting(ray._private.worker.Worker)),
         )
         for name, see in places:
             try:
@@ -82,8 +101,11 @@ class Edges:
                 result = submit(itself, args, kwargs, **options)
             finally:
                 self._collect_into(before)
+            self.submissions += 1
             if tasks:
                 self._submitted(result, tasks)
+            if is_own(getattr(itself, "_method_name", "")):
+                self._submitted_own(result)
             return result
 
         _remote.__wrapped__ = submit  # type: ignore[attr-defined]
@@ -107,10 +129,10 @@ class Edges:
         ref = self._ref
         for value in args or ():
             if isinstance(value, ref):
-                tasks.add(task_of(value))
+                tasks.add(maker_of(value))
         for value in (kwargs or {}).values():
             if isinstance(value, ref):
-                tasks.add(task_of(value))
+                tasks.add(maker_of(value))
 
     def _containment(self, serialization: Any) -> None:
         """Refs within arguments: the serializer tells of each, however deep it lies."""
@@ -121,7 +143,7 @@ class Edges:
             try:
                 tasks = self._given.tasks
                 if tasks is not None:
-                    tasks.add(task_of(object_ref))
+                    tasks.add(maker_of(object_ref))
             except Exception as error:
                 told("contained ref", error)
             return add(itself, object_ref, *rest, **named)
@@ -132,11 +154,24 @@ class Edges:
         try:
             made = self._task_of(result)
             if made is not None:
-                needs = sorted(each for each in _made(tasks) if each != made)
+                needs = sorted(each for each in self._made(tasks) if each != made)
                 text = json.dumps({"task": made, "needs": needs})
                 self._tell(0, records.SUBMITTED, text.encode())
         except Exception as error:
             told("submission", error)
+
+    def _submitted_own(self, result: Any) -> None:
+        try:
+            made = self._task_of(result)
+            if made is not None:
+                self._own.add(made)
+        except Exception as error:
+            told("submission", error)
+
+    def _made(self, tasks: set[str]) -> set[str]:
+        """Those of them that are tasks which report, and not drivers."""
+        made = (task for task in tasks if not task.startswith(_DRIVER))
+        return {task for task in made if task[:_TASK_DIGITS] not in self._own}
 
     def _task_of(self, result: Any) -> str | None:
         """The task that a submission's result names; None where it has none."""
@@ -157,10 +192,27 @@ class Edges:
         def deserialize_objects(
             itself: Any, serialized_objects: Any, object_refs: Any, *rest: Any, **named: Any
         ) -> Any:
-            self.fetched(object_refs)
-            return load(itself, serialized_objects, object_refs, *rest, **named)
+            values = load(itself, serialized_objects, object_refs, *rest, **named)
+            self._loaded(object_refs, values)
+            return values
 
         worker.deserialize_objects = deserialize_objects
+
+    def _putting(self, worker: Any) -> None:
+        puts = self._puts
+        if puts is None:
+            return
+        put = worker.put_object
+
+        def put_object(itself: Any, value: Any, *rest: Any, **named: Any) -> Any:
+            ref = put(itself, value, *rest, **named)
+            try:
+                puts(maker_of(ref))
+            except Exception as error:
+                told("ray.put", error)
+            return ref
+
+        worker.put_object = put_object
 
     def _awaiting(self) -> None:
         """`await ref` asks asyncio for a future of the one that Ray made, which names its ref."""
@@ -169,16 +221,38 @@ class Edges:
         wrap = asyncio.wrap_future
 
         def wrap_future(future: Any, *rest: Any, **named: Any) -> Any:
+            wrapped = wrap(future, *rest, **named)
             ref = getattr(future, "object_ref", None)
             if ref is not None:
-                self.fetched((ref,))
-            return wrap(future, *rest, **named)
+                self._expect(ref, future, wrapped)
+            return wrapped
 
         asyncio.wrap_future = wrap_future
+
+    def _expect(self, ref: Any, future: Any, wrapped: Any) -> None:
+        """Look when it is there, for whoever asks now: a callback runs in its asker's context."""
+
+        def arrived(_: Any) -> None:
+            # Of the one by which Ray told: asyncio's own would count the error as looked at.
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.fetched((ref,))
+
+        try:
+            wrapped.add_done_callback(arrived)
+        except Exception as error:
+            told("await", error)
+
+    def _loaded(self, refs: Iterable[Any], values: Iterable[Any]) -> None:
+        """These became values, or errors, which are no results: their tasks may not have begun."""
+        try:
+            pairs = zip(refs, values, strict=True)
+            self.fetched([ref for ref, value in pairs if not isinstance(value, self._error)])
+        except Exception as error:
+            told("ray.get", error)
 
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""
         try:
-            self._fetched(_made({task_of(ref) for ref in refs}))
+            self._fetched(self._made({maker_of(ref) for ref in refs}))
         except Exception as error:
             told("ray.get", error)

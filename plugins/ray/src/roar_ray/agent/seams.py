@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import libraries
 from .function import TracedFunction
-from .needs import Edges
+from .needs import Edges, is_own
 from .trouble import told
 
 TYPE_CHECKING = False
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .attempts import Attempts
-
-# Ray's own calls of actors, but for the one that carries a function of the user's.
-_OWN = "__ray"
-_CARRIES = "__ray_call__"
 
 
 def missing_in(ray: Any) -> list[str]:
@@ -62,7 +58,7 @@ def _see_to_functions(worker: Any, attempts: Attempts) -> None:
 
 def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
     name = str(info.function_name)
-    if name.startswith(_OWN) and name != _CARRIES:
+    if is_own(name):
         return info
     module = str(descriptor.module_name)
     facts: dict[str, Any] = {"name": str(descriptor.function_name), "module": module}
@@ -78,9 +74,9 @@ def _traced(worker: Any, attempts: Attempts, descriptor: Any, info: Any) -> Any:
         attempts,
         info.function,
         facts,
-        group=libraries.group_in(module) if owner else None,
+        telling=libraries.telling_in(module, name.rpartition(".")[2]) if owner else None,
         is_named_by_label=libraries.is_named_by_label(module),
-        is_outlived=libraries.is_outlived(module, name),
+        outcome=libraries.outcome_in(module, name),
         earlier=_restarts(facts["actor"]) if is_creation else 0,
     )
     return info._replace(function=function.wrapped())
@@ -121,4 +117,4 @@ def _see_to_begin_and_end(worker: Any, attempts: Attempts) -> None:
 
 def edges(ray: Any, attempts: Attempts, tell: Any) -> list[str]:
     """See to what attempts need of each other; return what could not be seen to."""
-    return Edges(tell, attempts.needs).install(ray)
+    return Edges(tell, attempts.needs, attempts.puts).install(ray)

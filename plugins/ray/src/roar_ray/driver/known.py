@@ -9,10 +9,10 @@ from roar_ray.driver import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
 
-def write(folder: str, found: Mapping[str, str]) -> None:
-    """Add tasks to those known of the run, a JSON array (task, node) a line."""
+def write(folder: str, found: Iterable[tuple[str, str, int]]) -> None:
+    """Add attempts to those known of the run, a JSON array (task, node, pid) a line."""
     with open(os.path.join(folder, places.KNOWN), "a", encoding="ascii") as target:
-        target.writelines(f"{json.dumps(pair)}\n" for pair in found.items())
+        target.writelines(f"{json.dumps(each)}\n" for each in found)

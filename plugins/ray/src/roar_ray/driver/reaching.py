@@ -35,7 +35,7 @@ class Reach(NamedTuple):
     job: str
     session: str
     is_own: bool
-    tasks: Callable[[], tuple[dict[str, str] | None, list[str]]]
+    tasks: Callable[[], tuple[list[tuple[str, str, int]] | None, list[str]]]
 
 
 def as_driver(ray: Any, is_own: bool) -> Reach:

@@ -59,8 +59,10 @@ def sweep(
     return Outcome(sorted(asked[answer] for answer in silent), tasks)
 
 
-def tasks(ray: Any, job: str, within_s: float = 20.0) -> tuple[dict[str, str] | None, list[str]]:
-    """The tasks of which Ray knows, asked for by one of ours, which is given, too.
+def tasks(
+    ray: Any, job: str, within_s: float = 20.0
+) -> tuple[list[tuple[str, str, int]] | None, list[str]]:
+    """The attempts of which Ray knows, asked for by one of ours, which is given, too.
 
     For a client, which cannot ask by itself.
     """

@@ -65,7 +65,7 @@ def placed(connection: Connection, target: Target) -> Target:
 def read(connection: Connection, target: Target) -> Remote:
     """The newest version. Raises RegistryError."""
     try:
-        return _remote(connection, connection.get("labels/current", target.named))
+        return remote_of(connection, connection.get("labels/current", target.named))
     except UnregisteredError:
         return Remote()
 
@@ -79,7 +79,7 @@ def read_history(connection: Connection, target: Target) -> list[Remote]:
     found = object_of(told).get("labels")
     if not isinstance(found, list):
         raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
-    versions = [_remote(connection, one) for one in found]
+    versions = [remote_of(connection, one) for one in found]
     return sorted(versions, key=lambda one: one.version, reverse=True)
 
 
@@ -141,7 +141,8 @@ def _check(target: Target, wanted: Mapping[str, Any], before: Remote, now: Remot
         )
 
 
-def _remote(connection: Connection, said: Any) -> Remote:
+def remote_of(connection: Connection, said: Any) -> Remote:
+    """One version of a document, as an answer tells it; raises UnreachableError for all else."""
     said = object_of(said)
     version, labels = said.get("version"), said.get("metadata")
     if type(version) is not int or not isinstance(labels, dict) or not are_labels(labels):

@@ -29,7 +29,8 @@ from roar_core.registry.labels.documents import (
     tags_in,
     tags_of,
 )
-from roar_core.registry.labels.editing import Remote, read
+from roar_core.registry.labels.editing import Remote
+from roar_core.registry.labels.reading import read_all, takes_many
 from roar_core.registry.labels.targets import Target
 from roar_core.registry.scopes import ANONYMOUS
 from roar_core.store.tags import Tag, has_tags, standing_events
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-MOST_ASKED = 500
+# Of artifacts whose tags are compared: one by one, and where many are asked for in a request.
+_MOST_ALONE, _MOST_TOGETHER = 500, 10_000
 _AT_ONCE = 100
 
 
@@ -98,12 +100,19 @@ def tagged_targets(db: sqlite3.Connection, registry: str) -> list[Target]:
     ]
 
 
+def most_compared(connection: Connection, count: int) -> int:
+    """Of so many artifacts, how many may be compared there. Raises RegistryError."""
+    if count <= _MOST_ALONE:
+        return count
+    return min(count, _MOST_TOGETHER if takes_many(connection) else _MOST_ALONE)
+
+
 def tag_changes(
     connection: Connection, db: sqlite3.Connection, targets: Iterable[Target]
 ) -> list[TagChange]:
     """Those of artifacts whose tags here are not the registry's, where the caller may change them.
 
-    Each is asked for. Raises RegistryError.
+    All are asked for. Raises RegistryError.
     """
     return list(_changes(connection, db, targets))
 
@@ -121,11 +130,11 @@ def _changes(
     events = standing_events(db)
     known = set(chain.from_iterable(events.values()))
     known |= {Tag(*row) for row in db.execute("SELECT kind, value FROM job_tag")}
-    for target in targets:
+    targets = list(targets)
+    for target, remote in zip(targets, read_all(connection, targets), strict=True):
         assert target.entity is not None
         tags = tags_of(db, target.entity)
         ours = labels_of(db, "artifact", target.entity, tags, redactor=connection.redactor)
-        remote = read(connection, target)
         theirs = remote.labels.get("tag", {})
         own = ours.metadata.get("tag", {}) if ours is not None and tags else {}
         tag = _with_others(own, theirs, events.get(target.entity, {}).keys(), known)

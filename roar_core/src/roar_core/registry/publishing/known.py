@@ -23,6 +23,7 @@ from roar_core.store.registrations import (
 if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination
+    from roar_core.registry.publishing.sending import Published
     from roar_core.store.database import Database
 
 _AT_ONCE = 5_000
@@ -60,6 +61,16 @@ def known_jobs(
             forget_receipts(db, *place, lost)
             keep_receipts(db, *place, news, time.time_ns())
     return found
+
+
+def keep_published(database: Database, destination: Destination, published: Published) -> None:
+    """Remember those jobs of a session that are here; raises DatabaseError."""
+    receipts = [
+        Receipt(uid, published.session_hash, destination.visibility, published.url or None)
+        for uid in published.uids
+    ]
+    with database.writing() as db:
+        keep_receipts(db, *destination.place, receipts, time.time_ns())
 
 
 def _receipts(answer: Any, asked: frozenset[str], destination: Destination) -> dict[str, Receipt]:

@@ -12,6 +12,7 @@ import httptools
 
 from roar_proxy_s3.proxy.wire.fields import CODING, Fields, Pair, text
 from roar_proxy_s3.proxy.wire.outbound import Pausable
+from roar_proxy_s3.proxy.wire.patience import PATIENCE, Deadline, Patience
 from roar_proxy_s3.proxy.wire.receiving import opened
 from roar_proxy_s3.proxy.wire.request import Request
 
@@ -22,6 +23,7 @@ _MOST_WAITING = 16
 _LINGER_S = 2.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 Task = asyncio.Task[None]
 D = TypeVar("D", bytes, memoryview)
@@ -31,8 +33,9 @@ Handler = Callable[[Request], Awaitable[None]]
 class Inbound(asyncio.Protocol):
     """One client's connection. `handle` answers a request, and returns when that is done."""
 
-    def __init__(self, handle: Handler) -> None:
-        self._handle = handle
+    def __init__(self, handle: Handler, patience: Patience = PATIENCE) -> None:
+        self._handle, self._patience = handle, patience
+        self._deadline = Deadline(self._late)
         self._loop = asyncio.get_running_loop()
         self._waiting = deque[Request]()
         self._current: Task | None = None
@@ -42,6 +45,8 @@ class Inbound(asyncio.Protocol):
         self._bytes_beside = 0
         self._left = 0
         self._is_lingering = self._is_paused = self._is_full = False
+        # Of the next request: whether some of its head has come, and whether its time runs.
+        self._is_in_head = self._is_head_timed = False
         self._source: Pausable | None = None
         self._flush: asyncio.Future[None] | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -50,6 +55,7 @@ class Inbound(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = opened(transport)
+        self._wait_for_client()
 
     def data_received(self, data: bytes) -> None:
         if self._is_lingering:
@@ -86,6 +92,8 @@ class Inbound(asyncio.Protocol):
                 return
         if self._bytes_beside > _MOST_HEAD and not self._is_lingering:
             self._refuse(_TOO_LARGE)
+        elif self._is_in_head and not self._is_head_timed and self._current is None:
+            self._wait_for_client()
 
     def eof_received(self) -> bool:
         # Who has sent all of a request may still wait for its answer.
@@ -95,6 +103,7 @@ class Inbound(asyncio.Protocol):
         return is_waited_for
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._deadline.end()
         if self._current is not None:
             self._current.cancel()
         self._waiting.clear()
@@ -114,6 +123,9 @@ class Inbound(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+
     def on_url(self, part: bytes) -> None:
         self._target += part
 
@@ -132,6 +144,7 @@ class Inbound(asyncio.Protocol):
         keeps = self._parser.should_keep_alive() and not is_old
         request = Request(self, method, target, fields, is_old, is_last=not keeps)
         self._target, self._pairs, self._bytes_beside = b"", [], 0
+        self._is_in_head = self._is_head_timed = False
         self._reading = request
         # Of a body in chunks the parser alone knows the end.
         self._left = 0 if CODING in fields else request.length or 0
@@ -192,6 +205,7 @@ class Inbound(asyncio.Protocol):
     # One request after the other.
 
     def _begin(self) -> None:
+        self._deadline.lift()
         task = _begun(self._answer_waiting(), self._loop)
         # It may be over already, where tasks begin at once.
         if not task.done():
@@ -204,19 +218,39 @@ class Inbound(asyncio.Protocol):
                 request = self._waiting.popleft()
                 await self._handle(request)
                 self._source = None
+                if self._is_full:
+                    # What was asked for was taken: these are refusals, which nobody reads.
+                    async with asyncio.timeout(self._patience.head_s):
+                        await self.flushed()
                 if request.ends_connection or (self._is_lingering and not self._waiting):
                     self._end(request)
                     break
                 if self._is_paused and len(self._waiting) < _MOST_WAITING:
                     self._resume()
             is_done = True
-        except (ConnectionError, asyncio.CancelledError):
+        except (ConnectionError, TimeoutError, asyncio.CancelledError):
             return
         finally:
             self._current = self._source = None
             if not is_done:
                 # Whatever it was, its client must not wait for ever.
                 self._transport.abort()
+            elif not self._is_lingering:
+                self._wait_for_client()
+
+    def _wait_for_client(self) -> None:
+        """Nothing is under way: it is for the client to ask, or to end what it has begun."""
+        self._is_head_timed = self._is_in_head
+        patience = self._patience
+        self._deadline.set(patience.head_s if self._is_in_head else patience.between_s)
+
+    def _late(self) -> None:
+        if self._transport.is_closing():
+            self._transport.abort()
+        elif self._is_in_head:
+            self._refuse(_LATE)
+        else:
+            self._transport.close()
 
     def _end(self, request: Request) -> None:
         """Close, but not before the client could read what it was told."""
@@ -226,6 +260,8 @@ class Inbound(asyncio.Protocol):
             self._transport.abort()
         elif is_heard:
             self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._deadline.set(self._patience.head_s)
         else:
             self._resume()
             self._linger()
@@ -245,6 +281,7 @@ class Inbound(asyncio.Protocol):
             # What came before it is answered.
             self._is_lingering = True
         else:
+            self._deadline.end()
             self._transport.write(answer)
             self._linger()
 
