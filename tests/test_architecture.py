@@ -25,7 +25,14 @@ PLUGINS += sorted(p.parent for p in ROOT.glob("examples/*/pyproject.toml"))
 # A plugin may import these and what lies below them. `roar_core` itself holds the version.
 PUBLIC = (
     *("hookspecs", "model", "journal", "fragments", "reports", "identity", "redaction", "spelling"),
-    *("task_journal", "transparency", "python_startup", "standing_in", "fragment_sessions"),
+    *(
+        "in_place",
+        "task_journal",
+        "transparency",
+        "python_startup",
+        "standing_in",
+        "fragment_sessions",
+    ),
     *("errors", "testing"),
 )
 
@@ -36,12 +43,13 @@ LAYERS = (
     ("boot", "futex", "garbage", "hookspecs", "http_client", "identity", "spelling", "standing_in"),
     ("progress", "python_startup"),
     ("redaction", "transparency"),
-    ("journal", "journal_file", "journal_format", "fragment_format", "discovery", "project"),
+    ("journal", "journal_file", "journal_format", "fragment_checks", "fragment_format"),
+    ("discovery", "project"),
     ("plugins", "contracts"),
     ("config", "observe", "hashing", "store", "environment", "composites", "telemetry"),
     ("run", "lineage", "registry", "transfer", "reproduce", "export", "scaffold", "promises"),
-    ("fragments", "task_journal", "fragment_sessions"),
-    ("report_folder", "reports"),
+    ("fragments", "task_facts", "task_journal", "fragment_sessions"),
+    ("in_place", "report_folder", "reports"),
     ("cli",),
     ("__main__", "testing"),
 )
@@ -79,7 +87,7 @@ MAY_CATCH_ALL = {
     ROOT / "plugins/ray/src/roar_ray/hook/environment.py",
     *(ROOT / "plugins/ray/src/roar_ray/agent").glob("*.py"),
     CORE / "plugins.py",
-    CORE / "reports.py",
+    CORE / "in_place.py",
     CORE / "fragment_sessions" / "waiting.py",
     CORE / "run" / "coordinator.py",
     CORE / "cli" / "failures.py",

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from roar_core.model.job import Job
 from roar_core.promises.graphs import EMPTY, EXAMPLE
+from roar_core.store.owner import Owner
+from roar_core.store.writer import Store
 from roar_core.testing.projects import ProjectUnderTest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -204,6 +207,16 @@ def test_what_the_commands_print_is_what_the_schema_says(recorded: ProjectUnderT
     for command, name in COMMANDS.items():
         validate(recorded.json(*command.split()), name)
     validate(recorded.json("show", ODD), "file")
+
+
+def test_what_is_printed_of_a_job_given_up_is_what_the_schema_says(
+    project: ProjectUnderTest,
+) -> None:
+    root = str(project.root)
+    job = Job(os.urandom(16).hex(), "run", ("true",), root, root, "running", 1)
+    with Store.open(project.root / ".roar", create=True) as store:
+        store.begin(job, owner=Owner.current()._replace(pid_namespace=7, machine=""))
+    validate(project.json("abandon", "@1", "-y"), "abandoned")
 
 
 @pytest.mark.parametrize("graph", [EMPTY, EXAMPLE], ids=["empty", "example"])

@@ -180,6 +180,18 @@ def test_what_came_before_a_failure_is_kept(project: ProjectUnderTest) -> None:
     assert len(warnings(result.stderr)) == 1
 
 
+def test_a_report_that_no_record_could_hold_costs_itself_alone(project: ProjectUnderTest) -> None:
+    install(project, BACKEND)
+    lines = f"t1 1 succeeded first.txt\\nt2 {2**63} succeeded second.txt"
+    result = project.run("sh", "-c", f"printf '{lines}\\n' > $LEDGER; exit 3")
+    assert (result.exit_code, len(warnings(result.stderr))) == (3, 1)
+    assert f"no fragment of a task: attempt is {2**63}" in result.stderr
+    assert result.job is not None
+    assert [task["task"]["task"] for group in result.job["tasks"] for task in group["jobs"]] == [
+        "t1"
+    ]
+
+
 def test_tasks_that_have_not_reported_are_told(project: ProjectUnderTest) -> None:
     install(project, BACKEND)
     line = "echo t1 1 failed a > $LEDGER; echo t1 2 succeeded a >> $LEDGER"

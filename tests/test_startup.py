@@ -71,6 +71,14 @@ def test_reading_commands_load_no_plugin_and_nothing_heavy(
     assert not loaded & (HEAVY | {"pluggy", "roar_tracer_preload", "roar_core.run", "subprocess"})
 
 
+@pytest.mark.parametrize("command", ["log", "dag", "status"])
+def test_what_lists_jobs_reads_rows_and_makes_no_model_of_them(
+    project: ProjectUnderTest, command: str
+) -> None:
+    assert project.run("true").exit_code == 0
+    assert not modules_after([command], project.root) & {"attr", "roar_core.store.writer"}
+
+
 @pytest.mark.parametrize("command", ["whoami", "scope"])
 def test_who_one_is_is_told_without_a_library_for_asking(empty: Path, command: str) -> None:
     assert not modules_after([command], empty) & (HEAVY | {"cryptography"})
@@ -86,5 +94,6 @@ def test_a_run_without_tasks_loads_little_of_its_backends(project: ProjectUnderT
     loaded = modules_after(["run", "-q", "true"], project.root)
     assert {"roar_ray.backend", "roar_osmo.backend"} <= loaded
     theirs = {"yaml", "hashlib", "roar_osmo.client", "roar_osmo.notes", "roar_ray.collecting"}
-    theirs |= {"difflib", "logging"}
-    assert not loaded & (theirs | {"roar_core.fragments", "roar_core.task_journal"})
+    theirs |= {"difflib", "logging", "socket"}
+    ours = {"fragments", "task_journal", "model.fragment", "run.subtrees"}
+    assert not loaded & (theirs | {f"roar_core.{name}" for name in ours})

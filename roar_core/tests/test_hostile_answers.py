@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from roar_core.errors import RoarError
+from roar_core.registry.labels.documents import tags_in
 from roar_core.registry.labels.editing import read
 from roar_core.registry.labels.merging import nested
 from roar_core.registry.labels.targets import Target
 from roar_core.registry.publishing.sending import _both, _Known
 from roar_core.registry.resolving.asking import Answers, ask
 from roar_core.registry.resolving.checking import Checked
+from roar_core.registry.resolving.labelled import TagThere, of_artifact
 from roar_core.registry.resolving.protocol import ask_plainly
 from roar_core.registry.resolving.translating import registered_by, source_urls
 from roar_core.store.label_documents import flattened, users_own
@@ -135,6 +137,20 @@ def test_labels() -> None:
         deep = {"a": deep}
     with pytest.raises(RoarError, match="does not tell labels"):
         read(Telling(told | {"metadata": deep}), target)  # type: ignore[arg-type]
+
+
+def test_tags() -> None:
+    value = {"value": "mit", "origin": "user"}
+    document = {"license": {"values": [value]}, "bind": {"events": [{"covers": {"a": ["b"]}}]}}
+    for told in altered(document):
+        assert all(tag.kind == "license" and type(tag.value) is str for tag in tags_in(told))
+    inherited = value | {"origin": "system"}
+    doubled = {"license": {"values": [value, 1, inherited]}, "bind": {"values": [value]}}
+    answers = Answers("http://registry.test")
+    answers.artifacts[OUT] = {"labels": [{"metadata": {"tag": doubled}}]}
+    there = of_artifact(answers, OUT)
+    assert there is not None
+    assert there.tags == (TagThere("license", "mit", is_inherited=True),)
 
 
 def test_labels_of_roar_itself_are_not_written_under_another_spelling() -> None:

@@ -1,4 +1,4 @@
-"""Each rule of judgement, by the smallest run that shows it."""
+"""What a run made, and what is no artifact: each rule by the smallest run that shows it."""
 
 from __future__ import annotations
 
@@ -6,186 +6,14 @@ import stat
 
 import attrs
 import pytest
+from judged import FILTERS, inputs, observe, only_input, only_output, outputs
 
 from roar_core.journal import Intent, Kind, RenameFlag
 from roar_core.model.fingerprint import Fingerprint
-from roar_core.model.observation import InputFile, Observation, OutputFile
-from roar_core.observe.filters import FilterPolicy, Filters
+from roar_core.model.observation import InputFile, OutputFile
+from roar_core.observe.filters import Filters
 from roar_core.observe.judge import judge
 from roar_core.testing.traces import SECOND, ModelTree
-
-FILTERS = Filters(FilterPolicy(project="/p", roar_dir="/p/.roar", home="/home/u"))
-
-
-@pytest.fixture
-def tree() -> ModelTree:
-    return ModelTree()
-
-
-def observe(tree: ModelTree, **known: int) -> Observation:
-    return judge(tree.records, tree.look, FILTERS, list_files=tree.list_files, **known)
-
-
-def inputs(tree: ModelTree) -> list[str]:
-    return [file.path for file in observe(tree).inputs]
-
-
-def outputs(tree: ModelTree) -> list[str]:
-    return [file.path for file in observe(tree).outputs]
-
-
-def only_input(tree: ModelTree) -> InputFile:
-    [file] = observe(tree).inputs
-    return file
-
-
-def only_output(tree: ModelTree) -> OutputFile:
-    [file] = observe(tree).outputs
-    return file
-
-
-# --- rule 1: inputs ------------------------------------------------------------------------------
-
-
-def test_a_file_read_is_an_input_with_the_version_read(tree: ModelTree) -> None:
-    version = tree.outside_create("/p/a").fingerprint
-    tree.read("/p/a")
-    assert only_input(tree) == InputFile("/p/a", version)
-    assert outputs(tree) == []
-
-
-def test_reading_twice_is_one_input(tree: ModelTree) -> None:
-    tree.outside_create("/p/a")
-    tree.read("/p/a")
-    tree.read("/p/a")
-    assert inputs(tree) == ["/p/a"]
-
-
-def test_two_versions_changed_by_somebody_else_are_two_inputs(tree: ModelTree) -> None:
-    first = tree.outside_create("/p/a").fingerprint
-    tree.read("/p/a")
-    tree.outside_change("/p/a")
-    second = tree.files["/p/a"].fingerprint
-    tree.read("/p/a")
-    assert [file.fingerprint for file in observe(tree).inputs] == [first, second]
-    assert not any(file.changed for file in observe(tree).inputs)
-
-
-def test_an_open_proved_unused_is_no_input(tree: ModelTree) -> None:
-    tree.outside_create("/p/a")
-    offset = tree.read("/p/a")
-    tree.report(Kind.UNUSED, value=offset)
-    assert inputs(tree) == []
-
-
-def test_one_unused_open_does_not_hide_another(tree: ModelTree) -> None:
-    tree.outside_create("/p/a")
-    tree.report(Kind.UNUSED, value=tree.read("/p/a"))
-    tree.read("/p/a")
-    assert inputs(tree) == ["/p/a"]
-
-
-def test_an_open_proved_unwritten_is_no_output_whatever_the_times_say(tree: ModelTree) -> None:
-    tree.outside_create("/p/a")
-    offset = tree.open("/p/a", "a")
-    tree.outside_change("/p/a")
-    assert outputs(tree) == ["/p/a"]
-    tree.report(Kind.UNWRITTEN, value=offset)
-    assert outputs(tree) == []
-
-
-def test_proof_of_use_outweighs_proof_of_disuse(tree: ModelTree) -> None:
-    file = tree.outside_create("/p/a")
-    offset = tree.read("/p/a")
-    tree.report(Kind.UNUSED, value=offset)
-    tree.report(Kind.USED, value=offset, fingerprints=(file.fingerprint,))
-    assert inputs(tree) == ["/p/a"]
-
-
-def test_a_file_proven_read_without_an_open_for_reading_is_an_input(tree: ModelTree) -> None:
-    file = tree.outside_create("/p/a")
-    tree.open("/p/a", "a")
-    tree.report(Kind.USED, fingerprints=(file.fingerprint,))
-    assert inputs(tree) == ["/p/a"]
-
-
-def test_what_the_tree_emptied_and_read_is_no_input(tree: ModelTree) -> None:
-    tree.outside_create("/p/a")
-    tree.write("/p/a")
-    tree.read("/p/a")
-    assert (inputs(tree), outputs(tree)) == ([], ["/p/a"])
-
-
-def test_what_the_tree_appended_to_and_read_is_an_input_as_it_was_before(tree: ModelTree) -> None:
-    version = tree.outside_create("/p/log").fingerprint
-    tree.write("/p/log", "a")
-    tree.read("/p/log")
-    assert only_input(tree) == InputFile("/p/log", version, changed=True)
-
-
-def test_opening_for_reading_and_writing_reads_the_old_bytes(tree: ModelTree) -> None:
-    version = tree.outside_create("/p/db").fingerprint
-    tree.write("/p/db", "r+")
-    assert only_input(tree) == InputFile("/p/db", version, changed=True)
-    assert outputs(tree) == ["/p/db"]
-
-
-def test_opening_for_reading_and_writing_and_changing_nothing_is_an_input_only(
-    tree: ModelTree,
-) -> None:
-    version = tree.outside_create("/p/db").fingerprint
-    tree.open("/p/db", "r+")
-    assert only_input(tree) == InputFile("/p/db", version, changed=False)
-    assert outputs(tree) == []
-
-
-def test_an_executed_project_file_is_an_input_and_code(tree: ModelTree) -> None:
-    program = tree.outside_create("/p/tool")
-    tree.report(Kind.START, strings=("/p/tool", "/p"), fingerprints=(program.fingerprint,), pid=101)
-    assert inputs(tree) == ["/p/tool"]
-    assert "/p/tool" in observe(tree).code
-
-
-def test_a_script_is_code_under_the_name_its_interpreter_opened(tree: ModelTree) -> None:
-    script = tree.outside_create("/p/real/run.sh")
-    tree.report(
-        Kind.EXEC, strings=("/p/link/../run.sh", "run.sh"), fingerprints=(script.fingerprint,)
-    )
-    tree.report(Kind.START, strings=("/usr/bin/dash", "/p"))
-    tree.read("/p/real/run.sh")
-    assert inputs(tree) == ["/p/real/run.sh"]
-    assert "/p/real/run.sh" in observe(tree).code
-
-
-def test_a_program_that_was_built_and_run_is_no_input(tree: ModelTree) -> None:
-    tree.write("/p/a.out")
-    tree.report(
-        Kind.START, strings=("/p/a.out", "/p"), fingerprints=(tree.files["/p/a.out"].fingerprint,)
-    )
-    assert (inputs(tree), outputs(tree)) == ([], ["/p/a.out"])
-
-
-def test_a_failed_exec_is_no_input(tree: ModelTree) -> None:
-    program = tree.outside_create("/p/broken")
-    tree.report(Kind.EXEC, strings=("/p/broken", "broken"), fingerprints=(program.fingerprint,))
-    tree.report(Kind.EXEC_FAILED, value=8)
-    assert inputs(tree) == []
-    assert observe(tree).coverage.state == "complete"
-
-
-def test_a_module_imported_from_its_compiled_form_is_an_input(tree: ModelTree) -> None:
-    tree.outside_create("/p/model.py")
-    tree.outside_create("/p/__pycache__/model.cpython-311.opt-1.pyc")
-    tree.read("/p/__pycache__/model.cpython-311.opt-1.pyc")
-    assert inputs(tree) == ["/p/model.py"]
-    assert "/p/model.py" in observe(tree).code
-
-
-def test_an_inherited_standard_input_is_an_input(tree: ModelTree) -> None:
-    tree.outside_create("/p/in")
-    tree.open("/p/in", "r", extra=Intent.INHERITED)
-    assert inputs(tree) == ["/p/in"]
-
 
 # --- rule 2: outputs -----------------------------------------------------------------------------
 
@@ -436,40 +264,6 @@ def test_a_reused_inode_number_is_another_file(tree: ModelTree) -> None:
     assert (inputs(tree), outputs(tree)) == (["/p/old"], ["/p/new"])
 
 
-# --- rule 4: read, then changed ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("change", ["overwrite", "replace", "delete", "truncate"])
-def test_read_then_changed_is_an_input_with_the_version_read(tree: ModelTree, change: str) -> None:
-    version = tree.outside_create("/p/a").fingerprint
-    tree.read("/p/a")
-    if change == "overwrite":
-        tree.write("/p/a")
-    elif change == "replace":
-        tree.write("/p/a.tmp")
-        tree.rename("/p/a.tmp", "/p/a")
-    elif change == "delete":
-        tree.unlink("/p/a")
-    else:
-        tree.truncate("/p/a", 0)
-    assert only_input(tree) == InputFile("/p/a", version, changed=True)
-
-
-def test_a_file_removed_by_somebody_else_was_not_changed_by_the_run(tree: ModelTree) -> None:
-    tree.outside_create("/p/a")
-    tree.read("/p/a")
-    tree.outside_remove("/p/a")
-    assert only_input(tree).changed is False
-
-
-def test_changed_permissions_change_no_content(tree: ModelTree) -> None:
-    file = tree.outside_create("/p/a")
-    tree.read("/p/a")
-    file.ctime_ns += 5
-    tree.read("/p/a")
-    assert only_input(tree).changed is False
-
-
 # --- rule 5: no artifacts ------------------------------------------------------------------------
 
 
@@ -494,101 +288,6 @@ def test_a_name_that_is_not_utf8_survives(tree: ModelTree) -> None:
     tree.outside_create("/p/\udcff")
     tree.read("/p/\udcff")
     assert inputs(tree) == ["/p/\udcff"]
-
-
-# --- rule 7: coverage ----------------------------------------------------------------------------
-
-
-def reasons(tree: ModelTree, **known: int) -> list[tuple[str, int, str]]:
-    return [(r.code, r.count, r.detail) for r in observe(tree, **known).coverage.reasons]
-
-
-def test_a_run_without_holes_is_complete(tree: ModelTree) -> None:
-    tree.report(Kind.EXEC, strings=("/usr/bin/ls", "ls"))
-    tree.report(Kind.START, strings=("/usr/bin/ls", "/"))
-    observation = observe(tree)
-    assert observation.coverage.state == "complete"
-    assert observation.processes == 2
-
-
-def test_a_program_never_entered_is_a_gap_by_name(tree: ModelTree) -> None:
-    tree.report(Kind.EXEC, strings=("/p/go-tool", "go-tool"), pid=200)
-    tree.report(Kind.EXIT, pid=200)
-    tree.report(Kind.EXEC, strings=("/p/go-tool", "go-tool"), pid=201)
-    assert reasons(tree) == [("unentered", 2, "/p/go-tool")]
-
-
-def test_an_explained_gap_is_told_once_with_its_count(tree: ModelTree) -> None:
-    for pid in (200, 201, 202):
-        tree.report(Kind.EXEC, strings=("/bin/busybox", "busybox"), pid=pid)
-    tree.report(Kind.GAP, value=1, strings=("/bin/busybox",), pid=200)
-    assert reasons(tree) == [("static", 3, "/bin/busybox")]
-
-
-def test_a_gap_explains_the_program_under_its_other_names(tree: ModelTree) -> None:
-    program = tree.outside_create("/bin/busybox").fingerprint
-    tree.report(Kind.EXEC, strings=("/bin/busybox", "x"), fingerprints=(program,), pid=200)
-    tree.report(Kind.GAP, value=1, strings=("/bin/busybox",), pid=200)
-    tree.report(Kind.EXEC, strings=("/bin/sh", "sh"), fingerprints=(program,), pid=201)
-    assert reasons(tree) == [("static", 2, "/bin/busybox")]
-
-
-def test_a_spawn_reported_after_its_child_started_is_no_gap(tree: ModelTree) -> None:
-    called_at_ns = tree.now_ns
-    tree.now_ns += 5
-    tree.report(Kind.START, strings=("/usr/bin/dash", "/"), pid=300)
-    tree.now_ns = called_at_ns
-    tree.report(Kind.EXEC, strings=("/p/x.sh", "x.sh"), pid=300)
-    assert reasons(tree) == []
-
-
-def test_a_spawn_reported_after_its_child_ended_is_no_gap(tree: ModelTree) -> None:
-    tree.report(Kind.START, strings=("/usr/bin/true", "/"), pid=300)
-    tree.report(Kind.EXIT, pid=300)
-    tree.report(Kind.EXEC, strings=("/usr/bin/true", "true"), pid=300)
-    assert reasons(tree) == []
-
-
-def test_a_reason_can_be_written_anywhere_whatever_the_program_is_called(tree: ModelTree) -> None:
-    tree.report(Kind.GAP, value=1, strings=("/p/\udcff",))
-    assert reasons(tree) == [("static", 1, "/p/\\xff")]
-
-
-def test_the_first_program_executing_a_static_one_is_a_gap(tree: ModelTree) -> None:
-    tree.now_ns += 5
-    tree.report(Kind.EXEC, strings=("/p/static", "static"))
-    assert reasons(tree) == [("unentered", 1, "/p/static")]
-
-
-def test_lost_records_and_unreadable_bytes_are_told(tree: ModelTree) -> None:
-    tree.report(Kind.LOST, value=3)
-    assert [r[:2] for r in reasons(tree, lost=2, unreadable=80)] == [
-        ("lost", 5),
-        ("unreadable", 80),
-    ]
-
-
-def test_an_unknown_gap_of_a_later_tracer_is_told_by_number(tree: ModelTree) -> None:
-    tree.report(Kind.GAP, value=77, strings=("x",))
-    assert reasons(tree) == [("gap_77", 1, "x")]
-
-
-def test_a_journal_that_tells_nothing_is_no_complete_run() -> None:
-    observation = judge([], lambda path: None, FILTERS)
-    assert [reason.code for reason in observation.coverage.reasons] == ["unentered"]
-
-
-@pytest.mark.parametrize("path", ["relative/x", "(unreachable)/x", "/p/nul\0byte", ""])
-def test_a_path_that_cannot_be_placed_is_told(tree: ModelTree, path: str) -> None:
-    fingerprint = tree.outside_create("/p/a").fingerprint
-    tree.report(Kind.OPEN, value=Intent.READ, strings=(path,), fingerprints=(fingerprint,))
-    assert reasons(tree) == [("unresolved", 1, path)]
-
-
-def test_records_without_what_they_need_are_counted(tree: ModelTree) -> None:
-    for kind in (Kind.OPEN, Kind.RENAME, Kind.LINK, Kind.UNLINK, Kind.TRUNCATE, Kind.MAPPED):
-        tree.report(kind)
-    assert [r[:2] for r in reasons(tree)] == [("unresolved", 6)]
 
 
 # --- what was filtered ---------------------------------------------------------------------------

@@ -11,14 +11,18 @@ from pathlib import Path
 import attrs
 import pytest
 
-from roar_core.fragments import Attempt
+from roar_core.fragments import Attempt, to_json
+from roar_core.model.fragment import TaskFragment
+from roar_core.report_folder import BegunAttempt, name_of
 from roar_core.reports import Reports
 from roar_core.testing.needs import require_any_tracer
 
 RUN = """
 import sys
 from pathlib import Path
-from roar_core.fragments import Attempt
+from roar_core.fragments import Attempt, to_json
+from roar_core.model.fragment import TaskFragment
+from roar_core.report_folder import BegunAttempt, name_of
 from roar_core.reports import Reports
 folder, project, tracer, task, *command = sys.argv[1:]
 sys.exit(Reports(Path(folder)).run(Attempt(task, tuple(command), project), tracer=tracer))
@@ -92,10 +96,61 @@ def test_what_cannot_report_runs_and_says_so(folder: Path) -> None:
     assert done.stderr.startswith("roar: task t goes unseen, it cannot report")
 
 
+def test_a_report_that_is_none_hides_no_other(folder: Path) -> None:
+    attempts = [Attempt(task, ("true",), str(folder)) for task in "ab"]
+    for attempt in attempts:
+        BegunAttempt(folder / "attempts" / name_of(attempt.task, 1)).take(
+            to_json(TaskFragment(attempt.task, "true", "succeeded", 1))
+        )
+    [broken] = folder.glob("attempts/*a/fragment.json")
+    broken.write_text("{")
+    found = Reports(folder).fragments()
+    assert next(found).task == "b"
+    with pytest.raises(ValueError, match=f"{broken}: .*; delete it to go on without"):
+        next(found)
+
+
+def test_what_cannot_be_expected_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.write_text("in the way")
+    Reports(folder).expect("7")
+    assert capsys.readouterr().err.startswith("roar: that there is a task 7 cannot be noted: ")
+
+
 def test_an_attempt_that_is_begun_twice_runs_both_times(folder: Path) -> None:
     require_any_tracer()
     assert [run(folder, "sh", "-c", "exit 6").returncode for _ in range(2)] == [6, 6]
     assert len(list(Reports(folder).fragments())) == 1
+
+
+def test_a_task_may_be_called_anything_and_is_one_all_the_same(folder: Path) -> None:
+    require_any_tracer()
+    long, like, wide = "x" * 4000, "x" * 3999 + "y", "ü" * 120
+    names = [long, like, wide, os.fsdecode(b"\xff=. /")]
+    reports = Reports(folder)
+    for name in names:
+        reports.expect(name)
+        reports.expect(name)
+    assert (reports.coverage().known, reports.coverage().is_final) == (4, False)
+    for name in names * 2:  # the second time it is there already, and is not told again
+        assert run(folder, "true", task=name).returncode == 0
+    assert sorted(each.task for each in reports.fragments()) == sorted(names)
+    assert (reports.coverage().known, reports.coverage().is_final) == (4, True)
+
+
+def test_what_came_another_way_tells_its_long_name(folder: Path) -> None:
+    fragment = TaskFragment("x" * 4000, name="n", state="succeeded", started_at_ns=1)
+    begun = BegunAttempt(folder / "attempts" / name_of(fragment.task, 1))
+    begun.take(to_json(fragment))
+    assert begun.task == fragment.task
+    assert [each.task for each in Reports(folder).fragments()] == [fragment.task]
+
+
+def test_a_part_of_what_is_expected_under_a_long_name_meets_it(folder: Path) -> None:
+    require_any_tracer()
+    reports = Reports(folder)
+    reports.expect("7" * 300)
+    assert run(folder, "true", task="7" * 300 + "_1.batch.0").returncode == 0
+    assert (reports.coverage().known, reports.coverage().is_final) == (1, True)
 
 
 def test_of_another_machine_only_the_platform_knows(folder: Path) -> None:
@@ -118,7 +173,9 @@ def test_of_another_machine_only_the_platform_knows(folder: Path) -> None:
 _BEGIN = """
 import ast, sys
 from pathlib import Path
-from roar_core.fragments import Attempt
+from roar_core.fragments import Attempt, to_json
+from roar_core.model.fragment import TaskFragment
+from roar_core.report_folder import BegunAttempt, name_of
 from roar_core.reports import Reports
 Reports(Path(sys.argv[1]))._begin(Attempt(*ast.literal_eval(sys.argv[2])))
 """

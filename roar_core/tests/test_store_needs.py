@@ -14,17 +14,11 @@ from roar_core.lineage.closure import downstream, upstream
 from roar_core.lineage.tasks import family_of, needs_of, task_groups, ties_below
 from roar_core.model.job import Job
 from roar_core.store.needs import add_driver_needs, unmet_needs
-from roar_core.store.owner import Owner
 from roar_core.store.pruning import prune
 from roar_core.store.tasks import PartKey, TaskPart, merge_parts
 from roar_core.store.writer import Store
 
 SECOND = 10**9
-
-
-@pytest.fixture
-def driver(store: Store, jobs: Any) -> Job:
-    return store.begin(jobs("submit"), owner=Owner.current())
 
 
 def part(

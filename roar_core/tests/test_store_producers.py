@@ -108,6 +108,34 @@ def test_a_reader_that_ended_before_is_no_reader(store: Store, jobs: Any) -> Non
     assert producer(store.job(reader.uid), "a") is None
 
 
+def test_who_began_after_a_job_had_ended_made_nothing_that_it_read(store: Store, jobs: Any) -> None:
+    # Its roar was killed: it is recorded only after others have come and gone.
+    first = jobs.record(store, "make", writes={"b": b"two"})
+    killed = store.begin(jobs("read"), owner=ME)
+    jobs.record(store, "make", writes={"a": b"one", "b": b"two"})
+    read = jobs.edges({"a": b"one", "b": b"two"})
+    ended = attrs.evolve(killed, state="interrupted", duration_s=0.5, inputs=read)
+    reader = store.complete(ended)
+    assert producer(reader, "a") is None
+    assert producer(reader, "b") == first.uid
+
+
+def test_who_began_while_a_job_ran_made_what_it_read(store: Store, jobs: Any) -> None:
+    long = store.begin(jobs("read"), owner=ME)
+    maker = jobs.record(store, "make", writes={"a": b"one"})
+    read = jobs.edges({"a": b"one"})
+    reader = store.complete(attrs.evolve(long, state="succeeded", duration_s=2.0, inputs=read))
+    assert producer(reader, "a") == maker.uid
+
+
+def test_a_clock_that_was_set_back_parts_no_job_from_what_it_read(store: Store, jobs: Any) -> None:
+    maker = jobs.record(store, "make", writes={"a": b"one"})
+    begun = store.begin(jobs("read", started_at_ns=maker.started_at_ns - 10**12), owner=ME)
+    read = jobs.edges({"a": b"one"})
+    reader = store.complete(attrs.evolve(begun, state="succeeded", duration_s=1.0, inputs=read))
+    assert producer(reader, "a") == maker.uid
+
+
 def test_a_put_gives_bytes_only_to_whoever_reads_them_where_it_put_them(
     store: Store, jobs: Any
 ) -> None:

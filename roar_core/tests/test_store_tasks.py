@@ -13,7 +13,6 @@ from roar_core.errors import NotFoundError
 from roar_core.lineage.tasks import needs_of
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.job import Job
-from roar_core.store.owner import Owner
 from roar_core.store.tasks import (
     PartKey,
     TaskPart,
@@ -24,11 +23,6 @@ from roar_core.store.tasks import (
     settle_tasks,
 )
 from roar_core.store.writer import Store
-
-
-@pytest.fixture
-def driver(store: Store, jobs: Any) -> Job:
-    return store.begin(jobs("submit"), owner=Owner.current())
 
 
 def part(

@@ -16,7 +16,7 @@ from roar_core.testing.web_server import WebServer, web_server
 from roar_core.transfer import fetching, getting, patience
 from roar_core.transfer.crew import Crew
 from roar_core.transfer.fetching import Fetched
-from roar_core.transfer.getting import GetWishes, fetch_all, look_around, plan_get
+from roar_core.transfer.getting import GetPlan, GetWishes, fetch_all, look_around, plan_get
 from roar_core.transfer.https import HttpsTransfer
 from roar_core.transfer.parts import Part, part_path
 from roar_core.transfer.schemes import Transfers
@@ -62,6 +62,24 @@ def transfers(tmp_path: Path) -> Iterator[Transfers]:
     web.close()
 
 
+def fetched(
+    plan: GetPlan,
+    asked: GetWishes,
+    done: list[Fetched] | None = None,
+    algorithms: tuple[str, ...] = ("blake3",),
+) -> Crew:
+    """Who has fetched all of a plan; what came is added to `done`."""
+    crew = Crew()
+    fetch_all(
+        *(plan, asked, crew),
+        algorithms=algorithms,
+        done=[] if done is None else done,
+        advance=lambda count, files: None,
+        tick=lambda: None,
+    )
+    return crew
+
+
 class Getter:
     """What `roar get` does, in this process."""
 
@@ -77,15 +95,8 @@ class Getter:
         names = ("blake3", "sha256")
         plan = look_around(fetches, asked, known or Nothing(), Crew(), algorithms=names)
         getting.require_room(plan)
-        crew, done = Crew(), list[Fetched]()
-        fetch_all(
-            *(plan, asked, crew),
-            algorithms=names,
-            done=done,
-            advance=lambda count, files: None,
-            tick=lambda: None,
-        )
-        return done, crew.failures
+        done = list[Fetched]()
+        return done, fetched(plan, asked, done, names).failures
 
 
 @pytest.fixture
@@ -180,14 +191,7 @@ def test_an_object_that_changes_meanwhile_is_refused(
     dated = {"Last-Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}
     server.give("/a.bin", CONTENT[::-1], etag=etag, headers=dated)
     plan = look_around(fetches, asked, Nothing(), Crew(), algorithms=("blake3",))
-    crew = Crew()
-    fetch_all(
-        *(plan, asked, crew),
-        algorithms=("blake3",),
-        done=[],
-        advance=lambda count, files: None,
-        tick=lambda: None,
-    )
+    crew = fetched(plan, asked)
     assert "changed" in str(crew.failures[0])
     assert not (get.cwd / "a.bin").exists()
 
@@ -263,14 +267,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(server: WebServer, get: Get
         plan_get(asked, get.transfers), asked, Nothing(), Crew(), algorithms=("blake3",)
     )
     (get.cwd / "a.bin").write_bytes(b"mine")
-    crew = Crew()
-    fetch_all(
-        *(plan, asked, crew),
-        algorithms=("blake3",),
-        done=[],
-        advance=lambda count, files: None,
-        tick=lambda: None,
-    )
+    crew = fetched(plan, asked)
     assert "meanwhile" in str(crew.failures[0])
     assert (get.cwd / "a.bin").read_bytes() == b"mine"
 
@@ -357,14 +354,8 @@ def test_one_broken_object_does_not_keep_others_from_coming(server: WebServer, g
     asked = GetWishes(tuple(urls), str(get.cwd))
     fetches = plan_get(asked, get.transfers)
     del server.objects["/c"]
-    crew, done = Crew(), list[Fetched]()
+    done = list[Fetched]()
     plan = look_around(fetches, asked, Nothing(), Crew(), algorithms=("blake3",))
-    fetch_all(
-        *(plan, asked, crew),
-        algorithms=("blake3",),
-        done=done,
-        advance=lambda count, files: None,
-        tick=lambda: None,
-    )
+    crew = fetched(plan, asked, done)
     assert (len(done), len(crew.failures)) == (5, 1)
     assert left_in(get.cwd) == list("abdef")

@@ -16,12 +16,16 @@ import attrs
 
 @attrs.frozen
 class Instead:
-    """What is answered in a registry's place; status 0: nothing, the connection is closed."""
+    """What is answered in a registry's place; status 0: nothing, the connection is closed.
+
+    With `is_held` it is kept open instead, until whoever asked has given up.
+    """
 
     status: int
     kind: str = "application/json"
     content: bytes = b'{"detail": "no"}'
     retry_after: str = ""
+    is_held: bool = False
 
 
 @attrs.define
@@ -32,7 +36,8 @@ class Between:
     then, and the client does not know. Bodies of more than `most_bytes` are refused. `hidden` are
     features that `/health` does not tell, and where `missing` is part of a path there is nothing.
     Calls after number `refuse_after` are refused. Where there is an `instead`, all but `/health`
-    are answered with it. `hides_labels`: `/health` does not tell what it can do about labels.
+    are answered with it, of which `instead_of` is in the path. `hides_labels`: `/health` does not
+    tell what it can do about labels.
     """
 
     url: str = ""
@@ -43,6 +48,7 @@ class Between:
     most_bytes: int = 1 << 30
     refuse_after: int = 1 << 30
     instead: Instead | None = None
+    instead_of: str = ""
     hides_labels: bool = False
     requests: list[str] = attrs.field(factory=list)
     _open: int = 0
@@ -79,7 +85,8 @@ def standing_between(registry_url: str) -> Iterator[Between]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             between.requests.append(f"{self.command} {self.path.removeprefix('/api/v1/')}")
             number = len(between.requests)
-            if between.instead is not None and not self.path.endswith("/health"):
+            is_instead = between.instead_of in self.path and not self.path.endswith("/health")
+            if between.instead is not None and is_instead:
                 self._answer_instead(between.instead)
                 return
             if number > between.refuse_after:
@@ -115,6 +122,8 @@ def standing_between(registry_url: str) -> Iterator[Between]:
         def _answer_instead(self, told: Instead) -> None:
             if told.status:
                 self._answer(told.status, told.kind, told.content, told.retry_after)
+            elif told.is_held:
+                self.rfile.read(1)
             self.close_connection = True
 
         def _answer(self, status: int, kind: str, content: bytes, retry_after: str = "") -> None:

@@ -34,6 +34,7 @@ ANSWERS = {
     "a list": (Instead(200, content=b"[1]"), ""),
     "nothing": (Instead(200, content=b""), ""),
     "silence": (Instead(0), "cannot be reached"),
+    "held": (Instead(0, is_held=True), "does not answer in time"),
 }
 UNKNOWN = "ab" * 32
 # Those that need the registry, and those that tell what is recorded here without it.
@@ -94,10 +95,15 @@ def work(shared: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits are asked for and not waited; how long they are is tested elsewhere."""
+def impatient(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Waits are asked for and not waited; how long they are is tested elsewhere.
+
+    Nor is a registry that never answers waited for; one that does has all the time it needs.
+    """
     defaults = Connection.__init__.__kwdefaults__
     monkeypatch.setitem(defaults, "pause", lambda _: None)
+    if "name" in request.fixturenames and request.getfixturevalue("name") == "held":
+        monkeypatch.setitem(defaults, "read_s", 0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -312,3 +314,58 @@ def test_a_signal_while_sending_ends_the_waiting_and_no_more(tmp_path: Path) -> 
             connection.close()
     assert process.returncode == 4
     assert "had not answered when this process was told to end; its report is kept" in said
+
+
+@contextmanager
+def hanging(said: bytes) -> Iterator[Session]:
+    """A session at a registry that takes all calls, says this, and a byte a second from then on."""
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(said)
+            while said and not over.wait(1):
+                connection.sendall(b" ")
+            over.wait()
+
+    def take() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=take, daemon=True).start()
+        try:
+            yield Session.new(f"http://127.0.0.1:{server.getsockname()[1]}")
+        finally:
+            over.set()
+            server.shutdown(socket.SHUT_RDWR)
+
+
+_DRIPPING = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+
+
+@pytest.mark.slow
+def test_a_registry_that_hangs_is_waited_for_as_long_as_is_said_and_no_longer(
+    tmp_path: Path,
+) -> None:
+    """Silent, or with an answer that does not end: the task ends as its command did."""
+    require_any_tracer()
+    with ExitStack() as stack:
+        running = []
+        for number, said in enumerate((b"", _DRIPPING)):
+            session = stack.enter_context(hanging(said))
+            task = start_elsewhere(tmp_path / str(number), session, "sh", "-c", "exit 4", task="1")
+            running.append(stack.enter_context(task))
+            # Who submits waits for less.
+            run = RunSession(tmp_path / str(number))
+            mine = {"ROAR_REGISTRY__URL": session.url, "HOME": str(tmp_path)}
+            with pytest.raises(UnreachableError, match="when this process had waited for 5 s"):
+                run.open(tmp_path, mine)
+        for process in running:
+            _, said_of_it = process.communicate()
+            assert process.returncode == 4
+            assert "when this process had waited for" in said_of_it
+            assert "its report is kept" in said_of_it

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from between import standing_between
+from between import Instead, standing_between
 from machines import CANARY, Ended, Machine, new_machine, record_work
 from registrants import Person, somebody
 
@@ -169,6 +169,49 @@ def test_a_registry_that_takes_no_tags_leaves_them_told_and_unsent(
         assert said.exit_code == 0, said.stderr
         assert "tags changed here are not sent: contains_pii=true of artifact" in said.stderr
         assert there(machine, clean)["labels"] == before["labels"]
+
+
+def test_what_is_asked_for_one_by_one_is_bounded_more_closely(
+    machine: Machine, shared: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roar_core.registry.labels.tagging._MOST_ALONE", 1)
+    assert "not compared" not in machine.roar("label", "sync", "--dry-run").stderr
+    with standing_between(shared.url) as plain:
+        plain.hides_labels = True
+        for table in ("receipt", "label_agreed"):
+            machine.change(f"UPDATE {table} SET registry = '{plain.url}'")
+        machine.environ["ROAR_REGISTRY__URL"] = plain.url
+        said = machine.roar("label", "sync", "--dry-run")
+        alone = [one for one in plain.requests if "labels/current?" in one]
+    assert "older artifacts are not compared" in said.stderr
+    assert len(alone) == 1
+
+
+def test_many_artifacts_are_asked_for_in_one_request_where_the_registry_takes_that(
+    machine: Machine, shared: Registry
+) -> None:
+    clean = machine.roar("show", "@1", "--json").document["outputs"][0]["hash"]
+    assert machine.roar("tag", "add", clean, "contains_pii").exit_code == 0
+    told, one_by_one = [], "labels/current?"
+    with standing_between(shared.url) as between:
+        for table in ("receipt", "label_agreed"):
+            machine.change(f"UPDATE {table} SET registry = '{between.url}'")
+        machine.environ["ROAR_REGISTRY__URL"] = between.url
+        for hides in (True, False):
+            between.hides_labels = hides
+            between.requests.clear()
+            told.append(machine.roar("label", "sync", "--dry-run", "--json").document["tags"])
+            alone = [one for one in between.requests if one_by_one in one]
+            many = [one for one in between.requests if one.endswith("labels/current/batch")]
+            assert (bool(alone), len(many)) == (hides, not hides)
+        between.instead_of = "labels/current/batch"
+        for hostile in (b"[]", b'{"labels": []}', b'{"labels": [{"version": 1, "metadata": {}}]}'):
+            between.instead = Instead(200, content=hostile)
+            refused = machine.roar("label", "sync", "--dry-run")
+            assert refused.exit_code == 1
+            assert "does not tell labels as a registry does" in refused.stderr
+    plain, at_once = ([{**tag, "sent": None} for tag in tags] for tags in told)
+    assert plain == at_once != []
 
 
 def model_of(machine: Machine) -> str:

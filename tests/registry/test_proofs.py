@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from logged import DIGESTS, fill
+from logged import DIGESTS, fill, lift_guards
 
 from roar_core.errors import LogError, RegistryError
 from roar_core.registry.address import Address
@@ -250,10 +250,7 @@ def test_a_database_that_was_meddled_with_is_found_out(
         prove(connection, environ, [session])
         before = remembered(environ)
         with registry.database() as database, database.engine.begin() as meddling:
-            if database.is_postgresql:
-                meddling.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            else:
-                meddling.exec_driver_sql("DROP TRIGGER record_bytes_update")
+            lift_guards(meddling)
             query = sa.text("SELECT bytes FROM record_bytes WHERE leaf_index = :leaf")
             record = bytes(meddling.execute(query, {"leaf": jobs[UIDS[0]]}).scalar_one())
             update = sa.text("UPDATE record_bytes SET bytes = :bytes WHERE leaf_index = :leaf")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from between import standing_between
 from machines import CANARY, Machine, edge, new_machine, record, record_work
 from registrants import Person, somebody
 from tests.test_json_documents import validate
@@ -193,6 +194,42 @@ def test_a_package_is_registered_from_another_machine(
     # The machine that wrote it registers the same, and sends nothing twice.
     own = machine.roar("register", "-y", "--json").document
     assert (own["jobs"], own["there"][0]["session"]) == ([], sent["sessions"][0]["hash"])
+
+
+def test_a_package_that_is_sent_where_it_was_written_is_noted_as_registered(
+    shared: Registry, machine: Machine, tmp_path: Path
+) -> None:
+    """Also at a registry that cannot be asked what it has: nothing is sent again."""
+    uids = record_work(machine)
+    path = tmp_path / "work.json"
+    with standing_between(shared.url) as between:
+        between.hidden = frozenset({"known_jobs"})
+        machine.environ["ROAR_REGISTRY__URL"] = between.url
+        assert machine.roar("register", "--package", str(path)).exit_code == 0
+        sent = machine.roar("register", "--from-package", str(path), "-y", "--json").document
+        (session,) = sent["sessions"]
+        assert session["jobs"] == uids
+        between.requests.clear()
+        for words in (("register", "-y", "--json"), ("register", "-y", "--from-package", path)):
+            again = machine.roar(*map(str, words))
+            assert again.exit_code == 0, again.stderr
+        assert not any(one.startswith("POST registration-sessions") for one in between.requests)
+        known = machine.roar("register", "--dry-run", "--json").document
+    assert sorted(one["uid"] for one in known["there"]) == sorted(uids)
+    assert {one["session"] for one in known["there"]} == {session["hash"]}
+
+
+def test_a_project_that_cannot_be_used_does_not_keep_a_package_from_being_sent(
+    shared: Registry, machine: Machine, tmp_path: Path
+) -> None:
+    uids = record_work(machine)
+    path = tmp_path / "work.json"
+    assert machine.roar("register", "--package", str(path)).exit_code == 0
+    (machine.project / ".roar" / "roar.db").write_bytes(b"no database" * 1000)
+    sent = machine.roar("register", "--from-package", str(path), "-y", "--json")
+    assert sent.exit_code == 0, sent.stderr
+    assert sent.document["jobs"] == uids
+    assert "not noted down here" in sent.stderr
 
 
 def test_a_package_of_work_that_has_grown_registers_the_difference(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from roar_backend_slurm import SlurmBackend
+from roar_backend_slurm.client import SHELL_SCRIPT, place_of_command
 
 from roar_core.hookspecs import ExecutionBackend, RunContext
 from roar_core.testing.backend import BackendContract
@@ -52,12 +53,28 @@ class TestSlurm(BackendContract):
         ("sbatch", "--wait --array 0-3 train.sh", 3),
         ("sbatch", "--wrap=true", 1),
         ("srun", "", 0),
+        # Words that an option may have joined to it, and options that are cut short.
+        ("srun", "-K1 -I5 -lK0 true", 3),
+        ("srun", "--overl --lab true", 2),
+        ("sbatch", "--wait-all-nodes 1 train.sh", 2),
     ],
 )
 def test_the_command_is_found_after_the_client_s_options(client: str, words: str, at: int) -> None:
-    from roar_backend_slurm.client import place_of_command
-
     assert place_of_command(client, tuple(words.split())) == at
+
+
+@pytest.mark.parametrize(
+    ("line", "is_shell"),
+    [
+        (b"#!/bin/sh", True),
+        (b"#! /usr/bin/env bash", True),
+        (b"#!/bin/bash -eu", True),
+        (b"#!/bin/tcsh", False),
+        (b"#!/opt/sh/python", False),
+    ],
+)
+def test_only_a_shell_gets_a_line_of_shell(line: bytes, is_shell: bool) -> None:
+    assert bool(SHELL_SCRIPT.match(line + b"\n#SBATCH -n 2\ntrue\n")) is is_shell
 
 
 def test_the_backend_is_small() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import roar_backend_slurm
+from roar_backend_slurm.client import STEP, US
 
 from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
@@ -167,3 +169,28 @@ def test_what_cannot_be_observed_runs_all_the_same(project: ProjectUnderTest) ->
     assert scrubbed.job is not None
     [task] = tasks_of(scrubbed.job).values()
     assert shown(project, task["uid"])[1] == {"scrubbed.txt"}
+
+
+def test_a_strict_shell_runs_its_script(project: ProjectUnderTest) -> None:
+    project.write("strict.sh", "#!/bin/sh -eu\necho done > out.txt\n")
+    result = project.run("sbatch", "--wait", "strict.sh")
+    assert result.exit_code == 0, result.stderr
+    assert project.read("out.txt") == "done\n"
+    [task] = tasks_of(result.job).values()
+    assert shown(project, task["uid"])[1] == {"out.txt"}
+
+
+def test_a_step_is_a_task_of_the_innermost_run(project: ProjectUnderTest) -> None:
+    inner = shlex.join([*project.roar_argv, "run", "srun", "true"])
+    result = project.run("sh", "-c", inner)
+    assert result.exit_code == 0, result.stderr
+    jobs = [project.json("show", f"@{step}") for step in (1, 2)]
+    assert [len(tasks_of(job)) for job in jobs if job["command"][0] == "srun"] == [1]
+    assert [len(tasks_of(job)) for job in jobs if job["command"][0] == "sh"] == [0]
+
+
+def test_a_node_without_roar_runs_what_it_was_given(project: ProjectUnderTest) -> None:
+    """The interpreter is there, as /usr/bin/python3 is everywhere; the client's file is not."""
+    step = (*US[:2], "/no/such/client.py", "folder", "project", "step")
+    words = ("/bin/sh", "-c", STEP, "sh", *step, "sh", "-c", "exit 7")
+    assert subprocess.run(words, check=False).returncode == 7

@@ -6,11 +6,11 @@ part-0 -> train again -> second model                     model -> hidden (priva
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from registering import digest, register
 
 from roar_core.identity import BloomFilter, Leaf, tree_hash
 from roar_glaas.storage.database import open_database
@@ -18,10 +18,6 @@ from roar_glaas.storage.tables import session
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
-
-
-def digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def uid(name: str) -> str:
@@ -52,36 +48,8 @@ def job(name: str, command: str, step: int, at: float, **more: Any) -> dict[str,
     } | more
 
 
-def register(
-    registry: Registry,
-    jobs: list[dict[str, Any]],
-    inputs: dict[str, list[tuple[str, str]]],
-    outputs: dict[str, list[tuple[str, str]]],
-    *,
-    artifacts: list[dict[str, Any]] | None = None,
-    composites: list[dict[str, Any]] | None = None,
-    views: dict[str, list[dict[str, Any]]] | None = None,
-    labels: list[dict[str, Any]] | None = None,
-    commit: str = COMMIT,
-) -> str:
-    """Register a session; edges are (hash, path), by the job's name. Returns its hash."""
-    opened = registry.open()
-    for body in composites or []:
-        opened.post("artifacts/composites", body)
-    opened.post("jobs/batch", {"jobs": jobs})
-    if artifacts:
-        opened.post("artifacts/batch", {"artifacts": artifacts})
-    for direction, edges in (("inputs", inputs), ("outputs", outputs)):
-        for name, links in edges.items():
-            body = {"artifacts": [{"hash": one, "path": path} for one, path in links]}
-            opened.post(f"jobs/{uid(name)}/{direction}", body)
-    for name, edges_of in (views or {}).items():
-        opened.post(f"jobs/{uid(name)}/view-edges", {"view_edges": edges_of})
-    told = opened.post("finalize", {"git_repo": "", "git_commit": commit, "git_branch": "main"})
-    found = str(told["session_hash"])
-    for body in labels or []:
-        opened.post("labels/batch", {"labels": [body | {"session_hash": found}]})
-    return found
+def link(name: str, path: str) -> dict[str, str]:
+    return {"hash": name, "path": path}
 
 
 def dataset() -> dict[str, Any]:
@@ -129,20 +97,24 @@ def register_all(registry: Registry) -> dict[str, str]:
     first = register(
         registry,
         [
-            job("prepare", "python prepare.py raw.csv", 1, 0),
-            job("train", "python train.py --lr=3e-4", 2, 10, job_hash=TRAINED),
-            job("evaluate", "python evaluate.py model.pt", 3, 20),
+            job(
+                *("prepare", "python prepare.py raw.csv", 1, 0),
+                reads=[link(RAW, "/p/data/raw.csv")],
+                writes=[link(CLEAN, "/p/clean.csv")],
+            ),
+            job(
+                *("train", "python train.py --lr=3e-4", 2, 10),
+                job_hash=TRAINED,
+                reads=[link(CLEAN, "/p/clean.csv")],
+                writes=[link(MODEL, "/p/model.pt")],
+                views=[view(DATASET, 1, 2)],
+            ),
+            job(
+                *("evaluate", "python evaluate.py model.pt", 3, 20),
+                reads=[link(MODEL, "/p/model.pt")],
+                writes=[link(SCORE, "/p/score.json")],
+            ),
         ],
-        {
-            "prepare": [(RAW, "/p/data/raw.csv")],
-            "train": [(CLEAN, "/p/clean.csv")],
-            "evaluate": [(MODEL, "/p/model.pt")],
-        },
-        {
-            "prepare": [(CLEAN, "/p/clean.csv")],
-            "train": [(MODEL, "/p/model.pt")],
-            "evaluate": [(SCORE, "/p/score.json")],
-        },
         artifacts=[
             {
                 "hashes": [
@@ -155,7 +127,6 @@ def register_all(registry: Registry) -> dict[str, str]:
             }
         ],
         composites=[dataset(), vast()],
-        views={"train": [view(DATASET, 1, 2)]},
         labels=[
             {"entity_type": "artifact", "artifact_hash": MODEL, "metadata": {"stage": "draft"}},
             {
@@ -166,6 +137,7 @@ def register_all(registry: Registry) -> dict[str, str]:
             {"entity_type": "dag", "metadata": {"stage": "draft"}},
             {"entity_type": "job", "job_uid": uid("train"), "metadata": {"note": "it's"}},
         ],
+        **_git(COMMIT),
     )
     second = register(
         registry,
@@ -175,23 +147,33 @@ def register_all(registry: Registry) -> dict[str, str]:
                 packages={"torch": "2.5.1", "six": "1"},
                 git_commit=OTHER_COMMIT,
                 job_hash=f"blake3:{digest('what was done again')}",
+                reads=[link(PARTS[0], "/q/part-0"), link(digest("config"), "/q/config.yaml")],
+                writes=[link(SECOND, "/q/model.pt")],
             )
         ],
-        {"again": [(PARTS[0], "/q/part-0"), (digest("config"), "/q/config.yaml")]},
-        {"again": [(SECOND, "/q/model.pt")]},
-        commit=OTHER_COMMIT,
+        **_git(OTHER_COMMIT),
     )
     hidden = register(
         registry,
-        [job("hidden", "python steal.py hush", 1, 40, job_hash=TRAINED)],
-        {"hidden": [(MODEL, "/h/model.pt"), (SCORE, "/h/score.json")]},
-        {"hidden": [(SECRET, "/h/secret.bin"), (CLEAN, "/h/clean.csv")]},
+        [
+            job(
+                *("hidden", "python steal.py hush", 1, 40),
+                job_hash=TRAINED,
+                reads=[link(MODEL, "/h/model.pt"), link(SCORE, "/h/score.json")],
+                writes=[link(SECRET, "/h/secret.bin"), link(CLEAN, "/h/clean.csv")],
+            )
+        ],
         labels=[
             {"entity_type": "artifact", "artifact_hash": MODEL, "metadata": {"stage": "hushed"}}
         ],
+        **_git(COMMIT),
     )
     make_private(registry.database_url, hidden)
     return {"first": first, "second": second, "hidden": hidden}
+
+
+def _git(commit: str) -> dict[str, str]:
+    return {"git_repo": "", "git_commit": commit, "git_branch": "main"}
 
 
 def make_private(database_url: str, name: str) -> None:

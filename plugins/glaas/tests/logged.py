@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
 
 from roar_core.identity import Leaf, tree_hash
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
 
+    from roar_glaas.storage.database import Database
+
 # No other word begins so: an index that shortens words keeps this one whole.
 MARK = "zyxunspeakable"
 DIGESTS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(6)]
+
+
+def lift_guards(connection: sa.Connection) -> None:
+    """Take what keeps the log from being changed away, as whoever has the database can."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        return
+    named = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    for name in connection.exec_driver_sql(named).scalars().all():
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+
+
+@contextmanager
+def meddling(database: Database) -> Iterator[sa.Connection]:
+    """A transaction of an administrator without the guards; it is rolled back at its end."""
+    connection = database.engine.connect()
+    with connection:
+        if not database.is_postgresql:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        lift_guards(connection)
+        yield connection
+        connection.rollback()
 
 
 def fill(registry: Registry) -> tuple[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import sqlalchemy as sa
+from registering import digest, register
 
 from roar_core.identity import Leaf, tree_hash
 from roar_glaas.storage import tables
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 WANDB = "https://wandb.ai/team/digits/runs/7x"
 
 
-def digest_of(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
-
-
 def link(name: str, path: str | None = None) -> dict[str, Any]:
-    return {"hash": digest_of(name), "path": path or f"/home/ada/{name}", "size": len(name) * 1000}
+    return {"hash": digest(name), "path": path or f"/home/ada/{name}", "size": len(name) * 1000}
 
 
 def metadata(torch: str, **more: Any) -> str:
@@ -38,30 +34,6 @@ def metadata(torch: str, **more: Any) -> str:
     analysis = {"experiment_tracking": {"runs": runs}}
     document = {"runtime": runtime, "packages": {"pip": pip}, "analysis": analysis}
     return json.dumps(document | {"cwd": "/home/ada"} | more)
-
-
-def register(registry: Registry, jobs: list[dict[str, Any]], **final: Any) -> str:
-    """Register jobs, each with `reads`, `writes` and `datasets`; returns the session's hash."""
-    opened = registry.open()
-    apart = ("reads", "writes", "datasets")
-    bare = [{key: value for key, value in job.items() if key not in apart} for job in jobs]
-    opened.post("jobs/batch", {"jobs": bare})
-    for job in jobs:
-        for side, links in (("inputs", job.get("reads")), ("outputs", job.get("writes"))):
-            if links:
-                opened.post(f"jobs/{job['job_uid']}/{side}", {"artifacts": links})
-        views = [
-            {"target_hash": name, "relation": how, "selected_count": some, "parent_total": 120}
-            for name, how, some in job.get("datasets", ())
-        ]
-        if views:
-            opened.post("artifacts/composites", dataset_body())
-            opened.post(f"jobs/{job['job_uid']}/view-edges", {"view_edges": views})
-    labels = final.pop("labels", ())
-    session = str(opened.post("finalize", final)["session_hash"])
-    for body in labels:
-        opened.post("labels/batch", {"labels": [{"session_hash": session, **body}]})
-    return session
 
 
 def job(number: int, command: str, **more: Any) -> dict[str, Any]:
@@ -83,7 +55,7 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
     train = f"python -m torch.distributed.run src/train.py --data clean.parquet --lr {rate}"
     same = {"git_commit": commit}
     jobs = [
-        job(first - 1, "sh collect.sh images/", datasets=[(dataset_hash(), "produces", 120)]),
+        job(first - 1, "sh collect.sh images/", views=[view("produces", 120)]),
         job(
             first,
             "python prepare.py raw.csv -o clean.parquet",
@@ -100,7 +72,7 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
             ],
             writes=[link(model, "/home/ada/out/model.pt")],
             metadata=metadata(torch),
-            datasets=[(dataset_hash(), "consumes", 90)],
+            views=[view("consumes", 90)],
             **same,
         ),
         job(
@@ -115,11 +87,12 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
     return register(
         registry,
         jobs,
+        composites=[dataset_body()],
         git_repo="https://github.com/team/digits",
         git_commit=commit,
         git_branch="main",
         labels=[
-            {"entity_type": "artifact", "artifact_hash": digest_of(model), "metadata": document}
+            {"entity_type": "artifact", "artifact_hash": digest(model), "metadata": document}
             for document in (
                 {"stage": "candidate", "score": 0.91},
                 {"stage": "released", "score": 0.93, "card": "https://example.org/card"},
@@ -129,11 +102,17 @@ def register_training(registry: Registry, first: int, rate: str, commit: str, to
 
 
 def members() -> list[Leaf]:
-    return [Leaf(f"train/{n:03}.png", "blake3", digest_of(f"image {n}")) for n in range(120)]
+    return [Leaf(f"train/{n:03}.png", "blake3", digest(f"image {n}")) for n in range(120)]
 
 
 def dataset_hash() -> str:
     return tree_hash(members()).root
+
+
+def view(relation: str, selected: int) -> dict[str, Any]:
+    """An edge to some of the dataset's members."""
+    chosen = {"selected_count": selected, "parent_total": len(members())}
+    return {"target_hash": dataset_hash(), "relation": relation, **chosen}
 
 
 def dataset_body() -> dict[str, Any]:
@@ -160,7 +139,7 @@ def insert_sweep(
 
     Straight into the database: over HTTP each would be three requests.
     """
-    name = digest_of(f"sweep {first}")
+    name = digest(f"sweep {first}")
     with registry.database() as database, database.write() as connection:
         row = {"hash": bytes.fromhex(name), "owner_id": 0, "git_repo": ""}
         row |= {
@@ -181,8 +160,8 @@ def insert_sweep(
             told |= {"session_id": session_id, "kind": "run", "command": command, "exit_code": 0}
             told |= {"started_at_us": (first + n) * 1000, "git_commit": "", "git_branch": ""}
             jobs.append(told | {"leaf_index": 0})
-            digest = bytes.fromhex(digest_of(f"sweep {first} {n}"))
-            artifacts.append({"id": first + n, "digest": digest, "algorithm": "blake3"})
+            written = bytes.fromhex(digest(f"sweep {first} {n}"))
+            artifacts.append({"id": first + n, "digest": written, "algorithm": "blake3"})
             reads = [n - wide] * (n >= wide) + [n - 1] * (n % 50 == 0 and n > 0)
             for side, others in (("out", [n]), ("in", reads)):
                 for one in others:
@@ -207,12 +186,12 @@ def register_hostile(registry: Registry) -> tuple[str, str]:
     """A session and an artifact whose every text is out for mischief."""
     nasty = " ".join(HOSTILE)
     uid = f"{950:032x}"
-    output = digest_of("hostile output")
+    output = digest("hostile output")
     opened = registry.open()
     body = job(950, nasty + "x" * 10_000, git_branch=nasty, job_type=HOSTILE[0][:32])
     document = metadata(nasty, **{"cwd": nasty, "roar_version": nasty, nasty: {nasty: nasty}})
     opened.post("jobs/batch", {"jobs": [body | {"metadata": document}]})
-    reads = [{"hash": digest_of(text), "path": f"/home/ada/{text}"} for text in HOSTILE]
+    reads = [{"hash": digest(text), "path": f"/home/ada/{text}"} for text in HOSTILE]
     opened.post(f"jobs/{uid}/inputs", {"artifacts": reads})
     opened.post(f"jobs/{uid}/outputs", {"artifacts": [{"hash": output, "path": f"/{nasty}"}]})
     described = {"hashes": [{"algorithm": "blake3", "digest": output}], "size": 1}
@@ -246,15 +225,15 @@ class World:
     def address(self, page: str) -> str:
         """A page's address, its words in capitals replaced by hashes."""
         names = {
-            "MODEL": digest_of("model-0.1.pt"),
-            "OTHER": digest_of("model-0.01.pt"),
+            "MODEL": digest("model-0.1.pt"),
+            "OTHER": digest("model-0.01.pt"),
             "DATASET": dataset_hash(),
             "SESSION": self.session,
             "SWEEP": self.sweep,
             "BEYOND": self.beyond,
             "HOSTILE": self.hostile,
             "MISCHIEF": self.mischief,
-            "IN": digest_of(HOSTILE[0]),
+            "IN": digest(HOSTILE[0]),
             "RECORD": str(self._record_of(self.hostile) + 1),
         }
         for word, value in names.items():

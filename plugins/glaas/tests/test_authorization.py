@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import attrs
@@ -257,6 +258,20 @@ def test_who_asks_what_is_registered_is_told_of_what_they_may_see(
         assert all(one["is_own"] == is_own for one in known)
 
 
+@pytest.mark.parametrize("scope", SEES)
+def test_labels_of_many_things_are_those_that_may_be_seen(matrix: Matrix, scope: str) -> None:
+    work = matrix.works[scope]
+    target = {"entity_type": "job", "session_hash": work.session, "job_uid": work.uid}
+    missing = target | {"job_uid": NOWHERE[:32]}, target | {"session_hash": NOWHERE}
+    body = {"labels": [missing[0], target, missing[1]]}
+    for who in WHO:
+        alone = matrix.ask(who, f"/api/v1/labels/current?{urlencode(target)}")
+        told = matrix.ask(who, "/api/v1/labels/current/batch", "POST", body).json()["labels"]
+        is_seen = who in SEES[scope]
+        assert told == [None, alone.json() if is_seen else None, None], who
+        assert (alone.status_code == 200) is is_seen
+
+
 @pytest.mark.parametrize("scope", ["private", "cats"])
 @pytest.mark.parametrize("template", [one for one in (*TELLING, *NAMING) if "{session}" in one])
 def test_what_is_hidden_is_told_like_what_is_not_there(
@@ -316,6 +331,7 @@ WRITING: dict[str, tuple[Any, tuple[int, int, int, int]]] = {
     # There is no session in its address, and none is open any more when a client asks.
     "/api/v1/jobs/{uid}/artifacts": ({"view_edges": [VIEW]}, (409, 409, 409, 409)),
     "/api/v1/jobs/known": ({"job_uids": ["{uid}"]}, (200, 200, 200, 200)),
+    "/api/v1/labels/current/batch": ({"labels": []}, (200, 200, 200, 200)),
     "/api/v1/artifacts": (SAID | OF_SESSION, (404, 404, 404, 404)),
     "/api/v1/artifacts/batch": ({"artifacts": [SAID | OF_SESSION]}, (404, 404, 404, 404)),
     "/api/v1/artifacts/composites": (DATASET | OF_SESSION, (404, 404, 404, 404)),

@@ -20,12 +20,12 @@ from lineages import (
     TRAINED,
     VAST,
     VAST_PARTS,
-    digest,
     job,
-    register,
+    link,
     register_all,
     uid,
 )
+from registering import digest, register
 
 from roar_glaas.errors import Unprocessable
 from roar_glaas.graph.limits import reading
@@ -237,7 +237,7 @@ def test_a_job_is_found_by_the_beginning_of_its_hash_and_of_its_uid(
 def test_a_hash_of_work_that_was_done_twice_names_no_job_alone(graph: Graph) -> None:
     name, uids = digest("done twice"), [uid("once"), uid("twice")]
     sessions = [
-        register(graph.registry, [job(one, "make", 1, 0, job_hash=name)], {}, {})
+        register(graph.registry, [job(one, "make", 1, 0, job_hash=name)])
         for one in ("once", "twice")
     ]
     refused = graph.answer(f"jobs/{name}")
@@ -332,24 +332,20 @@ def test_a_comparison_tells_data_steps_commits_and_packages(graph: Graph) -> Non
     assert sessions["left"]["jobCount"] == 3
 
 
+def reader(name: str, at: float) -> dict[str, Any]:
+    """A job that reads what others read, and writes something of its own."""
+    links = {"reads": [link(RAW, "/p/raw")], "writes": [link(digest(f"of {name}"), "/p/o")]}
+    return job(name, "python read.py", 1, at, **links)
+
+
 def test_a_cursor_survives_new_registrations(registry: Registry) -> None:
     for number in range(4):
-        register(
-            registry,
-            [job(f"r{number}", "python read.py", 1, number)],
-            {f"r{number}": [(RAW, "/p/raw")]},
-            {f"r{number}": [(digest(f"o{number}"), "/p/o")]},
-        )
+        register(registry, [reader(f"r{number}", number)])
     graph = Graph(registry, {})
     for way, key in (("consumers", "jobs"), ("downstream", "jobs"), ("results", "readers")):
         whole = [one["jobUid"] for one in graph.ask(f"artifacts/{RAW}/{way}")[key]]
         first = graph.ask(f"artifacts/{RAW}/{way}", limit=2)
-        register(
-            registry,
-            [job(f"late {way}", "python read.py", 1, 9)],
-            {f"late {way}": [(RAW, "/p/raw")]},
-            {f"late {way}": [(digest(way), "/p/o")]},
-        )
+        register(registry, [reader(f"late {way}", 9)])
         rest = graph.ask(f"artifacts/{RAW}/{way}", cursor=first["nextCursor"])
         assert [one["jobUid"] for one in (*first[key], *rest[key])] == whole, way
 

@@ -133,6 +133,31 @@ def test_edits_are_versions_and_equal_ones_make_none(
     assert [one["version"] for one in mine] == [1, 2] * 3
 
 
+def test_labels_of_many_things_come_in_their_order_and_are_cut_when_they_are_long(
+    shared: Registry, database: Database, session: str, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_job = {"entity_type": "job", "job_uid": uid, "session_hash": session}
+    artifact = {"entity_type": "artifact", "artifact_hash": uid * 2, "session_hash": session}
+    dag = {"entity_type": "dag", "session_hash": session}
+    long = {"x": "y" * 900_000}
+    reconcile(database, WRITER, session, artifact | {"metadata": {"a": 1}})
+    reconcile(database, WRITER, session, dag | {"metadata": long})
+
+    def asked(*targets: dict[str, str]) -> Any:
+        answer = shared.client.post("/api/v1/labels/current/batch", json={"labels": list(targets)})
+        return answer.json()["labels"] if answer.status_code == 200 else answer.json()["detail"]
+
+    job_row, artifact_row = asked(of_job, artifact)
+    assert job_row is None
+    assert artifact_row == shared.client.get("/api/v1/labels/current", params=artifact).json()
+    cut = asked(*[dag] * 9)
+    assert 1 <= len(cut) < 9
+    assert {row["metadata"]["x"] for row in cut} == {long["x"]}
+    assert asked() == []
+    assert "at most 500" in asked(*[dag] * 501)
+    assert "entity_type" in asked({"entity_type": "x", "session_hash": session})
+
+
 def test_an_artifact_is_found_by_the_beginning_of_its_hash(
     shared: Registry, database: Database, session: str, uid: str
 ) -> None:

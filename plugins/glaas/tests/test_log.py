@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 import sqlalchemy as sa
-from logged import DIGESTS, MARK, fill
+from logged import DIGESTS, MARK, fill, meddling
 
 from roar_core.identity import canonical_json
 from roar_core.transparency.merkle import leaf_hash, node_hash
@@ -50,21 +50,9 @@ class Filled:
         assert answer.status_code == status, answer.text
         return answer.json()
 
-    @contextmanager
-    def meddling(self) -> Iterator[sa.Connection]:
+    def meddling(self) -> AbstractContextManager[sa.Connection]:
         """A transaction of an administrator without the guards; it is rolled back at its end."""
-        connection = self.database.engine.connect()
-        with connection:
-            if self.database.is_postgresql:
-                connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                named = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-                for name in connection.exec_driver_sql(named).scalars().all():
-                    connection.exec_driver_sql(f"DROP TRIGGER {name}")
-                connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-            yield connection
-            connection.rollback()
+        return meddling(self.database)
 
     def leaf_of(self, kind: str) -> int:
         with self.database.read() as connection:

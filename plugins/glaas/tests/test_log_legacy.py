@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from logged import meddling
 
 from roar_glaas.access.people import add_person
 from roar_glaas.access.tokens import issue_personal
@@ -66,17 +67,10 @@ def test_what_came_by_requests_is_accounted_for(registry: Registry) -> None:
     with registry.database() as database:
         with database.read() as connection:
             assert problems(connection) == []
-        connection = database.engine.connect()
-        with connection:
-            if database.is_postgresql:
-                connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                connection.exec_driver_sql("DROP TRIGGER edge_delete")
+        with meddling(database) as connection:
             connection.execute(sa.delete(edge).where(edge.c.path == "/a third time"))
             (found,) = problems(connection)
             assert "lacks the edge" in found
-            connection.rollback()
         signer = Signer(registry.data)
         database.seal = signer.seal
         with database.append() as connection:

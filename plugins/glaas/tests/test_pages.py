@@ -20,17 +20,14 @@ from pages_world import (
     HOSTILE,
     WANDB,
     World,
-    digest_of,
     insert_sweep,
     members,
     register_hostile,
     register_training,
 )
-from selenium import webdriver
-from selenium.webdriver.common.action_chains import ActionChains
+from registering import digest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 import roar_glaas
@@ -39,8 +36,8 @@ from roar_glaas.storage.database import sqlite_address
 
 if TYPE_CHECKING:
     from plugins.glaas.tests.conftest import Registry
+from drawn import Browser, details, drawn_again, focused, graph, node, nodes, press, status_of
 
-Browser = webdriver.Chrome
 Serving = Callable[[str, Path], AbstractContextManager["Registry"]]
 
 
@@ -89,46 +86,6 @@ def look_at(chromium: Browser, world: World) -> Iterator[Callable[[str], Browser
         if message["method"] == "Network.requestWillBeSent"
     ]
     assert [url for url in asked if not url.startswith(world.registry.url)] == []
-
-
-def graph(browser: Browser) -> WebElement:
-    """The graph, once it is drawn."""
-    drawn = (By.CSS_SELECTOR, "#graph[data-drawn]")
-    WebDriverWait(browser, 60).until(lambda found: found.find_elements(*drawn))
-    return browser.find_element(*drawn)
-
-
-def drawn_again(browser: Browser, act: Callable[[], None]) -> None:
-    """Do something that draws the graph anew, and wait until it has been."""
-    before = graph(browser).get_attribute("data-drawn")
-    act()
-    WebDriverWait(browser, 60).until(
-        lambda found: graph(found).get_attribute("data-drawn") != before
-    )
-
-
-def nodes(browser: Browser) -> list[WebElement]:
-    return browser.find_elements(By.CSS_SELECTOR, "#graph [data-id]")
-
-
-def node(browser: Browser, beginning: str) -> WebElement:
-    return browser.find_element(By.CSS_SELECTOR, f'[data-id][aria-label^="{beginning}"]')
-
-
-def details(browser: Browser) -> str:
-    return browser.find_element(By.CSS_SELECTOR, "#graph .details").text
-
-
-def focused(browser: Browser) -> str:
-    return browser.switch_to.active_element.get_attribute("aria-label") or ""
-
-
-def press(browser: Browser, *keys: str) -> None:
-    ActionChains(browser).send_keys(*keys).perform()
-
-
-def status(browser: Browser) -> str:
-    return browser.find_element(By.CSS_SELECTOR, "#graph [role=status]").text
 
 
 PAGES = {
@@ -251,7 +208,7 @@ def test_every_page_is_answered_on_both_databases(registry: Registry) -> None:
 
 def test_what_may_not_be_seen_is_on_no_page(world: World) -> None:
     hidden = insert_sweep(world.registry, 40_000, 3, 1, "private")
-    made = digest_of("sweep 40000 1")
+    made = digest("sweep 40000 1")
     client = world.registry.client
     assert client.get(f"/artifacts/{made}").status_code == 200, "that it is registered is told"
     missing_too = client.get(f"/dag/{'0' * 64}")
@@ -292,7 +249,7 @@ def test_whoever_searches_gets_where_they_want(
         wait_until_left(browser, box)
         return browser.current_url.removeprefix(world.registry.url)
 
-    model = digest_of("model-0.1.pt")
+    model = digest("model-0.1.pt")
     assert search(f"blake3:{model[:12].upper()}") == f"/artifacts/{model}"
     assert search(world.session[:10]) == f"/dag/{world.session}"
     assert search(f"{2:032x}") == f"/jobs/{2:032x}?session={world.session}"
@@ -314,7 +271,7 @@ def test_an_artifact_tells_its_recipe_and_where_to_go_on(
     browser = look_at(world.address("/artifacts/MODEL"))
     text = browser.find_element(By.TAG_NAME, "main").text
     for words in (
-        *("model.pt", digest_of("model-0.1.pt"), "--lr 0.1 --epochs 20", "c" * 40),
+        *("model.pt", digest("model-0.1.pt"), "--lr 0.1 --epochs 20", "c" * 40),
         *("clean.parquet", "config.toml", "90 of 120 members", "CPython 3.11.2", "Linux 6.1.0"),
         *("3 Python packages", "python judge.py", "proof"),
     ):
@@ -327,7 +284,7 @@ def test_an_artifact_tells_its_recipe_and_where_to_go_on(
     assert "View in MLflow" not in links, "javascript: is no address"
     assert links["View training request"] == f"https://ci.example/requests/{world.session}"
     quoted = "https%3A%2F%2Fgithub.com%2Fteam%2Fdigits"
-    run = f"https://ci.example/run?repository={quoted}&of={digest_of('model-0.1.pt')}"
+    run = f"https://ci.example/run?repository={quoted}&of={digest('model-0.1.pt')}"
     assert links["Run"] == run
 
 
@@ -357,19 +314,19 @@ def test_a_dataset_tells_its_members_and_every_model_that_used_it(
         browser.find_element(By.LINK_TEXT, "More members").click()
         seen += listed()
     assert seen == [leaf.path for leaf in members()]
-    for digest, answer in (
+    for member, answer in (
         (members()[7].digest, "Yes, as train/007.png."),
         ("a" * 64, "No: it is not a member."),
         ("abc", "That is no whole hash"),
     ):
         box = browser.find_element(By.ID, "member")
         box.clear()
-        box.send_keys(digest, Keys.ENTER)
+        box.send_keys(member, Keys.ENTER)
         told = (By.XPATH, f"//p[contains(@class, 'answer')][contains(., '{answer}')]")
         WebDriverWait(browser, 30).until(lambda found, told=told: found.find_elements(*told))
     browser.find_element(By.LINK_TEXT, "Every model that used it").click()
     results = browser.find_elements(By.CSS_SELECTOR, "section:first-of-type td.wide a")
-    models = {digest_of("model-0.1.pt"), digest_of("model-0.01.pt")}
+    models = {digest("model-0.1.pt"), digest("model-0.01.pt")}
     assert {(link.get_attribute("href") or "")[-64:] for link in results} == models
 
 
@@ -454,7 +411,7 @@ def test_500_jobs_are_drawn_and_walked_by_keys(
 ) -> None:
     browser = look_at(world.address("/dag/SWEEP"))
     graph(browser)
-    assert status(browser) == "500 nodes"
+    assert status_of(browser) == "500 nodes"
     assert len(nodes(browser)) == 500
     boxes = browser.execute_script(
         "return [...document.querySelectorAll('#graph .box')].map((box) => {"
@@ -464,7 +421,7 @@ def test_500_jobs_are_drawn_and_walked_by_keys(
         assert x2 - x > 1 or y2 >= y + height - 1, "no node covers another"
     search = browser.find_element(By.CSS_SELECTOR, "#graph input[type=search]")
     search.send_keys("--part 260", Keys.ENTER)
-    assert status(browser) == "1 of 500 nodes"
+    assert status_of(browser) == "1 of 500 nodes"
     assert details(browser).startswith("×\n@261 python")
     press(browser, Keys.ESCAPE)
     assert focused(browser).startswith("job, @261")
@@ -495,7 +452,7 @@ def test_beyond_500_jobs_those_alike_are_folded_and_open_again(
 ) -> None:
     browser = look_at(world.address("/dag/BEYOND"))
     graph(browser)
-    total, groups = map(int, re.findall(r"\d+", status(browser)))
+    total, groups = map(int, re.findall(r"\d+", status_of(browser)))
     assert groups > 0
     assert len(nodes(browser)) == total <= 500
     at_first = total

@@ -42,7 +42,7 @@ def test_health_is_not_wrapped_and_offers_anonymous_registration(refusing: Regis
         "known_jobs": True,
         "publish": True,
     }
-    assert told["features"]["labels"] == {"sync_of_versions": True}
+    assert told["features"]["labels"] == {"sync_of_versions": True, "current_of_many": True}
     assert refusing.client.get("/ready").json() == {"ready": True}
 
 

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from roar_core.errors import RoarError
+from roar_core.errors import ConfigError, RoarError
 from roar_core.fragments import to_json
 from roar_core.model.fragment import TaskFile, TaskFragment
 from roar_osmo.client import Osmo, OsmoError
 from roar_osmo.command_line import is_submission, queried, understood
+from roar_osmo.declared import name_of
 from roar_osmo.envelope import belongs_to, opened, placed
-from roar_osmo.returned import in_lines
+from roar_osmo.returned import fetched, in_lines
+from roar_osmo.rewrite import Treatment
+from roar_osmo.settings import Settings
 from roar_osmo.state import Attempt, state_of
 from roar_osmo.submitted import is_about_labels, is_refusal, workflow_in
 from roar_osmo.workflow import read_workflow
@@ -89,15 +92,20 @@ def osmo(tmp_path: Path) -> Any:
 
 
 def test_an_answer_is_found_among_what_osmo_says(osmo: Any) -> None:
-    script = "echo 'WARNING: {New} client'; echo '{broken'; echo '[1]'; echo '{\"a\": 1}'; echo bye"
-    assert osmo(script).document("x") == {"a": 1}
+    said = ("WARNING: {New} client", "{broken", "[1]", '{"level": "warning"}', '{"a": 1}', "bye")
+    script = "; ".join(f"echo '{line}'" for line in said)
+    assert osmo(script).document("a", "x") == {"a": 1}
 
 
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("echo '<html>'", "printed no JSON object, but '<html>'"),
-        ("true", "printed no JSON object, but nothing"),
+        ("echo '<html>'", "printed no JSON object with 'groups', but '<html>'"),
+        ("true", "printed no JSON object with 'groups', but nothing"),
+        (
+            "echo s3://me:pw@b is shut >&2; exit 1",
+            "failed with exit status 1: s3://me:***@b is shut",
+        ),
         ("echo some; echo reason >&2; exit 3", "failed with exit status 3: reason"),
         ("kill -9 $$", "failed with exit status -9"),
         ("sleep 600 & wait", "did not answer within 0.5 seconds; see osmo.timeout"),
@@ -106,8 +114,12 @@ def test_an_answer_is_found_among_what_osmo_says(osmo: Any) -> None:
 def test_no_answer_is_one_sentence(osmo: Any, script: str, words: str) -> None:
     timeout_s = 0.5 if "sleep" in script else 20
     with pytest.raises(OsmoError) as caught:
-        osmo(script, timeout_s).document("workflow", "query", "w-1", "--verbose")
+        osmo(script, timeout_s).document("groups", "workflow", "query", "w-1", "--verbose")
     assert str(caught.value) == f"osmo workflow query w-1 {words}"
+
+
+def test_a_folder_that_is_gone_keeps_nobody_from_asking(tmp_path: Path) -> None:
+    assert Osmo("pwd", tmp_path / "gone", 20).text() == "/\n"
 
 
 def test_an_osmo_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
@@ -145,8 +157,12 @@ def test_a_state_is_read_past_what_is_new_or_odd_in_it() -> None:
     assert state.has_ended
     assert (attempt.retry, attempt.exit_code, attempt.state) == (0, None, "failed")
     assert attempt.duration_s == 1.5
-    never = state_of({"status": "FAILED", "groups": [{"tasks": [{**task, "start_time": "soon"}]}]})
-    assert never.attempts[0].never_ran
+    odd = {"retry_id": 1 << 70, "exit_code": True, "end_time": "9999-12-31T23:59:59"}
+    for start in ("soon", "0001-01-01T00:00:00", 3):
+        told = {**task, **odd, "start_time": start}
+        [never] = state_of({"status": "FAILED", "groups": [{"tasks": [told]}]}).attempts
+        assert never.never_ran
+        assert (never.retry, never.exit_code, never.ended_at_ns) == (0, None, None)
 
 
 def lines_of(content: bytes, size: int = 100) -> list[str]:
@@ -163,22 +179,32 @@ def test_deliveries_are_found_in_any_log() -> None:
     mixed = [
         f"2026/01/01 [t] {line}" for line in [*first[::-1], "ROAR1 nothing\n", *second, *first]
     ]
-    assert [content for _, content in in_lines(mixed)] == [one, two, one]
+    incomplete: set[str] = set()
+    assert [content for _, content in in_lines(mixed, incomplete)] == [one, two, one]
+    # What the task itself said last may have had no end of line.
+    [only] = lines_of(two)
+    assert [content for _, content in in_lines([f"100%{only}", f"done{only}"], incomplete)] == [
+        *(two, two),
+    ]
+    assert incomplete == set()
 
 
 def test_what_is_cut_short_or_damaged_is_no_delivery() -> None:
     lines = lines_of(bytes(range(256)) * 3)
     name = lines[0].split()[1]
     bomb = lines_of(b"\0" * (65 << 20), 4000)
-    for damaged in (
-        lines[:-1],
-        [lines[0].replace("/", "x/", 1), *lines[1:]],
-        [*lines[:-1], lines[-1].replace(lines[-1].split()[3][:8], "AAAAAAAA")],
-        [f"ROAR1 {name} 1/1 !!!!\n", f"ROAR1 {name} 0/0 AAAA\n", f"ROAR1 {name} 1/999999 AAAA\n"],
-        [f"ROAR1 {'0' * 64} 1/1 AAAA\n"],
-        bomb,
+    for damaged, is_known in (
+        (lines[:-1], True),
+        ([lines[0].replace("/", "x/", 1), *lines[1:]], True),
+        ([*lines[:-1], lines[-1].replace(lines[-1].split()[3][:8], "AAAAAAAA")], True),
+        ([f"ROAR1 {name} 1/1 !!!!\n", f"ROAR1 {name} 0/0 AAAA\n"], False),
+        ([f"ROAR1 {name} 1/999999 AAAA\n"], False),
+        ([f"ROAR1 {'0' * 64} 1/1 AAAA\n"], True),
+        (bomb, True),
     ):
-        assert list(in_lines(damaged)) == []
+        incomplete: set[str] = set()
+        assert list(in_lines(damaged, incomplete)) == []
+        assert bool(incomplete) is is_known
 
 
 FRAGMENT = TaskFragment(
@@ -188,7 +214,7 @@ FRAGMENT = TaskFragment(
     started_at_ns=50,
     cwd="/work",
     read=(
-        *(TaskFile("/data/in/0/a", 1, {"blake3": "1"}), TaskFile("/data/in/1/b", 1)),
+        *(TaskFile("/data/in/0/a", 1, {"blake3": "1" * 64}), TaskFile("/data/in/1/b", 1)),
         *(TaskFile("/osmo/login/config/token", 1), TaskFile("/etc/passwd", 1)),
     ),
     written=(TaskFile("/data/out/c", 1), TaskFile("/data/out/roar-fragments/x.json", 1)),
@@ -223,6 +249,13 @@ def test_a_container_s_paths_are_told_apart_from_this_machine_s() -> None:
     assert (found.where, [each.url for each in found.objects]) == ("node-3", ["s3://data/"])
 
 
+def test_what_an_object_is_called_has_no_secret_in_it() -> None:
+    url = "s3://AKIA:hunter2@data/{{workflow_id}}/a@b/?X-Amz-Signature=deadbeef"
+    assert name_of(url, "w-1") == "s3://data/w-1/a@b/?X-Amz-Signature=***"
+    with pytest.raises(ConfigError, match=r"osmo\.bucket has a login in it"):
+        Settings(bucket="s3://me:hunter2@lineage/team").checked()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -230,6 +263,7 @@ def test_a_container_s_paths_are_told_apart_from_this_machine_s() -> None:
         *(
             enveloped(roar_osmo=2),
             enveloped(output=3),
+            enveloped(host="\ud800"),
             enveloped(inputs=[1]),
             enveloped(inputs=None),
         ),
@@ -251,3 +285,14 @@ def test_an_envelope_belongs_to_the_attempt_that_sent_it() -> None:
     assert belongs_to(nameless, everything) == first, "the latest that had begun"
     assert belongs_to(nameless, (second, other)) == second, "there is no other"
     assert belongs_to(nameless, (other,)) is None
+
+
+def test_of_what_lies_in_storage_only_whole_reports_are_taken(osmo: Any) -> None:
+    good, bad = hashlib.sha256(b"{}").hexdigest(), "0" * 64
+    script = f"""mkdir -p "$4/a" && cd "$4/a"
+    printf {{}} > {good}.json; printf {{}} > {bad}.json; ln -s /etc/passwd {"1" * 64}.json
+    truncate -s 100M {"2" * 64}.json; mkdir {"3" * 64}.json"""
+    treatment, incomplete = Treatment("t", "output", "s3://b/{{workflow_id}}/"), set[str]()
+    found = list(fetched(osmo(script), "w-1", treatment, (), incomplete))
+    assert found == [(good, b"{}")]
+    assert incomplete == {bad, "2" * 64}

@@ -103,6 +103,7 @@ def test_collect_waits_until_the_workflow_has_ended(
         (("prepare", "x.yaml"), "x.yaml: workflow has neither tasks nor groups"),
         (("prepare", "t.yaml"), "failed with exit status 1: 'undefined_name' is undefined"),
         (("prepare", "two.yaml", "--into", "."), "cannot write '.': Is a directory"),
+        (("collect", "--every", "nan"), "nan is no number of seconds from 0.1 to 86400"),
         (("attach", ""), "'' is no workflow's id; osmo workflow list shows them"),
     ],
 )

@@ -53,7 +53,7 @@ def under(launcher: str, *command: str, python: str = "") -> tuple[str, ...]:
 
 def sent(stderr: bytes) -> list[Envelope]:
     lines = stderr.decode().splitlines()
-    return [opened(name, content) for name, content in in_lines(lines)]
+    return [opened(name, content) for name, content in in_lines(lines, set())]
 
 
 def without_ours(stderr: bytes) -> bytes:
@@ -67,6 +67,7 @@ COMMANDS = {
     "a signal": "kill -TERM $$",
     "a signal that nobody handles": "kill -KILL $$",
     "bytes that are no text": r"printf '\377\000x'",
+    "a signal without a name": "kill -40 $$",
     "a broken pipe": "yes | head -1; trap",
     "its own variables": "env | grep -v -e ^LD_PRELOAD= -e ^ROAR_ -e ^_= | sort",
 }
@@ -127,23 +128,46 @@ def test_a_project_s_own_modules_are_not_ours(run: Run, tmp_path: Path) -> None:
         assert (done.returncode, len(sent(done.stderr))) == (4, 1)
 
 
-BROKEN = """
+# What an image may have that a submitter's launcher does not fit, and what may break in one.
+MISFITS = {
+    "no tracer": """
+import roar_core.errors, roar_core.fragments
+def observing(*_, **__):
+    raise roar_core.errors.RefusedError("no tracer")
+roar_core.fragments.observing = observing
+""",
+    "a defect": """
 import roar_core.fragments
-def observe(*_):
-    {how}
-roar_core.fragments.observe = observe
-"""
+def observing(*_, **__):
+    raise RuntimeError("ours")
+roar_core.fragments.observing = observing
+""",
+    "an older roar-core": """
+import roar_core.standing_in
+del roar_core.standing_in.occupy_standard_descriptors
+""",
+    "another roar-core's fragments": """
+import roar_core.fragments
+roar_core.fragments.to_json = lambda: None
+""",
+}
 
 
-@pytest.mark.parametrize(
-    "how", ["raise RuntimeError('ours')", "raise roar_core.errors.RefusedError('no tracer')"]
-)
-def test_a_failure_of_ours_is_not_the_task_s(run: Run, tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("misfit", MISFITS.values(), ids=MISFITS)
+def test_a_failure_of_ours_is_not_the_task_s(run: Run, tmp_path: Path, misfit: str) -> None:
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(BROKEN.format(how=how))
+    (tmp_path / "site" / "sitecustomize.py").write_text(misfit)
     words = under("launch.sh", "sh", "-c", "echo once; exit 5")
     done = run(words, PYTHONPATH=str(tmp_path / "site"))
     assert (done.returncode, done.stdout, done.stderr) == (5, b"once\n", b"")
+
+
+def test_a_task_without_a_working_directory_runs(run: Run) -> None:
+    words = under("launch.sh", "sh", "-c", "echo once; exit 5")
+    done = run(
+        ("sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *words),
+    )
+    assert (done.returncode, done.stdout) == (5, b"once\n")
 
 
 def test_nothing_is_sent_when_nobody_can_hear_it(run: Run, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_a_setting_that_leads_nowhere_is_one_sentence() -> None:
         ("{path: /x, localpath: absent}", "cannot read '.*/absent'"),
         ("{path: /x, localpath: binary}", "cannot read '.*/binary'"),
         ("{path: /x, localpath: .}", "cannot read"),
+        ("{path: /x, localpath: ~nobody-at-all/x}", "cannot read '.*/~nobody-at-all/x'"),
     ],
 )
 def test_a_local_file_that_cannot_come_along_is_one_sentence(
@@ -147,6 +148,7 @@ HOSTILE = {
     "workflow: &a [*a]": "stands for more than",
     "workflow: \x00": "special characters are not allowed",
     "[" * 3000: "nested too deep",
+    f"workflow: {{name: w, x: 0x{'f' * 5000}}}": "has a number of more than 4096 bits",
     BOMB: "stands for more than 200000 values",
     # Later releases of PyYAML merge a mapping once.
     MERGES: "its merged keys stand for more than|has no 'workflow'",

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import os
+import shlex
+import signal
+import zlib
 
 import pytest
 from osmo_cluster import Cluster, collected, shown, submitted, tasks_of
@@ -231,6 +237,74 @@ def test_what_the_server_refuses_is_left_out(
     )
 
 
+def sent(content: bytes, count: int = 1) -> str:
+    """The first of so many lines that would deliver `content`."""
+    packed = zlib.compress(content)
+    name, text = hashlib.sha256(packed).hexdigest(), base64.b64encode(packed).decode()
+    return f"ROAR1 {name} 1/{count} {text}"
+
+
+def test_what_is_no_report_keeps_no_other_from_being_read(
+    project: ProjectUnderTest, cluster: Cluster
+) -> None:
+    lines = [sent(b"\xff{"), sent(b'{"roar_osmo": 1}'), sent(b"cut", 2)]
+    script = "; ".join([*(f"echo {line} >&2" for line in lines), "printf unended >&2"])
+    submitted(project, SERIAL.replace("echo made", script))
+    cluster.run("serial-1")
+    run = collected(project)
+    assert (run["merged"], run["open"]) == (2, False)
+    job = project.json("show", "@1")
+    assert not [task for task in tasks_of(job) if task["task"].get("declared")]
+    words = [reason["detail"] for reason in job["coverage"]["reasons"]]
+    assert len([word for word in words if "what a launcher sent cannot be read" in word]) == 2
+
+
+def test_a_report_that_was_cut_is_told_from_one_that_never_came(
+    project: ProjectUnderTest, cluster: Cluster
+) -> None:
+    cluster.leave_out_roar()
+    submitted(project, SERIAL.replace("echo made", f"echo {sent(b'cut', 2)}"))
+    cluster.run("serial-1")
+    assert collected(project)["merged"] == 2
+    details = [
+        {reason["detail"] for reason in project.json("show", task["uid"])["coverage"]["reasons"]}
+        for task in tasks_of(project.json("show", "@1"))
+    ]
+    for at, words in enumerate(("is cut short or damaged", "its launcher sent nothing")):
+        assert any(words in detail for detail in details[at])
+
+
+def submitting(project: ProjectUnderTest) -> str:
+    """`roar run osmo workflow submit workflow.yaml`, for a shell."""
+    return shlex.join([*project.roar_argv, "run", "osmo", "workflow", "submit", "workflow.yaml"])
+
+
+def test_ctrl_c_before_anything_is_submitted_ends_it_without_a_word(
+    project: ProjectUnderTest, cluster: Cluster
+) -> None:
+    project.write("workflow.yaml", SERIAL)
+    cluster.behave(hangs=["submit"])
+    driver = project.start("sh", "-c", f"exec {submitting(project)} 2>said")
+    wait_for((cluster.folder / "calls").exists)
+    os.killpg(driver.pid, signal.SIGINT)
+    driver.wait()
+    [line] = project.read("said").splitlines()
+    assert line.startswith("roar: @1 ")
+    job = project.json("show", "@1")
+    assert (job["state"], job["signal"]) == ("failed", "SIGINT")
+    assert project.json("collect")["runs"] == []
+
+
+def test_a_closed_stdout_keeps_nothing_from_being_submitted(
+    project: ProjectUnderTest, cluster: Cluster
+) -> None:
+    project.write("workflow.yaml", SERIAL)
+    assert project.shell(f"{submitting(project)} >&- 2>said").exit_code == 0
+    [line] = project.read("said").splitlines()
+    assert line.startswith("roar: @1 ")
+    assert cluster.state("serial-1")["labels"]
+
+
 def test_a_workflow_is_found_again_when_roar_is_killed_while_it_submits(
     project: ProjectUnderTest, cluster: Cluster
 ) -> None:
@@ -256,7 +330,10 @@ def test_an_osmo_that_gives_no_answer_is_asked_again(
     submitted(project, SERIAL)
     cluster.run("serial-1")
     for how, words in (
-        ({"garbage": ["query"]}, "printed no JSON object, but '<html>502 Bad Gateway</html>'"),
+        (
+            {"garbage": ["query"]},
+            "printed no JSON object with 'groups', but '<html>502 Bad Gateway</html>'",
+        ),
         ({"fails": ["query"]}, "failed with exit status 1: Connection failed"),
         ({"hangs": ["query"]}, "did not answer within 2 seconds; see osmo.timeout"),
     ):

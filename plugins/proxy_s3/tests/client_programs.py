@@ -18,6 +18,7 @@ from pathlib import Path
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_S3", "")
 KEY, SECRET = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
 BIN = Path(sys.executable).parent
+IN_AND_OUT = ("in", "out")
 
 
 def aiobotocore(bucket, keys):
@@ -63,6 +64,58 @@ def polars(bucket, keys):
         table.write_csv(f"s3://{bucket}/out/{key}")
 
 
+def pandas(bucket, keys):
+    """By s3fs."""
+    import pandas as library
+
+    for key in keys:
+        table = library.read_csv(f"s3://{bucket}/in/{key}")
+        table.to_csv(f"s3://{bucket}/out/{key}", index=False)
+
+
+def duckdb(bucket, keys):
+    """By its extension httpfs."""
+    import duckdb as library
+    import duckdb_extension_httpfs
+
+    (extension,) = Path(duckdb_extension_httpfs.__file__).parent.rglob("httpfs.duckdb_extension")
+    scheme, _, host = ENDPOINT.partition("://")
+    database = library.connect()
+    database.execute(f"LOAD '{extension}'")
+    database.execute(
+        f"CREATE SECRET (TYPE s3, KEY_ID '{KEY}', SECRET '{SECRET}', ENDPOINT '{host}',"
+        f" REGION '{os.environ['AWS_REGION']}', URL_STYLE 'path', USE_SSL {scheme == 'https'})"
+    )
+    for key in keys:
+        source, target = (f"s3://{bucket}/{side}/{key}".replace("'", "''") for side in IN_AND_OUT)
+        table = f"FROM read_csv('{source}', hive_partitioning = false)"
+        database.execute(f"COPY ({table}) TO '{target}' (FORMAT csv, HEADER, QUOTE '')")
+
+
+def smart_open(bucket, keys):
+    import smart_open as library
+
+    for key in keys:
+        with library.open(f"s3://{bucket}/in/{key}", "rb") as source:
+            content = source.read()
+        with library.open(f"s3://{bucket}/out/{key}", "wb") as target:
+            target.write(content)
+
+
+def s3torchconnector(bucket, keys):
+    """PyTorch's and Mountpoint's client, which is AWS's common runtime."""
+    from s3torchconnectorclient._mountpoint_s3_client import MountpointS3Client
+
+    client = MountpointS3Client(
+        region=os.environ["AWS_REGION"], endpoint=ENDPOINT, force_path_style=True
+    )
+    for key in keys:
+        content = b"".join(client.get_object(bucket, f"in/{key}"))
+        stream = client.put_object(bucket, f"out/{key}")
+        stream.write(content)
+        stream.close()
+
+
 def obstore(bucket, keys):
     import obstore as library
     from obstore.store import S3Store
@@ -95,6 +148,10 @@ def minio(bucket, keys):
 
 def aws_cli(bucket, keys):
     _by_files(bucket, keys, [BIN / "aws", "s3", "cp", "--no-progress"], "s3://")
+
+
+def s5cmd(bucket, keys):
+    _by_files(bucket, keys, [BIN / "s5cmd", "cp", "--raw"], "s3://")
 
 
 def s3cmd(bucket, keys):

@@ -16,7 +16,11 @@ LOCKS = Path(__file__).parent / "locks"
 REQUIREMENTS = {
     # It wants a botocore of its own.
     "awscli": ("awscli",),
-    "python": ("s3fs", "polars", "pyarrow", "obstore", "s3cmd", "minio"),
+    "crt": ("boto3[crt]",),
+    "python": (
+        *("s3fs", "pandas", "polars", "pyarrow", "obstore", "s3cmd", "s5cmd", "minio"),
+        *("duckdb", "duckdb-extension-httpfs", "smart_open[s3]", "s3torchconnectorclient"),
+    ),
     "tensorstore": ("tensorstore",),
 }
 

@@ -10,13 +10,21 @@ CLIENTS = {
     "s3fs": "python",
     "pyarrow": "python",
     "polars": "python",
+    "pandas": "python",
+    "duckdb": "python",
+    "smart_open": "python",
+    "s3torchconnector": "python",
+    "s5cmd": "python",
     "obstore": "python",
     "minio": "python",
     "s3cmd": "python",
     "aws_cli": "awscli",
+    "boto3_crt": "crt",
     "tensorstore": "tensorstore",
     "rclone": "",
 }
+# Those that go by no proxy, which is told.
+UNSEEN = "boto3_crt"
 HERE_ALREADY = tuple(name for name, lock in CLIENTS.items() if not lock)
 # Those that must be installed first.
 OTHERS = LongTests("ROAR_TEST_ALL_CLIENTS")

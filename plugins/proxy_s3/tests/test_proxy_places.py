@@ -21,8 +21,9 @@ from roar_proxy_s3.proxy.settings import Credential, Settings
 from roar_proxy_s3.proxy.signatures import EMPTY_SHA256, Scope, Target
 from roar_proxy_s3.proxy.store import Store, ToSign
 from roar_proxy_s3.proxy.wire.fields import Answer, Fields
-from roar_proxy_s3.proxy.wire.inbound import Inbound, Request
+from roar_proxy_s3.proxy.wire.inbound import Inbound
 from roar_proxy_s3.proxy.wire.outbound import Pausable
+from roar_proxy_s3.proxy.wire.request import Request
 
 Seen = list[tuple[str, str, str]]
 

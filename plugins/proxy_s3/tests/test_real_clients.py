@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from real_clients import CLIENTS
+from real_clients import CLIENTS, UNSEEN
 from s3_servers import S3Server
 
 from roar_core.testing.locked_environments import python_or_leave_out
@@ -31,7 +31,7 @@ KEYS = [
 LEFT_OUT: dict[str, set[str]] = {}
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=[name for name in CLIENTS if name != UNSEEN])
 def client(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -43,6 +43,18 @@ def python(client: str) -> str:
     if not CLIENTS[client]:
         return sys.executable
     return python_or_leave_out(HERE / "locks" / f"{CLIENTS[client]}.txt")
+
+
+BY_COMMON_RUNTIME = """
+import boto3, sys
+from boto3.s3.transfer import TransferConfig
+
+by_runtime = TransferConfig(preferred_transfer_client="crt")
+try:
+    boto3.client("s3").upload_file("script.py", sys.argv[1], "key", Config=by_runtime)
+except Exception as error:
+    sys.exit(type(error).__name__)
+"""
 
 
 def content_of(key: str) -> bytes:
@@ -73,3 +85,18 @@ def test_what_a_client_moves_is_recorded(
             for key in keys
         }
     assert job["coverage"]["reasons"] == []
+
+
+@pytest.mark.parametrize("client", [UNSEEN])
+def test_what_goes_by_the_common_runtime_is_said_to_be_missed(
+    project: ProjectUnderTest, moto: S3Server, bucket_on_moto: str, python: str
+) -> None:
+    """It goes by TLS whatever endpoint is set, so that here it fails, as it does without roar."""
+    project.environ |= moto.variables
+    project.write("roar.toml", "[s3]\nproxy = true\n")
+    project.write("script.py", BY_COMMON_RUNTIME)
+    result = project.run(python, "script.py", bucket_on_moto)
+    assert "AwsCrtError" in result.stderr
+    assert result.job is not None
+    [reason] = result.job["coverage"]["reasons"]
+    assert "awscrt" in reason["detail"]

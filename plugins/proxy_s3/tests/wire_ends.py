@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from roar_proxy_s3.proxy.wire.fields import Answer, Fields
-from roar_proxy_s3.proxy.wire.inbound import Inbound, Request
+from roar_proxy_s3.proxy.wire.inbound import Inbound
 from roar_proxy_s3.proxy.wire.outbound import Pausable
 from roar_proxy_s3.proxy.wire.pool import Connections, Origin
+from roar_proxy_s3.proxy.wire.request import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

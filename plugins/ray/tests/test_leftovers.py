@@ -66,3 +66,22 @@ def test_no_link_is_followed(above: Path, tmp_path_factory: pytest.TempPathFacto
     os.symlink(elsewhere, above / ("ef" * 16))
     leftovers.delete(str(above), OWN, time.time() + 1)
     assert path.exists()
+
+
+def test_what_cannot_be_deleted_is_told_and_keeps_nothing_else(above: Path) -> None:
+    old = [above / f"{number:032x}" for number in range(5)]
+    foreign = []
+    for folder in old:
+        folder.mkdir()
+        foreign.append(folder / "a folder in it")
+        foreign[-1].mkdir()
+    foreign[0].rmdir()
+    foreign[1].rmdir()
+    foreign[1].symlink_to(above)
+    journals = [left(folder, YEAR_S) for folder in old]
+    with pytest.raises(OSError, match=r"of runs that are over is left: .*; and 1 more$") as told:
+        leftovers.delete(str(above), OWN, time.time() + 1)
+    assert not any(map(os.path.lexists, journals))
+    assert [os.path.lexists(path) for path in foreign] == [False, True, True, True, True]
+    assert sum(str(path) in str(told.value) for path in foreign) == 3
+    assert not old[0].exists(), "nothing foreign was in it"

@@ -15,6 +15,7 @@ from two_nodes import TwoNodes, two_nodes
 
 from roar_core.testing.processes import wait_for
 from roar_core.testing.projects import ProjectUnderTest
+from roar_ray.agent.records import MAGIC
 
 PATIENCE_S = 300
 pytestmark = pytest.mark.needs("root")
@@ -41,13 +42,27 @@ def here(names):
     open("here", "w").close()
 """
 TO_THE_END = "ray.get(here.remote(ray.get([away.remote(name) for name in 'ab'])))"
-LINGERS = """
+# Goes on when all that the lingering task did has been sent: to the cluster's store, or from there
+# to the run's folder already. A journal is read from its first page on.
+LINGERS = f"""
+import glob, zlib
+from ray._private.worker import global_worker
+
+def is_sent():
+    client, sent = global_worker.gcs_client, dict()
+    for path in glob.glob(".roar/runs/*/backend-ray/nodes/*/*.jnl"):
+        with open(path, "rb") as journal:
+            sent["/".join(path.split("/")[-2:])] = journal.read()
+    for key in client.internal_kv_keys(b"roar/", b"roar"):
+        journal = "/".join(key.decode().split("/")[2:4]) + ".jnl"
+        piece = client.internal_kv_get(key, b"roar")
+        sent[journal] = sent.get(journal, b"") + (zlib.decompress(piece) if piece else b"")
+    return any({MAGIC!r} in each and b"shared-b" in each for each in sent.values())
+
 ray.get(away.remote("a"))
 lingering = away.remote("b", lingers=True)
-while not os.path.exists("shared-b"):
+while not is_sent():
     time.sleep(0.01)
-# Sent once a period: what is done from now on may be lost, and nothing is.
-time.sleep(2)
 open("begun", "w").close()
 try:
     ray.get(lingering)
@@ -149,13 +164,14 @@ def test_what_another_node_did_is_brought_here(
 
 
 @pytest.mark.long("a node that dies")
+@pytest.mark.parametrize("end", [TwoNodes.kill_second, TwoNodes.stop_second])
 def test_a_node_that_is_killed_loses_nothing_that_was_sent(
-    project: ProjectUnderTest, nodes: TwoNodes, ray_python: str, start: Any
+    project: ProjectUnderTest, nodes: TwoNodes, ray_python: str, start: Any, end: Any
 ) -> None:
     project.write("script.py", BEGIN + LINGERS)
     driver = start(ray_python, "script.py", str(nodes.local))
     wait_for(lambda: (project.root / "begun").exists() or driver.poll() is not None, PATIENCE_S)
-    nodes.kill_second()
+    end(nodes)
     said, _ = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, said
     assert touched(project, "away") == CUT_SHORT

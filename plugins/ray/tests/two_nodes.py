@@ -41,6 +41,11 @@ class TwoNodes:
         os.killpg(self.second.pid, signal.SIGKILL)
         self.second.wait()
 
+    def stop_second(self) -> None:
+        """Have the second node end as whoever takes a machine away does: by SIGTERM."""
+        self.second.terminate()
+        self.second.wait()
+
 
 @contextmanager
 def two_nodes(python: str, project: Path, *, dashboard: bool = False) -> Iterator[TwoNodes]:

@@ -63,6 +63,9 @@ class TestTorchrun(ProcessContract):
         ("python -m torch.distributed.run train.py", True),
         ("python3.11 -u -W error -m torch.distributed.launch train.py", True),
         ("python -Xdev -mtorch.distributed.run train.py", True),
+        ("python -Ximporttime -m torch.distributed.run train.py", True),
+        ("python -IWmodule -mtorch.distributed.run train.py", True),
+        ("python -cm torch.distributed.run", False),
         ("accelerate launch train.py", True),
         ("accelerate config", False),
         ("python train.py -m torch.distributed.run", False),
@@ -145,6 +148,18 @@ def test_restarts_are_attempts(project: ProjectUnderTest, torchrun: str) -> None
     }
     assert "1.1.out" in shown(project, tasks["rank 1", 2]["uid"])[1]
     assert [group["count"] for group in result.job["tasks"]] == [2]
+
+
+def test_a_rank_that_calls_roar_is_none_of_the_run_s(
+    project: ProjectUnderTest, torchrun: str
+) -> None:
+    outer = {"RANK": "7", "LOCAL_WORLD_SIZE": "8", "TORCHELASTIC_RESTART_COUNT": "4"}
+    project.environ |= outer
+    result = project.run(torchrun, "--nproc-per-node=2", "train.py")
+    assert result.exit_code == 0, result.stderr
+    assert result.job is not None
+    assert result.job["coverage"]["reasons"] == []
+    assert set(tasks_of(result.job)) == {("rank 0", 1), ("rank 1", 1)}
 
 
 def test_a_killed_roar_and_a_killed_rank_lose_nothing(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from roar_core.fragment_checks import checked
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.environment import Environment, Gpu, Packages
 from roar_core.model.fingerprint import Fingerprint
@@ -37,7 +38,7 @@ def from_json(data: bytes) -> TaskFragment:
         version = fields["roar_fragment"]
         if version != FORMAT:
             raise ValueError(f"a fragment of version {version!r}, this roar reads {FORMAT}")
-        return _made(
+        fragment = _made(
             TaskFragment,
             fields,
             command=tuple,
@@ -49,7 +50,8 @@ def from_json(data: bytes) -> TaskFragment:
             environment=_environment,
             needs=tuple,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+        return checked(fragment)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no fragment of a task: {error!r}") from error
 
 

@@ -11,12 +11,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
 from roar_core.errors import RoarError
-from roar_core.model.job import Edge, Job
+
+if TYPE_CHECKING:
+    from roar_core.model.job import Edge, Job
 
 JOB_HASH_VERSION = 1
 LINEAGE_HASH_VERSION = 1

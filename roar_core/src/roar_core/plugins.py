@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -33,6 +33,9 @@ from roar_core.hookspecs import ConfigKey, ConfigSection, Tracer
 State = Literal["ok", "disabled", "broken", "too new", "duplicate"]
 Section = Callable[[str], Mapping[str, Any]]
 T = TypeVar("T")
+
+# Where pluggy keeps, on a function, that it implements a hook.
+_MARKER = f"{hookspecs.PROJECT}_impl"
 
 
 class Plugin(NamedTuple):
@@ -324,20 +327,38 @@ def _imported(value: str) -> tuple[Any, int]:
 def _registered(ref: PluginRef, module: Any) -> Any:
     """A hook caller for this plugin alone, so that nothing it does can stop another."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(_specifications())
-    manager.register(_implementations(module), name=ref.name)
+    implementations = _implementations(module)
+    manager.add_hookspecs(_specifications(ref.group, implementations))
+    manager.register(implementations, name=ref.name)
     manager.check_pending()
     return manager.hook
 
 
-@functools.cache
-def _specifications() -> ModuleType:
-    """The hookspecs alone: pluggy examines every name of a module, and it does so per plugin."""
+# The hooks that plugins of every group are asked.
+_OF_ALL = frozenset({"roar_config_sections", "roar_capabilities"})
+
+
+def _specifications(group: str, plugin: Any) -> ModuleType:
+    """The hookspecs alone: pluggy examines every name of a module, and it does so per plugin.
+
+    Of a module only those that its group is asked and those that it implements, for pluggy takes
+    the signature of each.
+    """
+    names = {name for name in vars(hookspecs) if name.startswith("roar_")}
+    if isinstance(plugin, ModuleType):
+        names &= {CONTRACTS[group].hook, *_OF_ALL, *_implemented(plugin)}
     found = ModuleType(hookspecs.__name__)
-    for name, value in vars(hookspecs).items():
-        if name.startswith("roar_"):
-            setattr(found, name, value)
+    for name in names:
+        setattr(found, name, getattr(hookspecs, name))
     return found
+
+
+def _implemented(module: ModuleType) -> Iterator[str]:
+    """The names of the hooks that a module implements."""
+    for name, value in vars(module).items():
+        options = getattr(value, _MARKER, None)
+        if options is not None:
+            yield options["specname"] or name
 
 
 def _implementations(plugin: Any) -> Any:
@@ -345,9 +366,8 @@ def _implementations(plugin: Any) -> Any:
     if not isinstance(plugin, ModuleType):
         return plugin
     found = ModuleType(plugin.__name__)
-    marker = f"{hookspecs.PROJECT}_impl"
     for name, value in vars(plugin).items():
-        if isinstance(value, FunctionType) and hasattr(value, marker):
+        if isinstance(value, FunctionType) and hasattr(value, _MARKER):
             setattr(found, name, value)
     return found
 

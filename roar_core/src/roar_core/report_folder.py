@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import platform
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from roar_core.model.fragment import TaskFragment
 
 
+_WHOLE_MAX = 150
+_BEGINNING = 80
+# quote() leaves no such sign.
+_CUT = "="
+
+
 class BegunAttempt(NamedTuple):
     """The folder of an attempt."""
 
@@ -22,7 +29,12 @@ class BegunAttempt(NamedTuple):
 
     @property
     def task(self) -> str:
-        return unquote(self.folder.name.partition(".")[2])
+        spelt = self.folder.name.partition(".")[2]
+        if not is_shortened(spelt):
+            return _unspelt(spelt)
+        # What came another way has only its fragment.
+        source = self.attempt if self.attempt.exists() else self.fragment
+        return str(json.loads(source.read_bytes())["task"])
 
     @property
     def attempt(self) -> Path:
@@ -62,7 +74,47 @@ class BegunAttempt(NamedTuple):
 
 def name_of(task: str, number: int) -> str:
     """What the folder of an attempt is called."""
-    return f"{number}.{quote(task, safe='')}"
+    return f"{number}.{spelt(task)}"
+
+
+def spelt(task: str) -> str:
+    """A task as a file's name: as in URLs, and of a long one the beginning and a digest.
+
+    A name has room for 255 bytes, of which files that are being written take some for themselves.
+    """
+    whole = quote(task, safe="", errors="surrogatepass")
+    if len(whole) <= _WHOLE_MAX:
+        return whole
+    digest = sha256(task.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{whole[:_BEGINNING]}{_CUT}{digest}"
+
+
+def is_shortened(name: str) -> bool:
+    """Whether what `spelt` gave does not tell the whole task."""
+    return _CUT in name
+
+
+def expect(folder: Path, task: str) -> None:
+    """Leave a file in `folder` that names a task."""
+    name = spelt(task)
+    if is_shortened(name):
+        write_whole(folder / name, task.encode("utf-8", "surrogatepass"))
+    else:
+        (folder / name).touch()
+
+
+def expected_in(folder: Path) -> set[str]:
+    """The tasks that files in `folder` name."""
+    return {
+        (folder / name).read_text("utf-8", "surrogatepass")
+        if is_shortened(name)
+        else _unspelt(name)
+        for name in names_in(folder)
+    }
+
+
+def _unspelt(name: str) -> str:
+    return unquote(name, errors="surrogatepass")
 
 
 def lock(path: Path) -> int | None:

@@ -11,7 +11,8 @@ worker calls `run`; `fragments` and `coverage` are a backend's `collect` and `co
     registry-wanted                the user wants fragments to go through a registry …
     fragment-session.json          … by this session of it
 
-Tasks are spelt as in URLs. Other files in the folder are the backend's.
+Tasks are spelt as in URLs, of a long one the beginning and a digest. Other files in the folder are
+the backend's.
 
 Where they share no folder, fragments may go through a registry, encrypted: `ask_for_carrier` in
 roar's process and `variables` where work is submitted. A task that is given those reports into a
@@ -24,36 +25,37 @@ import json
 import logging
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
 
 from roar_core.errors import RoarError
 from roar_core.fragment_sessions.session import VARIABLE
-from roar_core.report_folder import BegunAttempt, lock, name_of, names_in, write_whole
+from roar_core.in_place import carry_out, on_stderr, report, run_unobserved
+from roar_core.report_folder import (
+    BegunAttempt,
+    expect,
+    expected_in,
+    lock,
+    name_of,
+    names_in,
+    write_whole,
+)
 from roar_core.standing_in import forget_own_locale
 
 if TYPE_CHECKING:
     # A platform's client imports this module to say what it has submitted, inside of a run.
     from roar_core.fragment_sessions.run_session import RunSession
     from roar_core.fragment_sessions.session import Session
-    from roar_core.fragments import Attempt
+    from roar_core.fragments import Attempt, Tell
     from roar_core.model.fragment import TaskCoverage, TaskFragment
-    from roar_core.run.relay import Ended
 
-Tell = Callable[[str], None]
 IsOver = Callable[[str], bool]
 # Beside `expected` and `attempts`: the user wants fragments to go through a registry.
 _WANTED = "registry-wanted"
-
-
-def _on_stderr(sentence: str) -> None:
-    """Where `roar run` itself says what it has to say."""
-    sys.stderr.write(f"roar: {sentence}\n")
 
 
 class Reports:
@@ -74,10 +76,14 @@ class Reports:
         """Let roar know that there is such a task, whatever becomes of it.
 
         A platform may know no more of it than how its name begins: `7` is met by `7.batch.0` and by
-        all elements of an array, `7_1.batch.0` …; `is_over` then says when these are all.
+        all elements of an array, `7_1.batch.0` …; `is_over` then says when these are all. It is a
+        platform's client that calls this, so what goes wrong is a sentence on stderr.
         """
-        self._expected.mkdir(parents=True, exist_ok=True)
-        (self._expected / quote(task, safe="")).touch()
+        try:
+            self._expected.mkdir(parents=True, exist_ok=True)
+            expect(self._expected, task)
+        except OSError as error:
+            on_stderr(f"that there is a task {task} cannot be noted: {error}")
 
     def ask_for_carrier(self, project: Path, environ: Mapping[str, str]) -> None:
         """Note whether the user wants fragments to go through a registry; nothing is sent yet.
@@ -117,7 +123,7 @@ class Reports:
         from roar_core.run.relay import die_like
 
         forget_own_locale()
-        warn = warn or _on_stderr
+        warn = warn or on_stderr
         attempt = attrs.evolve(attempt, where=attempt.where or platform.node())
         session = _handed(warn)
         reports = self
@@ -129,28 +135,33 @@ class Reports:
             begun = reports._begin(attempt)
         except OSError as error:
             warn(f"task {attempt.task} goes unseen, it cannot report: {error}")
-            return die_like(_unobserved(attempt, warn))
-        ended = _observed(attempt, begun, tracer, warn)
+            return die_like(run_unobserved(attempt, warn))
+        ended = carry_out(attempt, begun.journal, begun.deliver, tracer, warn)
         if session is not None:
             from roar_core.fragment_sessions.waiting import signals_held
 
             with signals_held():
-                _tell(lambda: reports._send(session, begun, warn), warn)
+                report(lambda: reports._send(session, begun, warn), warn)
         return die_like(ended)
 
     def fragments(self) -> Iterator[TaskFragment]:
         """What came of every attempt; those whose observer was killed are recovered first.
 
-        What went through a registry comes last. Raises RegistryError when that does not answer.
+        What went through a registry comes last. Raises RegistryError when that does not answer, and
+        at the end ValueError, which names the file, when one holds no fragment.
         """
         from roar_core.fragments import from_json
 
-        for begun in self._begun():
-            self._recover(begun)
-            if begun.fragment.exists():
-                yield from_json(begun.fragment.read_bytes())
-        for begun in self._received():
-            yield from_json(begun.fragment.read_bytes())
+        unreadable = ""
+        for begun in chain(self._recovered(), self._received()):
+            try:
+                fragment = from_json(begun.fragment.read_bytes())
+            except ValueError as error:
+                unreadable = unreadable or f"{begun.fragment}: {error}; delete it to go on without"
+            else:
+                yield fragment
+        if unreadable:
+            raise ValueError(unreadable)
 
     def coverage(self) -> TaskCoverage:
         """How many tasks there are; final when nothing more can come of any."""
@@ -160,7 +171,7 @@ class Reports:
         begun = list(self._begun())
         left = [each for each in begun if not each.fragment.exists()]
         tasks = {each.task for each in begun}
-        expected = {unquote(name) for name in names_in(self._expected)}
+        expected = expected_in(self._expected)
         unmet = {each for each in expected if not any(_is_met(each, task) for task in tasks)}
         ask = self._is_over
         waiting = unmet if ask is None else {each for each in expected if not ask(each)}
@@ -234,6 +245,13 @@ class Reports:
         for begun in self._begun():
             self._recover(begun)
 
+    def _recovered(self) -> Iterator[BegunAttempt]:
+        """Attempts that have told what they did; those whose observer was killed tell it now."""
+        for begun in self._begun():
+            self._recover(begun)
+            if begun.fragment.exists():
+                yield begun
+
     def _send_left(self, session: Session, begun: BegunAttempt, limit_s: float) -> None:
         """Send what an attempt came to that nobody observes any more, in the time that is left."""
         descriptor = lock(begun.attempt) if begun.fragment.exists() and limit_s > 0 else None
@@ -265,22 +283,6 @@ class Reports:
             recover(attempt, begun.journal, begun.deliver, cwd=cwd)
 
 
-def _observed(attempt: Attempt, begun: BegunAttempt, tracer: str, warn: Tell) -> Ended:
-    from roar_core.fragments import observing
-
-    try:
-        with observing(attempt, begun.journal, begun.deliver, tracer=tracer, warn=warn) as observed:
-            _tell(observed.record, warn)
-            return observed.ended
-    except RoarError as error:
-        # Nothing was started: what was raised after that is told above.
-        started_at_ns = time.time_ns()
-        ended = _unobserved(attempt, warn)
-        fragment = _unseen(attempt, started_at_ns, ended, str(error))
-        _tell(lambda: begun.deliver(fragment), warn)
-        return ended
-
-
 def _handed(warn: Tell) -> Session | None:
     """The fragment session that this task was handed; its command does not get it."""
     if VARIABLE not in os.environ:
@@ -308,50 +310,6 @@ def _sent(session: Session, begun: BegunAttempt, limit_s: float) -> str:
         return str(error)
     shutil.rmtree(begun.folder, ignore_errors=True)
     return ""
-
-
-def _tell(tell: Callable[[], object], warn: Tell) -> None:
-    """Leave what is known of a command that has ended; its journal stays when that fails."""
-    try:
-        tell()
-    except Exception as error:
-        logging.getLogger(__name__).debug("reporting failed", exc_info=True)
-        warn(f"the command ended, but could not be reported: {error}")
-
-
-def _unobserved(attempt: Attempt, warn: Tell) -> Ended:
-    """Run a command and do no more."""
-    from roar_core.run.relay import Ended, SignalRelay
-    from roar_core.run.spawn import CannotStartError, find_program, start
-
-    argv = [os.fsencode(word) for word in attempt.command]
-    try:
-        program = find_program(attempt.command[0], os.environ.get("PATH"))
-        with SignalRelay() as relay:
-            return relay.wait(start(program, argv, os.environb, mask=relay.mask))
-    except CannotStartError as error:
-        warn(str(error))
-        return Ended(error.exit_code << 8)
-
-
-def _unseen(attempt: Attempt, started_at_ns: int, ended: Ended, reason: str) -> TaskFragment:
-    from roar_core.model.coverage import CoverageReason
-    from roar_core.model.fragment import TaskFragment
-
-    return TaskFragment(
-        task=attempt.task,
-        name=attempt.name or Path(attempt.command[0]).name,
-        state="succeeded" if ended.exit_code == 0 else "failed",
-        started_at_ns=started_at_ns,
-        attempt=attempt.number,
-        command=attempt.command,
-        cwd=os.getcwd(),  # noqa: PTH109 - any bytes
-        where=attempt.where,
-        duration_s=(time.time_ns() - started_at_ns) / 1e9,
-        exit_code=ended.exit_code,
-        signal=ended.signal,
-        coverage=(CoverageReason("untraced", 1, reason),),
-    )
 
 
 def _is_met(expected: str, task: str) -> bool:

@@ -11,10 +11,9 @@ task did is judged as what a run did.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeGuard
+from typing import Any, Literal, NamedTuple
 
 import attrs
 
@@ -30,6 +29,17 @@ from roar_core.observe.filters import FilterPolicy, Filters
 from roar_core.observe.interpreters import interpreter_prefixes
 from roar_core.observe.judge import CLOCK_GRAIN_NS, ListFiles, Look, judge
 from roar_core.observe.workers import Span, Worker
+from roar_core.task_facts import (
+    INTEGER_MAX,
+    NEEDS_MAX,
+    Actors,
+    facts_of,
+    is_number,
+    named_in,
+    needs_of,
+    text_in,
+    texts_in,
+)
 
 Digests = Callable[[str, Fingerprint], Mapping[str, str]]
 
@@ -37,11 +47,6 @@ Digests = Callable[[str, Fingerprint], Mapping[str, str]]
 _OPEN, _CREATED = int(Kind.OPEN), int(Intent.CREATED)
 # How long a writer may take between reserving room and filling it, before it counts as dead.
 _HOLE_SETTLES_NS = 100_000_000
-# What the store can hold.
-_INTEGER_MAX = (1 << 63) - 1
-_ATTEMPT_MAX = (1 << 31) - 1
-_TEXT_MAX = 4096
-_NEEDS_MAX = 10_000
 # A clock that is further ahead is no clock to go by.
 _SKEW_MAX_NS = 3600 * 10**9
 
@@ -105,6 +110,24 @@ def read_tasks(
         return _read(data, name, project, is_final, eyes, known)
 
 
+def reading_of(
+    data: bytes, name: str, *, project: str, is_final: bool = False, eyes: Eyes | None = Eyes()
+) -> TaskReading:
+    """As `read_tasks`, but each attempt is judged when it is asked for.
+
+    For journals of a hundred thousand tasks, of which nobody should have to wait for the last
+    before they hear of the first, nor hold all. The collector had best be paused meanwhile.
+    """
+    header = header_of(data, name)
+    records, holes = records_and_holes(data, header)
+    if not is_final:
+        records, holes = _settled(records, holes)
+    reading = TaskReading(name, project, eyes, Worker(records), header.clock, is_final=is_final)
+    reading.lost = header.lost
+    reading.holes = holes
+    return reading
+
+
 def _read(
     data: bytes,
     name: str,
@@ -113,14 +136,9 @@ def _read(
     eyes: Eyes | None,
     known: Container[tuple[str, int]],
 ) -> ToldTasks:
-    header = header_of(data, name)
-    records, holes = records_and_holes(data, header)
-    if not is_final:
-        records, holes = _settled(records, holes)
-    reading = _Reading(name, project, eyes, Worker(records), header.clock)
-    reading.lost = header.lost
-    reading.holes = holes
-    return reading.told(is_final, known)
+    reading = reading_of(data, name, project=project, is_final=is_final, eyes=eyes)
+    attempts = tuple(reading.attempts(known))
+    return ToldTasks(reading.process, attempts, reading.worker_itself(), reading.submitted())
 
 
 def _settled(
@@ -135,13 +153,21 @@ def _settled(
     return records, holes
 
 
-class _Reading:
-    """One reading of one journal: what all its fragments share."""
+class TaskReading:
+    """One reading of one journal: what all its fragments share. `process` is as in `ToldTasks`."""
 
     def __init__(
-        self, name: str, project: str, eyes: Eyes | None, worker: Worker, clock: int
+        self,
+        name: str,
+        project: str,
+        eyes: Eyes | None,
+        worker: Worker,
+        clock: int,
+        *,
+        is_final: bool,
     ) -> None:
         self.name = name
+        self.is_final = is_final
         self.eyes = eyes
         self.worker = worker
         self.clock = clock
@@ -149,8 +175,8 @@ class _Reading:
         self.holes: Sequence[tuple[int, int]] = ()
         self.process: dict[str, Any] = {}
         for record in worker.told:
-            self.process.update(_facts(record))
-        self.where = _text(self.process, "node") or _text(self.process, "host")
+            self.process.update(facts_of(record))
+        self.where = text_in(self.process, "node") or text_in(self.process, "host")
         self.tracer = "python" if self.process.get("capture") == "python" else "preload"
         policy = FilterPolicy(
             project=project,
@@ -159,42 +185,45 @@ class _Reading:
             enabled={"source": False},
         )
         started = [r.strings[0] for r in worker.records if r.kind == Kind.START and r.strings]
-        programs = [*map(os.fsdecode, started), _text(self.process, "executable")]
+        programs = [*map(os.fsdecode, started), text_in(self.process, "executable")]
         prefixes = interpreter_prefixes(programs, ())
-        prefixes |= set(_texts(self.process.get("prefixes")))
+        prefixes |= set(texts_in(self.process.get("prefixes")))
         self.filters = Filters(policy).with_prefixes(prefixes)
         self.newest_ns = self._wall(worker.last_ns)
 
-    def told(self, is_final: bool, known: Container[tuple[str, int]]) -> ToldTasks:
-        attempts: list[TaskFragment] = []
-        told = {span: _facts(span.begun) for span in self.worker.spans}
-        before = _before(told)
-        for span, facts in told.items():
-            if not is_final and span.ended is None:
+    def attempts(self, known: Container[tuple[str, int]] = ()) -> Iterator[TaskFragment]:
+        """The attempts, as in `ToldTasks`. To be asked for once."""
+        actors = Actors()
+        for span in self.worker.spans:
+            facts = facts_of(span.begun)
+            named = named_in(facts)
+            before = None if named is None else actors.before(facts, named)
+            if not self.is_final and span.ended is None:
                 continue
-            named = _named(facts)
             if named is None:
                 self.worker.unfounded += 1
                 self.worker.records += span.records
                 self.worker.records += span.late
                 continue
             if named not in known:
-                attempt = self._attempt(span, facts, named, self.name)
-                attempts.append(_after(attempt, before.get(span)))
-            if is_final and span.late:
+                yield _after(self._attempt(span, facts, named, self.name), before)
+            if self.is_final and span.late:
                 late = f"{self.name}+late"
-                attempts.append(self._attempt(span, facts, named, late, is_late=True))
-        own = self._own() if is_final else None
-        return ToldTasks(self.process, tuple(attempts), own, self._submitted())
+                yield self._attempt(span, facts, named, late, is_late=True)
 
-    def _submitted(self) -> dict[str, tuple[str, ...]]:
+    def worker_itself(self) -> TaskFragment | None:
+        """What was done for no task, None while the journal is not final; after all attempts."""
+        return self._own() if self.is_final else None
+
+    def submitted(self) -> dict[str, tuple[str, ...]]:
+        """As in `ToldTasks`."""
         found: dict[str, dict[str, None]] = {}
         for record in self.worker.submitted:
-            facts = _facts(record)
-            task = _text(facts, "task")
+            facts = facts_of(record)
+            task = text_in(facts, "task")
             if task:
-                found.setdefault(task, {}).update(dict.fromkeys(_texts(facts.get("needs"))))
-        return {task: tuple(needs)[:_NEEDS_MAX] for task, needs in found.items()}
+                found.setdefault(task, {}).update(dict.fromkeys(texts_in(facts.get("needs"))))
+        return {task: tuple(needs)[:NEEDS_MAX] for task, needs in found.items()}
 
     def _attempt(
         self,
@@ -208,14 +237,14 @@ class _Reading:
         begun_ns = self._wall_of(span.begun, facts)
         ended_ns = None
         if span.ended is not None:
-            ended_ns = max(begun_ns, self._wall_of(span.ended, _facts(span.ended)))
+            ended_ns = max(begun_ns, self._wall_of(span.ended, facts_of(span.ended)))
         if is_late or ended_ns is None:
             seen = self._judged(span.late if is_late else span.records, self.newest_ns)
         else:
             seen = self._judged(span.records, ended_ns)
         return TaskFragment(
             task=named[0],
-            name=_text(facts, "name") or named[0],
+            name=text_in(facts, "name") or named[0],
             state=_state(span),
             started_at_ns=begun_ns,
             attempt=named[1],
@@ -226,9 +255,9 @@ class _Reading:
             read=seen.read,
             written=seen.written,
             coverage=(*seen.reasons, *self._reasons(span, facts)),
-            needs=_needs(span, facts),
+            needs=needs_of(span, facts),
             role="infrastructure" if facts.get("role") == "infrastructure" else "task",
-            group=_text(facts, "group"),
+            group=text_in(facts, "group"),
         )
 
     def _own(self) -> TaskFragment:
@@ -241,8 +270,8 @@ class _Reading:
         reasons = [*seen.reasons, *self._shared_reasons(0, None)]
         if worker.ambiguous:
             reasons.append(CoverageReason("ambiguous", worker.ambiguous, _AMBIGUOUS))
-        for trouble in map(_facts, worker.troubles):
-            words = f"{_text(trouble, 'place')}: {_text(trouble, 'error')}"
+        for trouble in map(facts_of, worker.troubles):
+            words = f"{text_in(trouble, 'place')}: {text_in(trouble, 'error')}"
             reasons.append(CoverageReason("agent_failed", 1, words))
         if worker.unfounded:
             words = "words of the worker on tasks that it never began"
@@ -303,7 +332,7 @@ class _Reading:
     def _shared_reasons(self, start: int, end: int | None) -> Iterator[CoverageReason]:
         """What is missing of all that happened between two offsets of the journal."""
         if self.tracer == "python":
-            yield CoverageReason("python_only", 1, _text(self.process, "reason") or _PYTHON_ONLY)
+            yield CoverageReason("python_only", 1, text_in(self.process, "reason") or _PYTHON_ONLY)
         if self.lost:
             yield CoverageReason("lost", self.lost, "events of the worker, whose is not known")
         missing = sum(b - a for a, b in self.holes if b > start and (end is None or a < end))
@@ -313,10 +342,10 @@ class _Reading:
     def _wall_of(self, record: Record, facts: Mapping[str, Any]) -> int:
         """When it was told: by its own word, for clocks are set while a worker runs."""
         at = facts.get("at_ns")
-        return at if _is_number(at, _INTEGER_MAX) else self._wall(record.time_ns)
+        return at if is_number(at, INTEGER_MAX) else self._wall(record.time_ns)
 
     def _wall(self, time_ns: int) -> int:
-        return min(max(0, time_ns + self.clock), _INTEGER_MAX)
+        return min(max(0, time_ns + self.clock), INTEGER_MAX)
 
 
 class _Seen(NamedTuple):
@@ -343,96 +372,34 @@ class _Files(NamedTuple):
             return TaskFile(file.path, 0, node=self.eyes.node)
         if max(now.mtime_ns, now.ctime_ns) > self.until_ns + grace_ns:
             # Somebody has changed it since: these are not the bytes that the task wrote.
-            return TaskFile(file.path, min(now.size, _INTEGER_MAX), node=self.eyes.node)
+            return TaskFile(file.path, min(now.size, INTEGER_MAX), node=self.eyes.node)
         return self._file(file.path, now)
 
     def _file(self, path: str, version: Fingerprint, *, is_changed: bool = False) -> TaskFile:
-        eyes = self.eyes
+        eyes, size = self.eyes, version.size
+        # By position: there are 10^5, and names are a third of the time to make one.
         return TaskFile(
             path,
-            max(0, min(version.size, _INTEGER_MAX)),
-            digests=eyes.digests(path, version),
-            fingerprint=None if eyes.node or unseen.is_believed(version) else version,
-            is_changed=is_changed,
-            is_code=path in self.code,
-            node=eyes.node,
+            size if 0 <= size <= INTEGER_MAX else max(0, min(size, INTEGER_MAX)),
+            eyes.digests(path, version),
+            None if eyes.node or unseen.is_believed(version) else version,
+            is_changed,
+            path in self.code,
+            eyes.node,
         )
 
 
 def _state(span: Span) -> Literal["succeeded", "failed", "interrupted"]:
-    if span.ended is None or _facts(span.ended).get("is_cancelled") is True:
+    if span.ended is None or facts_of(span.ended).get("is_cancelled") is True:
         return "interrupted"
     return "succeeded" if span.ended.value & 0xFF == TaskEvent.SUCCEEDED else "failed"
-
-
-def _named(facts: Mapping[str, Any]) -> tuple[str, int] | None:
-    """Which attempt at which task begins; None when its worker did not say."""
-    task, attempt = _text(facts, "task"), facts.get("attempt", 1)
-    return (task, attempt) if task and _is_number(attempt, _ATTEMPT_MAX, 1) else None
-
-
-def _needs(span: Span, begun: Mapping[str, Any]) -> tuple[str, ...]:
-    needs = dict.fromkeys(_texts(begun.get("needs")))
-    for record in span.told:
-        if record.value & 0xFF == TaskEvent.NEEDS:
-            needs |= dict.fromkeys(_texts(_facts(record).get("needs")))
-    return tuple(needs)[:_NEEDS_MAX]
-
-
-def _before(told: Mapping[Span, Mapping[str, Any]]) -> dict[Span, str | None]:
-    """The task that an actor worked on before: what it left in the actor, the next one has had.
-
-    Whether it left anything nobody sees. That of the one before is enough: it had its own.
-    """
-    last: dict[str, tuple[str, str | None]] = {}
-    found: dict[Span, str | None] = {}
-    for span, facts in told.items():
-        actor, named = _text(facts, "actor"), _named(facts)
-        if not actor or named is None or facts.get("forked") is True:
-            continue
-        task, before = last.get(actor, (named[0], None))
-        # Another attempt at the same task comes after what the first one came after.
-        found[span] = before if task == named[0] else task
-        last[actor] = named[0], found[span]
-    return found
 
 
 def _after(attempt: TaskFragment, before: str | None) -> TaskFragment:
     """The attempt, with the task that came before it in its actor among its needs."""
     if before is None or before in attempt.needs:
         return attempt
-    return attrs.evolve(attempt, needs=(before, *attempt.needs)[:_NEEDS_MAX])
-
-
-def _facts(record: Record) -> Mapping[str, Any]:
-    """The JSON object of a TASK; empty when it is none."""
-    told = record.strings[0] if record.strings else b""
-    if told in _NOTHING_TOLD:
-        return {}
-    try:
-        facts = json.loads(told.decode())
-    except (ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def _text(facts: Mapping[str, Any], key: str) -> str:
-    """A text that any database can hold; empty when there is none of that name."""
-    found = facts.get(key)
-    return _storable(found) if isinstance(found, str) else ""
-
-
-def _texts(found: Any) -> Iterator[str]:
-    if isinstance(found, list):
-        yield from (_storable(each) for each in found if isinstance(each, str) and each)
-
-
-def _storable(text: str) -> str:
-    return text[:_TEXT_MAX].encode("utf-8", "replace").decode()
-
-
-def _is_number(found: Any, highest: int, lowest: int = 0) -> TypeGuard[int]:
-    return type(found) is int and lowest <= found <= highest
+    return attrs.evolve(attempt, needs=(before, *attempt.needs)[:NEEDS_MAX])
 
 
 def _nothing_below(directory: str) -> Iterable[str]:
@@ -440,6 +407,5 @@ def _nothing_below(directory: str) -> Iterable[str]:
 
 
 _BLIND = Eyes()
-_NOTHING_TOLD = (b"", b"{}")
 _AMBIGUOUS = "events that may be of this or of another task of the worker"
 _PYTHON_ONLY = "only what Python itself opened was seen"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePath
 
-from roar_backend_slurm.client import US
+from roar_backend_slurm.client import FRONT, US
 from roar_core.hookspecs import BackendPlan, ExecutionBackend, Match, RunContext, hookimpl
 from roar_core.model.fragment import TaskCoverage, TaskFragment
 from roar_core.reports import Reports
@@ -39,7 +39,7 @@ class SlurmBackend:
         if shutil.which("srun", path=search) is None:
             return {}  # nothing inside can find a client either
         Reports(run.folder).ask_for_carrier(run.project, environ)
-        (front := run.folder / "bin").mkdir(exist_ok=True)
+        (front := run.folder / FRONT).mkdir(exist_ok=True)
         for client in CLIENTS:
             ours = shlex.join((*US, str(run.folder), str(run.project), client))
             (front / client).write_text(f'#!/bin/sh\nexec {ours} "$@"\n')
@@ -47,8 +47,7 @@ class SlurmBackend:
         return {"PATH": f"{front}{os.pathsep}{search}"}
 
     def claims(self, run: RunContext, path: PurePath) -> bool:
-        ours = Path(__file__).parent
-        return path.name == "slurm_script" or path.parent == ours  # a node's copy of a batch script
+        return path.name == "slurm_script" or path.parent == Path(__file__).parent  # a node's copy
 
     def collect(self, run: RunContext) -> Iterable[TaskFragment]:
         return Reports(run.folder, is_over()).fragments()

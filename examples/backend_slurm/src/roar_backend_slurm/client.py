@@ -19,6 +19,7 @@ from roar_core.reports import Reports
 from roar_core.standing_in import forget_own_locale
 
 US = (sys.executable, "-P", __file__)
+FRONT = "slurm-of-roar"  # the folders in front of PATH: one for each run that this is inside of
 # The options of srun(1) and sbatch(1) that take no word after them: all others do.
 LETTERS = {"srun": "EHIKOQVXZhklsuv", "sbatch": "HIKOQVWhksv"}
 FLAGS = (
@@ -28,12 +29,12 @@ FLAGS = (
     " requeue send-libs spread-job stepmgr test-only unbuffered usage use-min-nodes verbose version"
     " whole x11 "
 )
-# A node without this Python runs what it was given, unobserved.
-STEP = f'[ -x "$1" ] || shift {len(US) + 3}; exec "$@"'
-BATCH = """[ "$ROAR_SLURM_SEEN" = "$SLURM_JOB_ID.$SLURM_RESTART_COUNT" ] || [ ! -x %s ] || \
-ROAR_SLURM_SEEN="$SLURM_JOB_ID.$SLURM_RESTART_COUNT" exec %s "$0" "$@"\n"""
+# A node without this Python and file runs what it was given, unobserved. `sh -eu` fails by none.
+STEP = f'[ -x "$1" ] && [ -r "$3" ] || shift {len(US) + 3}; exec "$@"'
+BATCH = """[ "${ROAR_SLURM_SEEN-}" = "$SLURM_JOB_ID.${SLURM_RESTART_COUNT-}" ] || [ ! -x %s ] || \
+[ ! -r %s ] || ROAR_SLURM_SEEN="$SLURM_JOB_ID.${SLURM_RESTART_COUNT-}" exec %s "$0" "$@"\n"""
 # Our line comes after the script's first comments, among which Slurm looks for its #SBATCH.
-SHELL_SCRIPT = re.compile(rb"#!.*\b(ba|da|k|z)?sh\b.*\n([ \t]*(#.*)?\n)*")
+SHELL_SCRIPT = re.compile(rb"#!.*\b(ba|da|k|z)?sh([ \t\r].*)?\n([ \t]*(#.*)?\n)*")
 
 
 def main(folder: str, project: str, client: str, *words: str) -> int:
@@ -42,7 +43,7 @@ def main(folder: str, project: str, client: str, *words: str) -> int:
         return observe(folder, project, client, words)
     forget_own_locale()
     os.environ.update(Reports(Path(folder)).variables(Path(project)))
-    search = os.environ.get("PATH", os.defpath).replace(f"{folder}/bin{os.pathsep}", "")
+    search = re.sub(f"[^:]*/{FRONT}(:|$)", "", os.environ.get("PATH", os.defpath))
     program, name = shutil.which(client, path=search) or client, Path(client).name
     at = place_of_command(name, words)
     if name == "sbatch":
@@ -59,9 +60,9 @@ def place_of_command(client: str, words: tuple[str, ...]) -> int:
     while at < len(words) and words[at - 1 : at] != ("--",) and re.match("-.", word := words[at]):
         at += 1
         if word.startswith("--"):
-            at += word != "--" and "=" not in word and f" {word[2:]} " not in flags
+            at += word != "--" and "=" not in word and f" {word[2:]}" not in flags
         else:
-            at += re.fullmatch(f"-[{LETTERS[client]}]*[^{LETTERS[client]}]", word) is not None
+            at += re.fullmatch(f"-[{LETTERS[client]}]*[^{LETTERS[client]}\\d]", word) is not None
     return at
 
 
@@ -73,7 +74,7 @@ def submit(program: str, words: tuple[str, ...], at: int, batch: tuple[str, ...]
         script = Path(words[at]).read_bytes() if is_there else b""
         if head := SHELL_SCRIPT.match(script):
             draft = Path(folder, Path(words[at]).name)  # after which Slurm names the job
-            line = BATCH % (shlex.quote(batch[0]), shlex.join(batch))
+            line = BATCH % (shlex.quote(batch[0]), shlex.quote(batch[2]), shlex.join(batch))
             draft.write_bytes(head[0] + line.encode() + script[head.end() :])
             words = (*words[:at], str(draft), *words[at + 1 :])
         with subprocess.Popen([program, *words], stdout=subprocess.PIPE, text=True) as process:

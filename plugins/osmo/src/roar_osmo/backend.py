@@ -7,14 +7,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import roar_core
 from roar_core.errors import UnreachableError
 from roar_core.hookspecs import BackendPlan, Match, RunContext
-from roar_core.model.coverage import CoverageReason
-from roar_core.model.fragment import TaskCoverage, TaskFragment
+from roar_core.model.coverage import CoverageReason, TaskCoverage
 from roar_osmo.command_line import is_submission, queried
 from roar_osmo.settings import Settings
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import TaskFragment
 
 # Where osmo itself keeps log-ins and logs.
 _OWN = ("/.config/osmo/", "/.local/state/osmo/", "/.cache/osmo/")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from roar_core.errors import RoarError
+from roar_core.redaction import mask
 
 # What osmo prints is kept in a file; of its complaints, this much is read.
 _SAID_MAX = 64 << 10
@@ -22,7 +23,10 @@ _ANSWER_MAX = 64 << 20
 
 
 class OsmoError(RoarError):
-    """`osmo` could not be asked, or gave no answer."""
+    """`osmo` could not be asked, or gave no answer; the sentence has no secret in it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(mask(sentence).text)
 
 
 class Osmo:
@@ -32,7 +36,8 @@ class Osmo:
         self, program: str, cwd: Path, timeout_s: float, environ: Mapping[str, str] | None = None
     ) -> None:
         self._program = program
-        self._cwd = cwd
+        # That folder may be gone when a later roar asks.
+        self._cwd = cwd if cwd.is_dir() else Path(cwd.root)
         self._timeout_s = timeout_s
         self._environ = {**(os.environ if environ is None else environ)}
 
@@ -44,8 +49,8 @@ class Osmo:
             raise OsmoError(f"{_called(words)} printed more than {_ANSWER_MAX >> 20} MiB")
         return text
 
-    def document(self, *words: str) -> dict[str, Any]:
-        """The JSON object that `osmo WORDS` prints, after whatever it has to say before."""
+    def document(self, having: str, *words: str) -> dict[str, Any]:
+        """The JSON object with the key `having` that `osmo WORDS` prints among whatever it says."""
         text = self.text(*words)
         at = 0
         while (at := text.find("{", at)) >= 0:
@@ -53,12 +58,12 @@ class Osmo:
             if at == 0 or text[at - 1] == "\n":
                 with contextlib.suppress(ValueError, RecursionError):
                     found, _ = json.JSONDecoder().raw_decode(text, at)
-                    if isinstance(found, dict):
+                    if isinstance(found, dict) and having in found:
                         return found
             at += 1
         said = text.strip().splitlines()
         words_of = f"but {said[0][:200]!r}" if said else "but nothing"
-        raise OsmoError(f"{_called(words)} printed no JSON object, {words_of}")
+        raise OsmoError(f"{_called(words)} printed no JSON object with {having!r}, {words_of}")
 
     @contextmanager
     def lines(self, *words: str) -> Iterator[IO[str]]:

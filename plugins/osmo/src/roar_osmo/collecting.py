@@ -19,6 +19,7 @@ from roar_osmo.workflow import Task, read_workflow, specification_in
 # So often is tried to fetch what an ended workflow's task has sent, before it is given up.
 _TRIES = 3
 _NOTHING = "its launcher sent nothing: no roar-core in its image, or it was ended before it could"
+_CUT = "what its launcher sent is cut short or damaged"
 
 Key = tuple[str, int]
 
@@ -57,7 +58,7 @@ class Collecting:
             return
         self._workflow = workflow
         words = ("workflow", "query", workflow, "--verbose", "--format-type", "json")
-        state = state_of(self._osmo.document(*words))
+        state = state_of(self._osmo.document("groups", *words))
         self._read_specification()
         for name, content in self._notes.envelopes():
             self._take(name, content)
@@ -80,7 +81,7 @@ class Collecting:
         if notes.workflow is not None or notes.was_refused or not notes.has_begun:
             return notes.workflow
         words = ("workflow", "list", "--label", notes.label, "--format-type", "json")
-        listed = self._osmo.document(*words).get("workflows")
+        listed = self._osmo.document("workflows", *words)["workflows"]
         first = listed[0] if isinstance(listed, list) and listed else None
         found = first.get("name") if isinstance(first, dict) else None
         notes.submitted(found if isinstance(found, str) else None)
@@ -124,9 +125,8 @@ class Collecting:
         elif not treatment.returned_by:
             reason, is_over = self._notes.why or treatment.reason, True
         else:
-            reason = _NOTHING
             try:
-                self._fetch(treatment, mine)
+                reason = self._fetch(treatment, mine)
             except OsmoError as error:
                 self._problems.append(str(error))
                 self._failures[name] = self._failures.get(name, 0) + is_over
@@ -136,20 +136,25 @@ class Collecting:
             for attempt in self._open(mine):
                 self._settled[attempt.key] = Settled(*attempt.key, reason)
 
-    def _fetch(self, treatment: Treatment, mine: list[Attempt]) -> None:
-        """Take in what a task's attempts have sent, by its log what could not go elsewhere."""
+    def _fetch(self, treatment: Treatment, mine: list[Attempt]) -> str:
+        """Take in what a task's attempts have sent, by its log what could not go elsewhere.
+
+        Returns why there is none of those that are open still. Raises OsmoError.
+        """
         if treatment.returned_by == "registry":
             failure = self._receive()
             if not self._open(mine):
-                return
+                return ""
         else:
             failure = ""
-        for found, content in fetched(self._osmo, self._workflow, treatment, mine):
+        incomplete: set[str] = set()
+        for found, content in fetched(self._osmo, self._workflow, treatment, mine, incomplete):
             if found not in self._sent:
                 self._notes.keep_envelope(found, content)
                 self._take(found, content)
         if failure and self._open(mine):
             raise OsmoError(failure)
+        return _CUT if incomplete - self._sent.keys() else _NOTHING
 
     def _receive(self) -> str:
         """Take in what a registry has, once in a collection; returns why that was not possible."""

@@ -81,9 +81,21 @@ def attach(workflow: str) -> None:
     os.execv(sys.executable, words)  # noqa: S606 - its end is ours
 
 
+def _checked_pause(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    if not 0.1 <= seconds <= 86400:  # neither is what is no number
+        raise click.BadParameter(f"{seconds} is no number of seconds from 0.1 to 86400")
+    return seconds
+
+
 @osmo.command()
 @click.option("--wait", is_flag=True, help="Until every run is complete.")
-@click.option("--every", default=30.0, show_default=True, help="Seconds between two looks.")
+@click.option(
+    "--every",
+    default=30.0,
+    show_default=True,
+    callback=_checked_pause,
+    help="Seconds between two looks.",
+)
 @click.option("--patience", default=120.0, show_default=True, help="Seconds osmo may take.")
 def collect(wait: bool, every: float, patience: float) -> int:
     """Bring in what tasks have done since: `roar collect`, with patience for a slow server.
@@ -98,7 +110,7 @@ def collect(wait: bool, every: float, patience: float) -> int:
             return 0
         if not wait:
             return 3
-        time.sleep(max(every, 0.1))
+        time.sleep(every)
 
 
 def _collected(patience: float) -> int:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import ObservedObject, TaskFragment
+from roar_core.redaction import mask
 from roar_osmo.rewrite import command_of, is_way_back
 from roar_osmo.state import Attempt
 from roar_osmo.workflow import Task
@@ -45,7 +46,14 @@ def objects_of(task: Task, workflow: str) -> Iterator[ObservedObject]:
         for entry in entries:
             url = entry.get("url")
             if isinstance(url, str) and not is_way_back(entry):
-                yield ObservedObject(url.replace("{{workflow_id}}", workflow), direction, 0)
+                yield ObservedObject(name_of(url, workflow), direction, 0)
+
+
+def name_of(url: str, workflow: str) -> str:
+    """What is called an object that OSMO finds at `url`: without a login, or another secret."""
+    scheme, mark, rest = url.replace("{{workflow_id}}", workflow).partition("://")
+    authority, slash, path = rest.partition("/")
+    return mask(f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}").text
 
 
 def needs_of(task: Task, workflow: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ for the node, and paths begin with the task:
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -51,8 +52,10 @@ def opened(name: str, content: bytes) -> Envelope:
             raise ValueError(f"an envelope of version {told['roar_osmo']!r}, expected 1")
         texts = {key: told[key] for key in ("workflow", "task", "host", "output")}
         inputs = tuple(told["inputs"])
-        if not all(isinstance(text, str) for text in (*texts.values(), *inputs)):
-            raise ValueError("an envelope's places must be strings")
+        for text in (*texts.values(), *inputs):
+            if not isinstance(text, str):
+                raise ValueError("an envelope's places must be strings")
+            os.fsencode(text)  # UnicodeEncodeError, a ValueError, for what names no place
         fragment = from_json(json.dumps(told["fragment"]).encode())
         return Envelope(name, inputs=inputs, fragment=fragment, **texts)
     except (KeyError, TypeError, RecursionError) as error:

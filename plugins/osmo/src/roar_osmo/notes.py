@@ -146,7 +146,7 @@ class Notes:
     def keep_envelope(self, name: str, content: bytes) -> None:
         """Keep what a launcher has sent; `name` is the hash of its content."""
         (self.folder / "envelopes").mkdir(exist_ok=True)
-        self._write(f"envelopes/{name}.json", content.decode("utf-8"))
+        self._write_bytes(f"envelopes/{name}.json", content)
 
     def envelopes(self) -> Iterator[tuple[str, bytes]]:
         """All that was kept, name and content, in the order of the names."""
@@ -154,9 +154,12 @@ class Notes:
             yield path.stem, path.read_bytes()
 
     def _write(self, name: str, text: str) -> None:
+        self._write_bytes(name, text.encode("utf-8"))
+
+    def _write_bytes(self, name: str, content: bytes) -> None:
         path = self.folder / name
         draft = path.with_name(path.name + ".draft")
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content)
         draft.replace(path)
 
     def _read(self, name: str) -> str | None:

@@ -43,7 +43,7 @@ def prepared(
 def _problem_of_bucket(osmo: Osmo, bucket: str) -> str:
     """Why tasks cannot write there: OSMO fails a task one of whose outputs it may not write to."""
     try:
-        told = osmo.document("data", "check", bucket, "--access-type", "WRITE")
+        told = osmo.document("status", "data", "check", bucket, "--access-type", "WRITE")
     except OsmoError as error:
         return f"osmo.bucket is not used: {error}"
     if told.get("status") == "pass":

@@ -19,7 +19,7 @@ from roar_osmo.client import Osmo
 from roar_osmo.rewrite import FRAGMENTS, Treatment
 from roar_osmo.state import Attempt
 
-_LINE = re.compile(r"\bROAR1 ([0-9a-f]{64}) (\d{1,6})/(\d{1,6}) ([A-Za-z0-9+/=]{1,4096})\s*$")
+_LINE = re.compile(r"ROAR1 ([0-9a-f]{64}) (\d{1,6})/(\d{1,6}) ([A-Za-z0-9+/=]{1,4096})\s*$")
 _NAME = re.compile(r"[0-9a-f]{64}")
 # A delivery may unpack to so much; a task with more files than that sends none of them.
 _CONTENT_MAX = 64 << 20
@@ -29,14 +29,18 @@ Found = tuple[str, bytes]
 
 
 def fetched(
-    osmo: Osmo, workflow: str, treatment: Treatment, attempts: Iterable[Attempt]
+    osmo: Osmo,
+    workflow: str,
+    treatment: Treatment,
+    attempts: Iterable[Attempt],
+    incomplete: set[str],
 ) -> Iterator[Found]:
     """Name and content of each delivery of a task's attempts; raises OsmoError.
 
-    Deliveries that are cut short or damaged are none.
+    Deliveries that are cut short or damaged are none; their names are added to `incomplete`.
     """
     if treatment.returned_by == "output":
-        yield from _stored(osmo, treatment.url.replace("{{workflow_id}}", workflow))
+        yield from _stored(osmo, treatment.url.replace("{{workflow_id}}", workflow), incomplete)
         return
     retries = sorted(attempt.retry for attempt in attempts)
     for retry in retries:
@@ -44,11 +48,11 @@ def fetched(
         # osmo takes `--retry-id 0` for no retry, which is the latest: where there are several, the
         # log of the first is a part of the whole workflow's, if of any.
         if retry or len(retries) == 1:
-            words += ["--task", treatment.task]
+            words += [f"--task={treatment.task}"]
         if retry:
             words += ["--retry-id", str(retry)]
         with osmo.lines(*words) as lines:
-            yield from in_lines(lines)
+            yield from in_lines(lines, incomplete)
 
 
 def received(run: RunContext, session: str) -> Iterator[Found]:
@@ -79,8 +83,11 @@ def received(run: RunContext, session: str) -> Iterator[Found]:
         yield called if is_name else name, json.dumps(told).encode("ascii")
 
 
-def in_lines(lines: Iterable[str]) -> Iterator[Found]:
-    """The deliveries in a log, whatever stands before and between their lines."""
+def in_lines(lines: Iterable[str], incomplete: set[str]) -> Iterator[Found]:
+    """The deliveries in a log, whatever stands before and between their lines.
+
+    When all lines are read, `incomplete` has the names of those that did not come whole.
+    """
     parts: dict[str, dict[int, str]] = {}
     for line in lines:
         match = _LINE.search(line) if "ROAR1 " in line else None
@@ -93,8 +100,11 @@ def in_lines(lines: Iterable[str]) -> Iterator[Found]:
         mine[at] = text
         if len(mine) == count:
             content = _unpacked("".join(mine.pop(part, "") for part in range(1, count + 1)), name)
-            if content is not None:
+            if content is None:
+                incomplete.add(name)
+            else:
                 yield name, content
+    incomplete.update(name for name, left in parts.items() if left)
 
 
 def _unpacked(text: str, name: str) -> bytes | None:
@@ -109,12 +119,14 @@ def _unpacked(text: str, name: str) -> bytes | None:
         return None
 
 
-def _stored(osmo: Osmo, url: str) -> Iterator[Found]:
+def _stored(osmo: Osmo, url: str, incomplete: set[str]) -> Iterator[Found]:
     with tempfile.TemporaryDirectory(prefix="roar-osmo-") as folder:
         osmo.text("data", "download", url, folder, "--regex", f".*{FRAGMENTS}/.*")
         for path in sorted(Path(folder).rglob("*.json")):
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > _CONTENT_MAX:
+            if path.is_symlink() or not path.is_file():
                 continue
-            content = path.read_bytes()
+            content = path.read_bytes() if path.stat().st_size <= _CONTENT_MAX else b""
             if hashlib.sha256(content).hexdigest() == path.stem:
                 yield path.stem, content
+            else:
+                incomplete.add(path.stem)

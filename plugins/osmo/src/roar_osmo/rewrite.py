@@ -169,6 +169,7 @@ def _treatment_in(task: Task) -> Treatment:
         return Treatment(task.name, reason="it was submitted without roar's launcher")
     by = task.arguments[task.arguments.index("--return") + 1]
     urls = [str(each["url"]) for each in task.outputs if is_way_back(each) and "url" in each]
+    urls = [url for url in urls if re.match(r"\w+://", url)]  # no option of osmo's
     return Treatment(task.name, by, urls[0] if urls else "")
 
 
@@ -187,12 +188,13 @@ def _take_in_local_files(task: Task, folder: Path) -> None:
             )
         if "contents" in entry:
             continue  # osmo refuses that, in its own words
-        path = folder / Path(str(entry["localpath"])).expanduser()
+        path = folder / str(entry["localpath"])
         try:
+            path = folder / Path(str(entry["localpath"])).expanduser()
             if path.stat().st_size > _FILE_MAX:
                 raise RoarError(f"{str(path)!r} is larger than a file of a task may be")
             entry["contents"] = path.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # ~nobody has no home
             raise RoarError(f"cannot read {str(path)!r}: {error}") from error
         del entry["localpath"]
 

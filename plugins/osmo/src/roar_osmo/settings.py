@@ -71,6 +71,11 @@ class Settings(NamedTuple):
                 "osmo.return is output, but osmo.bucket names no storage; set it with:"
                 " roar config set osmo.bucket s3://bucket/prefix"
             )
+        if "@" in self.bucket.partition("://")[2].partition("/")[0]:
+            raise ConfigError(
+                "osmo.bucket has a login in it, which every workflow would show; name the storage"
+                " alone, and give its credentials to OSMO: osmo credential set"
+            )
         if self.bucket and ("://" not in self.bucket or "{" in self.bucket):
             raise ConfigError(
                 f"osmo.bucket is {self.bucket!r}, expected a URL such as s3://bucket/prefix"

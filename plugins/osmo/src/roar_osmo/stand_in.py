@@ -18,11 +18,12 @@ def main(arguments: list[str]) -> int:
     folder, command = arguments[0], arguments[2:]
     try:
         sys.path[:] = json.loads(Path(folder, "plan.json").read_bytes())["path"]
-        from roar_core.standing_in import forget_own_locale
+        from roar_core.standing_in import forget_own_locale, occupy_standard_descriptors
         from roar_osmo.submit import submit
     except (ImportError, OSError, ValueError, KeyError):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvp(command[0], command)  # noqa: S606 - the user's own, as it was typed
+    occupy_standard_descriptors()
     forget_own_locale()
     return submit(Path(folder), tuple(command))
 

@@ -103,12 +103,12 @@ def _attempt(fields: Any) -> Attempt:
     status = fields.get("status") if isinstance(fields, dict) else None
     if not isinstance(name, str) or not name or not isinstance(status, str):
         raise OsmoError("osmo workflow query gave a task without name and status")
-    retry, code = fields.get("retry_id"), fields.get("exit_code")
+    retry = _number(fields.get("retry_id"))
     return Attempt(
         task=name,
-        retry=retry if isinstance(retry, int) and retry >= 0 else 0,
+        retry=retry if retry is not None and retry >= 0 else 0,
         status=status,
-        exit_code=code if isinstance(code, int) else None,
+        exit_code=_number(fields.get("exit_code")),
         started_at_ns=_time(fields.get("start_time")),
         ended_at_ns=_time(fields.get("end_time")),
         node=_text(fields.get("node_name")),
@@ -120,12 +120,21 @@ def _text(found: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
+def _number(found: Any) -> int | None:
+    is_whole = isinstance(found, int) and not isinstance(found, bool)
+    return found if is_whole and abs(found) < 1 << 31 else None
+
+
 def _time(found: Any) -> int | None:
-    """An ISO time, UTC unless it says otherwise, in nanoseconds since the epoch."""
+    """An ISO time, UTC unless it says otherwise, in nanoseconds since the epoch.
+
+    None for one that is none, such as the year 1, which Go writes for no time.
+    """
     try:
         moment = datetime.fromisoformat(found)
     except (TypeError, ValueError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1e6) * 1000
+    time_ns = round(moment.timestamp() * 1e6) * 1000
+    return time_ns if 0 < time_ns < 1 << 63 else None

@@ -17,6 +17,8 @@ from roar_core.errors import RoarError
 _TEXT_MAX = 1 << 20
 _VALUES_MAX = 200_000
 _DEPTH_MAX = 100
+# Python writes no number of more than some thousand digits.
+_BITS_MAX = 4096
 
 # What a specification may begin with; osmo may print other lines before it.
 _FIRST_KEYS = ("workflow:", "version:", '"workflow":', "'workflow':")
@@ -137,6 +139,8 @@ def _count(value: Any, source: str, depth: int, count: int) -> int:
             f"{source} stands for more than {_VALUES_MAX} values or has more than {_DEPTH_MAX}"
             " levels; write it without aliases"
         )
+    if isinstance(value, int) and value.bit_length() > _BITS_MAX:
+        raise SpecificationError(f"{source} has a number of more than {_BITS_MAX} bits; quote it")
     if isinstance(value, dict):
         for key, each in value.items():
             count = _count(each, source, depth + 1, _count(key, source, depth + 1, count))

@@ -11,11 +11,15 @@ from roar_ray.driver.places import PACKAGE
 _SESSION = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_\d+")
 # Within it, copies of what the user sends to the nodes: data, and code.
 _CODE = "py_modules_files"
+# In every path of theirs is one of these, and in hardly another.
+_HINT = re.compile(r"/(?:session_|tmp/ray/|dev/shm/|\.ray/|roar-ray-)").search
 _THEIRS = {"working_dir_files", _CODE}
 
 
 def is_ray_s(path: PurePath) -> bool:
     """What Ray, and what the agent, keep for themselves, within a cluster's folder and outside."""
+    if _HINT(f"/{path}/") is None:
+        return False
     parts = path.parts
     for at, part in enumerate(parts):
         if part.startswith("session_") and _SESSION.fullmatch(part):

@@ -8,7 +8,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import attrs
 
@@ -16,14 +16,15 @@ from roar_core.errors import JournalError
 from roar_core.hookspecs import RunContext
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskCoverage, TaskFragment
-from roar_core.task_journal import Eyes, ToldTasks, read_tasks
+from roar_core.task_journal import Eyes, TaskReading, reading_of
 from roar_ray import submitted
 from roar_ray.agent import records
 from roar_ray.driver.places import PYTHON
 from roar_ray.driver.sweeping import FUNCTIONS as OURS
 from roar_ray.eyes import Node
+from roar_ray.jobs import Jobs
 from roar_ray.putting import Putters, may_be_put
-from roar_ray.report import Driver, Report
+from roar_ray.report import Driver, Report, started_of
 
 # While the command runs, a journal is read again when it has grown by half: all reading together
 # costs no more than three times the last one.
@@ -32,7 +33,6 @@ _WORD = struct.Struct("=Q")
 _NOWHERE = (0, 0)
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
-_OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 # What a worker's own coverage says when a task may have begun of which its journal does not tell.
 _HOLES = frozenset({"agent_failed", "lost", "unreadable", "unfounded"})
 _ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
@@ -56,14 +56,16 @@ class Memory:
 
     `read_up_to` is how far those of a living driver were read; `counted` is of those that were read
     when it had ended, so that nobody has to judge all of a run's files again to count its tasks.
-    `put` has what `Putters` are told of threads.
-    `goes_on`: a submitted driver still ran when it was read, so that it is to be read once more.
+    `put` has what `Putters` are told of threads. `goes_on`: more was to come when it was read,
+    whatever has happened since. `running`: how many processes of submitted jobs ran then, of which
+    no driver was known to.
     """
 
     read_up_to: dict[Path, int] = attrs.field(factory=dict)
     counted: dict[Path, Counted] = attrs.field(factory=dict)
     put: dict[str, str] = attrs.field(factory=dict)
     goes_on: bool = False
+    running: int = 0
 
 
 class Collecting:
@@ -78,32 +80,42 @@ class Collecting:
         self._memory = memory
         self._nodes: dict[str, Node] = {}
         self._is_later = is_later
+        self._jobs = Jobs(self._report)
+        self._unaskable: set[str] = set()
 
     def fragments(self) -> Iterator[TaskFragment]:
         """All that tasks have reported; while a driver lives, what has ended and is new."""
-        is_live = self._is_live()
-        self._memory.goes_on = False
-        if not is_live:
+        if not self._jobs.has_living_driver():
             self._ask_late()
+        # Asking takes seconds, in which a driver may have begun.
+        is_live = self._is_live()
+        self._memory.goes_on, self._memory.running = is_live, 0
         given = {} if is_live else self._given_by_drivers()
         found: list[TaskFragment] = []
         for node, path in self._report.journals():
             # What other machines have sent is complete, and their files known, at the end only.
             if is_live and (node or not self._has_grown(path)):
                 continue
-            extent = _extent(path)
+            extent, started = _extent(path), started_of(path)
             told = self._told(node, path, is_final=not is_live)
             if told is None:
                 continue
-            if not is_live:
-                self._memory.counted[path] = _counted(told, extent)
-            for task, needs in told.submitted.items():
+            is_running = _ran(told, started)
+            if is_running:
+                self._memory.goes_on = True
+                self._memory.running += not is_live
+            for task, needs in told.submitted().items():
                 given.setdefault(task, []).extend(needs)
-            for fragment in self._fragments(node, told):
+            tasks, own = set(), None
+            for fragment in self._fragments(node, told, is_running=is_running):
                 sure = tuple(need for need in fragment.needs if not may_be_put(need))
                 yield attrs.evolve(fragment, needs=sure) if sure != fragment.needs else fragment
                 if not is_live:
+                    tasks.add(fragment.task)
                     found.append(_without_files(fragment))
+                    own = fragment if fragment.task == told.name else None
+            if not (is_live or is_running):
+                self._memory.counted[path] = _counted(told, extent, tasks, own)
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
             self._memory.put = {ref: tasks[-1] for ref, tasks in given.items() if may_be_put(ref)}
@@ -156,13 +168,17 @@ class Collecting:
                 if told is None:
                     unreadable += 1
                     continue
-                counted = _counted(told, _NOWHERE)
+                tasks, own = set(), None
+                for fragment in self._fragments("", told):
+                    tasks.add(fragment.task)
+                    own = fragment if fragment.task == told.name else None
+                counted = _counted(told, _NOWHERE, tasks, own)
             reported |= counted.tasks
             if not node and counted.whole_of is not None:
                 whole.add(counted.whole_of)
             if counted.python_only is not None:
                 python_only[counted.python_only] += 1
-        open_jobs = [each for each in self._report.submissions() if not self._is_over(each)]
+        open_jobs = self._jobs.open()
         reasons = [
             *(
                 CoverageReason("python_only", n, f"workers of Ray: {why}")
@@ -173,15 +189,19 @@ class Collecting:
         ]
         if unreadable:
             reasons.append(CoverageReason("unreadable", unreadable, "journals of workers of Ray"))
-        unheard = [each for each in self._unheard() if each.get("was_driver") is True]
+        unheard = [each for each in self._jobs.unheard() if each.get("was_driver") is True]
         if unheard:
             words = "jobs submitted to Ray ran where this machine's folders are not seen"
             reasons.append(CoverageReason("out_of_reach", len(unheard), words))
         if open_jobs:
             words = "jobs submitted to Ray have not ended, as far as is known"
             reasons.append(CoverageReason("tasks", len(open_jobs), words))
+        elif self._memory.running:
+            words = "processes of jobs submitted to Ray that still ran"
+            reasons.append(CoverageReason("tasks", self._memory.running, words))
         return TaskCoverage(
             len(reported | known - self._never_begun(whole)),
+            # What was live when it was read is to be read again, even if it has ended since.
             is_final=not (is_live or open_jobs or self._memory.goes_on),
             reasons=tuple(reasons),
             needs=self._fetched_by_drivers(self._putters(reported)),
@@ -197,45 +217,51 @@ class Collecting:
         return {task for task, places in cut_short.items() if places <= whole}
 
     def _is_live(self) -> bool:
-        # What a submitted one does, until its very end, is in a journal here.
-        return any(
-            each.is_alive and (each.submission or not each.has_ended)
-            for each in self._report.drivers()
-        )
+        """Whether tasks may be running: those of a driver, or of a job that may have one yet."""
+        return self._jobs.has_living_driver() or bool(self._jobs.going_on(self._unaskable))
 
-    def _told(self, node: str, path: Path, *, is_final: bool) -> ToldTasks | None:
+    def _told(self, node: str, path: Path, *, is_final: bool) -> TaskReading | None:
         eyes = self._node(node).eyes if node else Eyes()
         project = os.fspath(self._run.project)
         try:
             data = path.read_bytes()
-            told = read_tasks(data, path.name, project=project, is_final=is_final, eyes=eyes)
+            return reading_of(data, path.name, project=project, is_final=is_final, eyes=eyes)
         except (JournalError, OSError):
             return None
-        return self._without_others(told) if told.process.get("is_inherited") else told
 
-    def _without_others(self, told: ToldTasks) -> ToldTasks:
-        """Leave out the tasks of drivers that came to a cluster of the run's from elsewhere."""
-        jobs = {driver.job for driver in self._report.drivers()}
-        attempts = tuple(each for each in told.attempts if each.task.endswith(tuple(jobs)))
-        is_theirs = bool(told.attempts) and not attempts
-        return attrs.evolve(told, attempts=attempts, worker=None if is_theirs else told.worker)
+    def _jobs_in(self, told: TaskReading) -> tuple[str, ...]:
+        """With what the tasks of the run's drivers end, in a worker that others may use as well.
 
-    def _fragments(self, node: str, told: ToldTasks) -> Iterator[TaskFragment]:
-        own: tuple[TaskFragment, ...] = ()
-        if told.worker is not None:
-            if _goes_on(told):
-                self._memory.goes_on = True
-            else:
-                own = (self._own(told, told.worker),)
-        for fragment in (*told.attempts, *own):
+        Those are drivers that came to a cluster of the run's from elsewhere.
+        """
+        if not told.process.get("is_inherited"):
+            return ("",)
+        return tuple({driver.job for driver in self._report.drivers()})
+
+    def _fragments(
+        self, node: str, told: TaskReading, *, is_running: bool = False
+    ) -> Iterator[TaskFragment]:
+        jobs = self._jobs_in(told)
+        is_cut = is_ours = is_theirs = False
+        for fragment in told.attempts():
+            if not fragment.task.endswith(jobs):
+                is_theirs = True
+                continue
+            is_ours = True
+            is_cut |= fragment.state == "interrupted"
             if fragment.name not in OURS:
                 yield self._node(node).placed(fragment) if node else fragment
+        is_left_out = is_running or (is_theirs and not is_ours)
+        own = None if is_left_out else told.worker_itself()
+        if own is not None:
+            own = self._own(told, own, is_cut=is_cut)
+            yield self._node(node).placed(own) if node else own
 
-    def _own(self, told: ToldTasks, worker: TaskFragment) -> TaskFragment:
+    def _own(self, told: TaskReading, worker: TaskFragment, *, is_cut: bool) -> TaskFragment:
         """What a process did for no task: a driver that was submitted is a task of its own."""
         submission = told.process.get("submission")
         if submission is None:
-            return _ended_by_ray(worker, told.attempts)
+            return _ended_by_ray(worker, is_cut=is_cut)
         jobs = [job for job in self._report.submissions() if job.get("submission") == submission]
         return submitted.driver(told.process, worker, jobs, self._report)
 
@@ -250,22 +276,6 @@ class Collecting:
             return False
         self._memory.read_up_to[path] = tail
         return True
-
-    def _is_over(self, job: Mapping[str, Any]) -> bool:
-        """Whether nothing more comes of a submitted job."""
-        if job.get("status") in _OVER:
-            return True
-        drivers = [d for d in self._report.drivers() if d.submission == job.get("submission")]
-        return bool(drivers) and all(d.has_ended for d in drivers)
-
-    def _unheard(self) -> list[Mapping[str, Any]]:
-        """The jobs that have ended of whose drivers nothing is here."""
-        heard = {driver.submission for driver in self._report.drivers()}
-        return [
-            job
-            for job in self._report.submissions()
-            if self._is_over(job) and job.get("submission") not in heard
-        ]
 
     def _reasons_of_drivers(self) -> Iterator[CoverageReason]:
         for driver in self._report.drivers():
@@ -292,10 +302,10 @@ class Collecting:
         }
         if self._is_later:
             # A job that was submitted just now, and not waited for, is not over.
-            open_jobs = [job for job in self._report.submissions() if not self._is_over(job)]
-            pythons |= {str(job["python"]) for job in open_jobs}
+            pythons |= {str(job["python"]) for job in self._jobs.open()}
+        pythons |= {str(job["python"]) for job in self._jobs.left()}
         # Its program may have had nothing to do with Ray: that is no hole.
-        pythons |= {str(job["python"]) for job in self._unheard() if "was_driver" not in job}
+        pythons |= {str(job["python"]) for job in self._jobs.unheard() if "was_driver" not in job}
         folder = os.fspath(self._run.folder / PYTHON)
         for python in sorted(pythons):
             argv = (python, "-c", _ASK_LATE, folder)
@@ -307,15 +317,21 @@ class Collecting:
                     timeout=_LATE_S,
                     check=False,
                 )
-            except (OSError, subprocess.TimeoutExpired):
+            except subprocess.TimeoutExpired:
                 # Whoever looks next asks again; until then coverage says that it is open.
                 continue
+            except OSError:
+                self._unaskable.add(python)
 
 
-def _goes_on(told: ToldTasks) -> bool:
-    """Whether it is of a submitted driver's, which may not have begun with Ray, or has ended it."""
-    of_a_number = isinstance(told.process.get("pid"), int)
-    return of_a_number and "submission" in told.process and Driver(told.process).is_alive
+def _ran(told: TaskReading, started: str | None) -> bool:
+    """Whether it is of a submitted job's process that ran when this was read.
+
+    Which need not be a driver: it may not have begun with Ray, or has ended it. `started` is when
+    the process of its number was, as found before reading.
+    """
+    is_submitted = "submission" in told.process
+    return is_submitted and started is not None and started == told.process.get("pid_started")
 
 
 def _without_files(fragment: TaskFragment) -> TaskFragment:
@@ -323,16 +339,21 @@ def _without_files(fragment: TaskFragment) -> TaskFragment:
     return attrs.evolve(fragment, read=(), written=(), coverage=())
 
 
-def _counted(told: ToldTasks, extent: tuple[int, int]) -> Counted:
-    own = () if told.worker is None else (told.worker,)
-    tasks = frozenset(each.task for each in (*told.attempts, *own) if each.name not in OURS)
-    is_whole = bool(own) and not any(r.code in _HOLES for w in own for r in w.coverage)
+def _counted(
+    told: TaskReading, extent: tuple[int, int], tasks: Iterable[str], own: TaskFragment | None
+) -> Counted:
+    """`own` is what its process did for no task, which is told last; None while it is not."""
+    is_whole = own is not None and not any(reason.code in _HOLES for reason in own.coverage)
     node, pid = told.process.get("node"), told.process.get("pid")
     of_whom = (str(node), pid) if is_whole and isinstance(pid, int) else None
-    why = None
-    if told.process.get("capture") == "python":
-        why = str(told.process.get("reason") or "the library is not there")
-    return Counted(extent, tasks, why, of_whom)
+    return Counted(extent, frozenset(tasks), _python_only(told), of_whom)
+
+
+def _python_only(told: TaskReading) -> str | None:
+    """Why only Python observed its process; None when the library did."""
+    if told.process.get("capture") != "python":
+        return None
+    return str(told.process.get("reason") or "the library is not there")
 
 
 def _extent(path: Path) -> tuple[int, int]:
@@ -346,12 +367,12 @@ def _extent(path: Path) -> tuple[int, int]:
     return (size, _WORD.unpack(raw)[0]) if len(raw) == _WORD.size else _NOWHERE
 
 
-def _ended_by_ray(worker: TaskFragment, attempts: Iterable[TaskFragment]) -> TaskFragment:
+def _ended_by_ray(worker: TaskFragment, *, is_cut: bool) -> TaskFragment:
     """The worker, which Ray ends by whatever means: of that matters whether it took a task along.
 
     A worker that nothing is wrong with exits with status 1 when its driver has gone.
     """
-    if any(attempt.state == "interrupted" for attempt in attempts):
+    if is_cut:
         return attrs.evolve(worker, state="interrupted", exit_code=None)
     return attrs.evolve(worker, state="succeeded", exit_code=None)
 

@@ -32,13 +32,8 @@ class Driver(NamedTuple):
     @property
     def is_alive(self) -> bool:
         """Whether the process is there still. It runs on this machine: it could write here."""
-        try:
-            stat = Path(f"/proc/{self.document['pid']}/stat").read_text(errors="replace")
-        except OSError:
-            return False
-        fields = stat.rpartition(")")[2].split()
-        # What nobody has waited for yet, Z, is dead all the same.
-        return fields[0] not in "ZX" and fields[19] == self.document.get("pid_started")
+        started = _started(self.document["pid"])
+        return started is not None and started == self.document.get("pid_started")
 
     @property
     def is_own(self) -> bool:
@@ -64,6 +59,24 @@ class Driver(NamedTuple):
         """A list of texts in its document."""
         found = self.document.get(key)
         return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def started_of(journal: Path) -> str | None:
+    """When the process was started whose number a journal's name ends with; None when it is gone.
+
+    In the kernel's clock ticks. A number may be another process's by now.
+    """
+    return _started(journal.stem.rpartition(".")[2])
+
+
+def _started(pid: object) -> str | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    # What nobody has waited for yet, Z, is dead all the same.
+    return fields[19] if fields[0] not in "ZX" else None
 
 
 class Report:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from roar_core.hookspecs import (
     BackendPlan,
@@ -19,11 +20,16 @@ from roar_core.hookspecs import (
     RunContext,
     hookimpl,
 )
-from roar_core.model.fragment import TaskCoverage, TaskFragment
+from roar_core.model.coverage import TaskCoverage
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import TaskFragment
 
 MODULES = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
-# Its options that take a word: python(1).
-_PYTHON_OPTION = re.compile(r"-\w*[WX]")
+# python(1): options stand together before one that takes the rest of the word, or the next one.
+_FLAGS = "-[bBdEhiIOPqRsStuvVx?]*"
+_MODULE = re.compile(f"{_FLAGS}m(.*)", re.S)
+_WITH_WORD = re.compile(f"{_FLAGS}[WX]")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -72,11 +78,11 @@ def module_of(argv: Sequence[str]) -> str | None:
     """What `python -m` runs; None when it runs something else."""
     words = iter(argv[1:])
     for word in words:
-        if match := re.fullmatch(r"-[A-Za-z]*?m(.*)", word):
+        if match := _MODULE.fullmatch(word):
             return match[1] or next(words, None)
         if not word.startswith("-"):
             return None
-        if _PYTHON_OPTION.fullmatch(word):
+        if _WITH_WORD.fullmatch(word):
             next(words, None)
     return None
 

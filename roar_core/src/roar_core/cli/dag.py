@@ -129,9 +129,11 @@ def _read(session: str | None, wanted: Wanted, *, remote: bool) -> View:
 
 def _number(session: str | None) -> int | None:
     """The number of a session here; None of the current one, and of what only a registry knows."""
+    if session is None:
+        return None
     from roar_core.registry.resolving.names import digits_in, is_url
 
-    if session is None or digits_in(session) or is_url(session):
+    if digits_in(session) or is_url(session):
         return None
     if not session.isascii() or not session.isdigit() or int(session) < 1:
         raise click.BadParameter(

@@ -44,6 +44,10 @@ COMMANDS = {
     ),
     "session": ("roar_core.cli.session:session", "Ask about the session: its hash."),
     "pop": ("roar_core.cli.pop:pop", "Undo the most recent job of the session."),
+    "abandon": (
+        "roar_core.cli.abandon:abandon",
+        "End the record of a job whose machine never came back.",
+    ),
     "reset": ("roar_core.cli.session:reset", "Begin a new session; nothing is deleted."),
     "config": ("roar_core.cli.config:config", "List, read and change settings."),
     "env": ("roar_core.cli.env:env", "Give variables to every recorded command."),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from roar_core.model.job import Job
     from roar_core.project import Project
     from roar_core.run.undo import Kept, Remains
+    from roar_core.store.writer import Store
 
 _SHOWN = 20
 
@@ -44,10 +45,7 @@ def pop(yes: bool, with_outputs: bool, as_json: bool) -> int:
             raise NotFoundError("there is no job to undo in this session; see: roar log --all")
         job = store.job(uid)
         if job.state == "running":
-            raise RoarError(
-                f"{job.step or uid[:8]} is still running; stop it before undoing it:"
-                f" {wording.command_line(job.command)}"
-            )
+            raise RoarError(_still_runs(store, job))
         remains = remains_of(store, job) if with_outputs else Remains((), ())
     if not agreed(_question(job, remains, project), yes=yes):
         output.note("nothing was undone")
@@ -67,6 +65,16 @@ def pop(yes: bool, with_outputs: bool, as_json: bool) -> int:
     if kept and not with_outputs:
         output.note("--outputs would have deleted what is still as the job wrote it")
     return 0
+
+
+def _still_runs(store: Store, job: Job) -> str:
+    name = job.step or job.uid[:8]
+    [running] = [each for each in store.running_jobs() if each.job.uid == job.uid]
+    if store.is_elsewhere(running):
+        where = running.owner.machine or "another machine"
+        return f"{name} is still running on {where}; if that never comes back: roar abandon {name}"
+    command = wording.command_line(job.command)
+    return f"{name} is still running; stop it before undoing it: {command}"
 
 
 def _standing(job: Job) -> list[Kept]:

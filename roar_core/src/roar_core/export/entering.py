@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from roar_core.export.incoming import component_name, nanoseconds, place_of
 from roar_core.identity import BloomFilter
-from roar_core.store.importing import (
+from roar_core.store.foreign import (
     ForeignArtifact,
     ForeignJob,
     ForeignSession,
     ForeignTask,
-    Imported,
     bits_from,
-    import_jobs,
     members_from,
 )
+from roar_core.store.importing import Imported, import_jobs
 
 if TYPE_CHECKING:
     from roar_core.export.incoming import IncomingArtifact, IncomingJob, IncomingSession

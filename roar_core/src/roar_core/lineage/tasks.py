@@ -139,8 +139,9 @@ def family_of(db: sqlite3.Connection, uid: str, *, with_rows: bool = False) -> F
 def _files(db: sqlite3.Connection, uid: str) -> dict[int, int]:
     """How many different files all tasks below a job read (0) and wrote (1)."""
     theirs, others = db.execute(
-        "SELECT sum(input_count + output_count), (SELECT max(id) - min(id) + 1 FROM edge) "
-        "FROM job WHERE parent = ?",
+        # The least and the greatest number asked apart: together SQLite looks at every row.
+        "SELECT sum(input_count + output_count), (SELECT max(id) FROM edge) - "
+        "(SELECT min(id) FROM edge) + 1 FROM job WHERE parent = ?",
         (uid,),
     ).fetchone()
     # In the order of their paths those of 100,000 edges are counted three times as fast as in that

@@ -8,6 +8,7 @@ from typing import Literal
 import attrs
 
 from roar_core.model.coverage import CoverageReason
+from roar_core.model.coverage import TaskCoverage as TaskCoverage
 from roar_core.model.environment import Environment, Packages
 from roar_core.model.fingerprint import Fingerprint
 
@@ -105,17 +106,3 @@ class TaskFragment:
     )
     group: str = attrs.field(default="", validator=_TEXT)
     declared: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
-
-
-@attrs.frozen
-class TaskCoverage:
-    """How many tasks the platform knows of, None where it cannot tell, and what else is missing.
-
-    `is_final` says that nothing more will come: roar then calls `finalise` and never asks again.
-    `needs` names the tasks whose results the run's own command got without a file between them.
-    """
-
-    known: int | None
-    is_final: bool = True
-    reasons: tuple[CoverageReason, ...] = ()
-    needs: tuple[str, ...] = attrs.field(default=(), validator=_TEXTS)

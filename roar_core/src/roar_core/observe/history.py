@@ -22,6 +22,7 @@ _READ, _WRITE, _TRUNCATE = int(Intent.READ), int(Intent.WRITE), int(Intent.TRUNC
 _CREATED, _TMPFILE, _CODE = int(Intent.CREATED), int(Intent.TMPFILE), int(Intent.CODE)
 _TEXTUAL, _RENAME_TEXTUAL = int(Intent.TEXTUAL), int(RenameFlag.TEXTUAL)
 _NEW = _CREATED | _TMPFILE
+_OPEN = int(Kind.OPEN)
 _NAMING = frozenset({Kind.RENAME, Kind.LINK, Kind.UNLINK})
 _NOT_QUIET = _WRITE | _TRUNCATE | _NEW | _TEXTUAL
 # What os.fsdecode would ask for each name.
@@ -50,22 +51,10 @@ class History:
         self._unused = _values(records, kinds, Kind.UNUSED) - _values(records, kinds, Kind.USED)
         self._unwritten = _values(records, kinds, Kind.UNWRITTEN)
         self._busy = _busy_files(records)
-        take: dict[int, Callable[[Record], None]] = {
-            Kind.START: self._start,
-            Kind.OPEN: self._open,
-            Kind.USED: self._used,
-            Kind.WRITTEN: self._written,
-            Kind.CLOSED: self._closed,
-            Kind.RENAME: self._rename,
-            Kind.LINK: self._link,
-            Kind.UNLINK: self._unlink,
-            Kind.TRUNCATE: self._truncate,
-            Kind.MAPPED: self._mapped,
-        }
         for record in records:
-            handler = take.get(record.kind)
-            if handler is not None:
-                handler(record)
+            take = _TAKE.get(record.kind)
+            if take is not None:
+                take(self, record)
         for record in executed:
             self._executed(record)
 
@@ -276,6 +265,19 @@ class History:
         self.unresolved_example = self.unresolved_example or f"a record of kind {record.kind}"
 
 
+_TAKE: dict[int, Callable[[History, Record], None]] = {
+    Kind.START: History._start,
+    Kind.OPEN: History._open,
+    Kind.USED: History._used,
+    Kind.WRITTEN: History._written,
+    Kind.CLOSED: History._closed,
+    Kind.RENAME: History._rename,
+    Kind.LINK: History._link,
+    Kind.UNLINK: History._unlink,
+    Kind.TRUNCATE: History._truncate,
+    Kind.MAPPED: History._mapped,
+}
+
 # Stands for each file that was opened to be read and nothing else: there is nothing to tell of it.
 _QUIET = FileHistory(Fingerprint(0, 0, 0, 0, 0, 0, 0))
 
@@ -294,7 +296,7 @@ def _busy_files(records: Iterable[Record]) -> set[tuple[int, ...]] | None:
     busy: set[tuple[int, ...]] = set()
     for record in records:
         kind, prints = record.kind, record.fingerprints
-        if kind == Kind.OPEN:
+        if kind == _OPEN:
             is_quiet = record.value & _READ and not record.value & _NOT_QUIET
             if is_quiet and len(prints) == 1 and prints[0].nlink:
                 continue

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from roar_core.journal_format import GapCode, Kind, Record
 from roar_core.model.coverage import CoverageReason
 
+_LOST = int(Kind.LOST)
 _STEPS = frozenset({Kind.START, Kind.EXEC, Kind.EXEC_FAILED, Kind.EXIT, Kind.GAP})
 
 
@@ -38,7 +39,7 @@ class ProcessTable:
             kind = record.kind
             if kind in _STEPS:
                 self._take(record)
-            elif kind == Kind.LOST:
+            elif kind == _LOST:
                 self.lost += record.value
         for pid in list(self._pending):
             self._never_entered(pid)

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from roar_core.journal_format import Kind, Record, TaskEvent
 
+# Plain integers, as in observe.history.
+_TASK, _TASK_IS, _FORK, _EXIT = map(int, (Kind.TASK, Kind.TASK_IS, Kind.FORK, Kind.EXIT))
 _BACK_REFERENCES = frozenset({Kind.USED, Kind.UNUSED, Kind.WRITTEN, Kind.UNWRITTEN})
 # What tells of files: that it cannot be placed is a hole.
 _OF_FILES = frozenset(
@@ -71,7 +73,7 @@ class Worker:
         self.troubles: list[Record] = []
         self.ambiguous = 0
         self.unfounded = 0
-        first = next((r for r in records if r.kind == Kind.TASK), records[0] if records else None)
+        first = next((r for r in records if r.kind == _TASK), records[0] if records else None)
         self.pid = first.pid if first else 0
         times = [record.time_ns for record in records]
         self.first_ns, self.last_ns = (min(times), max(times)) if times else (0, 0)
@@ -90,10 +92,10 @@ class Worker:
         threads, referred, homes = self._threads, self._referred, self._homes
         for record in records:
             kind = record.kind
-            if kind == Kind.TASK:
+            if kind == _TASK:
                 self._hear(record)
                 continue
-            if kind == Kind.TASK_IS:
+            if kind == _TASK_IS:
                 if record.pid != self.pid:
                     self._process(record)
                 threads.setdefault(record.pid, {})[record.tid] = record.value
@@ -107,9 +109,9 @@ class Worker:
             home.append(record)
             if record.offset in referred:
                 homes[record.offset] = home
-            if kind == Kind.FORK:
+            if kind == _FORK:
                 self._make(record)
-            elif kind == Kind.EXIT and record.pid != self.pid:
+            elif kind == _EXIT and record.pid != self.pid:
                 self._threads.pop(record.pid, None)
                 self._processes.pop(record.pid, None)
         for span in self.spans:
@@ -244,9 +246,9 @@ def _makers(records: Iterable[Record]) -> dict[int, deque[_Maker]]:
     said: dict[tuple[int, int], int] = {}
     makers: dict[int, deque[_Maker]] = {}
     for record in records:
-        if record.kind == Kind.TASK_IS:
+        if record.kind == _TASK_IS:
             said[record.pid, record.tid] = record.value
-        elif record.kind == Kind.FORK:
+        elif record.kind == _FORK:
             tag = said.get((record.pid, record.tid), _UNTOLD)
             maker = _Maker(record.offset, record.pid, tag)
             makers.setdefault(record.value, deque()).append(maker)

@@ -15,7 +15,6 @@ must not raise: a program that has nothing to do with the plugin runs it too.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -65,4 +64,6 @@ def _link(source: str, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system, or another owner (protected_hardlinks)
+        import shutil
+
         shutil.copyfile(source, target)

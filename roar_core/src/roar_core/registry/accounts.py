@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from roar_core.errors import ConfigError, UnauthorisedError, UnreachableError, UnregisteredError
+from roar_core.registry.answers import object_of, objects_in
 from roar_core.registry.callers import KeyCaller
 from roar_core.registry.connection import Connection
 from roar_core.registry.credentials import CredentialFile, KnownKey, User
@@ -69,7 +70,7 @@ def signed_in(connection: Connection) -> User | None:
     if not isinstance(caller, KeyCaller):
         return account_of(connection).user
     told = connection.get_as_caller("auth/me")
-    user = User.from_document(told.get("user") if isinstance(told, Mapping) else None)
+    user = User.from_document(object_of(told).get("user"))
     if not user.words:
         raise UnauthorisedError(f"{connection.url} does not say whose SSH key this is")
     try:
@@ -105,13 +106,12 @@ def keep_key(caller: KeyCaller, url: str, user: User, *, allow: bool = False) ->
 
 
 def _projects(told: Mapping[str, Any]) -> list[Project]:
-    by_owner = told.get("projects_by_owner")
-    groups = by_owner if isinstance(by_owner, Mapping) else {}
+    groups = told.get("projects_by_owner")
     found = []
-    for owner in _tables(told.get("owners")):
+    for owner in objects_in(told, "owners"):
         owner_id, kind = str(owner.get("id", "")), str(owner.get("type", "user"))
         name = str(owner.get("username") or owner_id)
-        for project in _tables(groups.get(owner_id)):
+        for project in objects_in(groups, owner_id):
             slug = str(project.get("slug") or project.get("id", ""))
             found.append(
                 Project(
@@ -124,7 +124,3 @@ def _projects(told: Mapping[str, Any]) -> list[Project]:
                 )
             )
     return sorted(found, key=lambda project: project.name)
-
-
-def _tables(value: object) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

@@ -64,6 +64,22 @@ def value_of(url: str, answer: Answer) -> Any:
     return value
 
 
+def object_of(value: object) -> Mapping[str, Any]:
+    """What was told, where it is an object; one without anything where it is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def list_in(told: object, key: str) -> list[Any]:
+    """The list of that name in an object; an empty one where something else was told."""
+    found = object_of(told).get(key)
+    return found if isinstance(found, list) else []
+
+
+def objects_in(told: object, key: str) -> list[dict[str, Any]]:
+    """The objects in the list of that name; whatever else is in it is passed over."""
+    return [one for one in list_in(told, key) if isinstance(one, dict)]
+
+
 def error_of(url: str, answer: Answer, remedy: str = "") -> RegistryError:
     """The error for an answer that is no success. `remedy` is what helps against a 401."""
     status = answer.status
@@ -119,7 +135,7 @@ def _told(body: bytes) -> tuple[str, str]:
     if not isinstance(value, Mapping):
         return "", ""
     inner = value.get("error")
-    inside = inner if isinstance(inner, Mapping) else {}
+    inside = object_of(inner)
     texts = (value.get("detail"), value.get("message"), inside.get("detail"), inside.get("message"))
     detail = next((text for text in texts if isinstance(text, str) and text.strip()), "")
     names = (*map(inside.get, ("code", "type")), *map(value.get, ("code", "error_code")))

@@ -15,6 +15,7 @@ from roar_core.errors import (
     UnreachableError,
     UnregisteredError,
 )
+from roar_core.registry.answers import object_of
 from roar_core.registry.callers import CLIENT_ID
 from roar_core.registry.connection import Connection
 from roar_core.registry.credentials import Login
@@ -48,7 +49,7 @@ def start(connection: Connection) -> Code:
             " it with roar login --token-file FILE",
             *(error.status, error.code),
         ) from error
-    table = told if isinstance(told, Mapping) else {}
+    table = object_of(told)
     stated = [table.get(name) for name in ("device_code", "user_code", "verification_uri")]
     if not all(isinstance(text, str) and text.strip() for text in stated):
         raise UnreachableError(f"{connection.url} gave no code to sign in with; is it a registry?")
@@ -102,7 +103,7 @@ def _ask(connection: Connection, asked: Mapping[str, Any]) -> tuple[Mapping[str,
         if error.status is None or error.status >= 500 or error.status == 429:
             return {}, "slow_down"  # the code is good until it expires: ask again, later
         raise
-    table = told if isinstance(told, Mapping) else {}
+    table = object_of(told)
     status = table.get("status")
     return table, None if status in (None, "approved") else str(status)
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import PurePath
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from roar_core.errors import PluginError, RefusedError
+from roar_core.fragment_checks import checked
 from roar_core.hookspecs import ExecutionBackend, Match, ProcessBackend, ServingBackend
-from roar_core.model.coverage import CoverageReason
-from roar_core.model.fragment import TaskCoverage, TaskFragment
+from roar_core.model.coverage import CoverageReason, TaskCoverage
 from roar_core.run.partners import Partner, Shortfall
 from roar_core.run.planned import Planned, checked_variables, checked_words
 from roar_core.run.spawn import find_program
-from roar_core.run.subtrees import PROCESSES, Subtrees
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import TaskFragment
+    from roar_core.run.subtrees import Subtrees
 
 # The codes of all reasons that are found out afresh when tasks are collected again.
 CODES = frozenset({"backend", "tasks", "results"})
+# A backend has its time for so many paths, however many a dataset has.
+_ASKED_AT_ONCE = 5_000
+# The file in a backend's folder that says which process is which task.
+PROCESSES = "processes"
 
 
 class Keep(Protocol):
@@ -56,7 +64,7 @@ class Backends:
         if chosen is not None:
             command = self._plan(chosen, command)
             if chosen in self.partners and isinstance(chosen.offer.value, ProcessBackend):
-                self.subtrees = Subtrees(chosen, self._shortfall)
+                self.subtrees = self._told_apart(chosen)
         for partner in list(self.partners):
             if partner is not chosen:
                 command = self._adopt(partner, command)
@@ -67,7 +75,12 @@ class Backends:
         for partner in self.partners:
             is_able = isinstance(partner.offer.value, ProcessBackend)
             if is_able and (partner.run.folder / PROCESSES).exists():
-                self.subtrees = Subtrees(partner, self._shortfall)
+                self.subtrees = self._told_apart(partner)
+
+    def _told_apart(self, partner: Partner) -> Subtrees:
+        from roar_core.run.subtrees import Subtrees
+
+        return Subtrees(partner, self._shortfall)
 
     def claims(self, paths: Iterable[str]) -> Callable[[str], bool]:
         """Whether a path is a platform's own traffic; about all of `paths` is asked at once."""
@@ -163,21 +176,29 @@ class Backends:
 
     def _ask(self, paths: set[str]) -> None:
         self._claimed.update(dict.fromkeys(paths, False))
-        for partner in self.partners:
-            try:
-                found = partner.call("claiming files", _claimed, partner, paths)
-            except PluginError as error:
-                self._shortfall.note("backend", error)
-            else:
-                self._claimed.update(dict.fromkeys(found, True))
+        rest, answering = iter(paths), list(self.partners)
+        while answering and (some := list(islice(rest, _ASKED_AT_ONCE))):
+            # pathlib takes microseconds for each path, so all backends are given the same.
+            asked = [(path, PurePath(path)) for path in some]
+            for partner in list(answering):
+                try:
+                    found = partner.call("claiming files", _claimed, partner, asked)
+                except PluginError as error:
+                    answering.remove(partner)
+                    self._shortfall.note("backend", error)
+                else:
+                    self._claimed.update(dict.fromkeys(found, True))
 
 
 def checked_fragments(partner: Partner) -> Iterable[TaskFragment]:
-    """What a backend's `collect` gives; raises TypeError when that is something else."""
+    """What a backend's `collect` gives; raises TypeError or ValueError when that is none."""
     for fragment in partner.offer.value.collect(partner.run):
+        # Of most runs nothing comes, and what it would be like need not be known.
+        from roar_core.model.fragment import TaskFragment
+
         if not isinstance(fragment, TaskFragment):
             raise TypeError(f"collect gave {fragment!r}, expected a TaskFragment")
-        yield fragment
+        yield checked(fragment)
 
 
 def _of_ours(reason: CoverageReason) -> CoverageReason:
@@ -225,6 +246,6 @@ def _serves(partner: Partner, pid: int, words: Sequence[str]) -> bool:
     return found
 
 
-def _claimed(partner: Partner, paths: set[str]) -> list[str]:
+def _claimed(partner: Partner, paths: Sequence[tuple[str, PurePath]]) -> list[str]:
     backend: ExecutionBackend = partner.offer.value
-    return [path for path in paths if backend.claims(partner.run, PurePath(path))]
+    return [path for path, pure in paths if backend.claims(partner.run, pure)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roar_core.config.layers import Config, load
 from roar_core.contracts import Offer
@@ -27,8 +28,10 @@ from roar_core.run.partners import Partner, Shortfall, folder_of, pending
 from roar_core.run.planned import Planned
 from roar_core.run.proxies import Proxies
 from roar_core.run.relay import WAITED
-from roar_core.run.tasks import TaskMerger
 from roar_core.store.writer import Store
+
+if TYPE_CHECKING:
+    from roar_core.run.tasks import TaskMerger
 
 _GROUPS = {"backend": "roar.backends", "proxy": "roar.storage_proxies"}
 
@@ -77,8 +80,7 @@ class Companions:
         """Collect while the command runs, from the backends that want it so."""
         eager = [p for p in self._backends.partners if p.offer.value.collect_every_s > 0]
         if eager:
-            merger = TaskMerger(begun, store, self._backends.claims)
-            self._live = LiveCollection(eager, merger, self._shortfall)
+            self._live = LiveCollection(eager, lambda: self._merger(begun, store), self._shortfall)
 
     def finish(self, begun: BegunJob, store: Store) -> Beside:
         """Bring in objects and tasks when the command has ended; the job is still to be completed.
@@ -94,14 +96,13 @@ class Companions:
         def reasons() -> tuple[CoverageReason, ...]:
             return (*self._shortfall.reasons, *missing)
 
-        merger = TaskMerger(begun, store, self._backends.claims)
         return Beside(
             inputs,
             outputs,
             self._backends.claims,
             reasons,
             self._backends.subtrees,
-            merger.merge,
+            lambda backend, tasks: self._merger(begun, store).merge(backend, tasks),
         )
 
     def collect(self, begun: BegunJob, store: Store) -> list[CoverageReason]:
@@ -109,13 +110,19 @@ class Companions:
         reasons: list[CoverageReason] = []
         if not self._backends.partners:
             return reasons
-        merger = TaskMerger(begun, store, self._backends.claims)
+        merger = self._merger(begun, store)
         for partner in self._backends.partners:
             missing, is_final = self._backends.collect(partner, merger)
             reasons += missing
             if is_final:
                 self._done.append(partner)
         return reasons
+
+    def _merger(self, begun: BegunJob, store: Store) -> TaskMerger:
+        # The command waits for none of what merging needs.
+        from roar_core.run.tasks import TaskMerger
+
+        return TaskMerger(begun, store, self._backends.claims)
 
     def collect_late(self, begun: BegunJob, store: Store) -> list[CoverageReason]:
         """Merge what came after the job was completed; return what is missing still."""

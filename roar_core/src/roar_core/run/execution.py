@@ -117,8 +117,6 @@ class Execution:
         except CannotStartError as error:
             self._abandon(error.exit_code)
             raise
-        # Start-up is over, and the command may run for days.
-        gc.enable()
         journal.append(Kind.FORK, value=pid)
         if is_the_command:
             self._report_program(program, pid)
@@ -129,6 +127,9 @@ class Execution:
 
         begun = self._begun
         self._extensions = Extensions.prepare(begun.project, begun.config, os.environ)
+        # The command may run for days. What start-up made stays: looking through it takes 8 ms.
+        gc.freeze()
+        gc.enable()
         ended = relay.wait(pid)
         ended_at = time.perf_counter()
         # Read back by recovery when we are killed from here on: the result is then still known.
@@ -185,28 +186,24 @@ class Execution:
         self._journal.remove()
 
     def _wait_for_survivors(self, since_s: float) -> list[int]:
+        """Those that are there still when the grace is over, but for servers of a platform.
+
+        Of these nothing is missed. Who starts while others are asked what they are has a second
+        chance to be known for one.
+        """
         deadline = time.monotonic() + self._begun.config.get("run.grace")
+        servers: set[int] = set()
+        is_last = False
         while True:
             somebody_is_unnamed = self._catch_up()
-            left = self._follower.survivors(since_s)
-            remaining = deadline - time.monotonic()
-            if not left and not somebody_is_unnamed:
+            left = [pid for pid in self._follower.survivors(since_s) if pid not in servers]
+            servers |= {pid for pid in left if self._is_server(pid, words_of(pid))}
+            left = [pid for pid in left if pid not in servers]
+            if is_last or not (left or somebody_is_unnamed):
                 return left
-            if remaining <= 0:
-                return self._without_servers(left, since_s)
-            time.sleep(min(0.01, remaining))
-
-    def _without_servers(self, left: list[int], since_s: float) -> list[int]:
-        """Those of which something is missed; asking takes time, in which some end, and start."""
-        servers = {pid for pid in left if self._is_server(pid, words_of(pid))}
-        if not servers:
-            return left
-        self._catch_up()
-        return [
-            pid
-            for pid in self._follower.survivors(since_s)
-            if pid not in servers and not self._is_server(pid, words_of(pid))
-        ]
+            remaining = deadline - time.monotonic()
+            is_last = remaining <= 0
+            time.sleep(max(0.0, min(0.01, remaining)))
 
     def _catch_up(self) -> bool:
         """Have the tracer tell what it has seen; return whether somebody is left without a name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 
 from roar_core.journal_file import remove
@@ -26,6 +25,8 @@ def remove_unclaimed_runs(project: Project, store: Store) -> None:
         return
     for entry in old:
         if not store.has_job(entry.name):
+            import shutil
+
             shutil.rmtree(entry.path, ignore_errors=True)
 
 

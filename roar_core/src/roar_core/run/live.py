@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from roar_core.errors import DatabaseError, PluginError
 from roar_core.hookspecs import ExecutionBackend
@@ -15,11 +15,16 @@ from roar_core.run.partners import Partner, Shortfall
 class LiveCollection:
     """A thread that asks each backend as often as it wants to be asked, until `stop`.
 
+    `make_keep` is called when it asks for the first time.
+
     One that fails is asked no more before the end: then all is collected again anyway.
     """
 
-    def __init__(self, partners: Sequence[Partner], keep: Keep, shortfall: Shortfall) -> None:
-        self._keep = keep
+    def __init__(
+        self, partners: Sequence[Partner], make_keep: Callable[[], Keep], shortfall: Shortfall
+    ) -> None:
+        self._make_keep = make_keep
+        self._keep: Keep | None = None
         self._shortfall = shortfall
         self._stopping = threading.Event()
         start = time.monotonic()
@@ -44,6 +49,7 @@ class LiveCollection:
         backend: ExecutionBackend = partner.offer.value
         try:
             fragments = partner.each("collecting tasks", lambda: checked_fragments(partner))
+            self._keep = self._keep or self._make_keep()
             self._keep.merge(partner.name, fragments)
         except PluginError as error:
             self._shortfall.note("backend", error)

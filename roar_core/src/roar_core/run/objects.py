@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from roar_core.model.fragment import ObservedObject
 from roar_core.model.job import Edge, HashState
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import ObservedObject
 
 
 def object_edges(objects: Iterable[ObservedObject]) -> tuple[tuple[Edge, ...], tuple[Edge, ...]]:

@@ -6,7 +6,6 @@ one is told once, costs coverage, and the run goes on.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -101,7 +100,12 @@ def runs_with_partners(project: Project) -> list[str]:
 
 def remove_folder(folder: Path) -> None:
     """Delete an object's folder, and the run's when it was the last."""
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.rmdir()  # most have left nothing in it
+    except OSError:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.rmdir()
     except OSError:  # another one's folder is there still

@@ -16,6 +16,9 @@ from roar_core.discovery import PluginRef
 from roar_core.errors import PluginError
 from roar_core.plugins import call_object
 
+# Enough for who takes to have something to do while who gives does, too.
+_AHEAD = 1000
+
 T = TypeVar("T")
 
 Signals = frozenset[signal.Signals]
@@ -44,11 +47,18 @@ def each_within(
     doing: str,
     function: Callable[[], Iterable[T]],
 ) -> Iterator[T]:
-    """Yield what `function` gives, waiting for each item at most `patience_s`."""
+    """Yield what `function` gives, waiting for each item at most `patience_s`.
+
+    It is asked for a little more than was taken, so that of a hundred thousand few are held.
+    """
     answers: SimpleQueue[tuple[T] | PluginError | None] = SimpleQueue()
+    room, is_left = threading.Semaphore(_AHEAD), threading.Event()
 
     def put_each() -> None:
         for answer in function():
+            room.acquire()
+            if is_left.is_set():
+                return
             answers.put((answer,))
 
     def work() -> None:
@@ -62,14 +72,20 @@ def each_within(
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     threading.Thread(target=work, name=f"roar-{ref.name}", daemon=True).start()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    while True:
-        try:
-            answer = answers.get(timeout=patience_s)
-        except Empty:
-            reason = f"it did not answer within {patience_s:g} s"
-            raise PluginError(ref.distribution, doing, reason) from None
-        if answer is None:
-            return
-        if isinstance(answer, PluginError):
-            raise answer
-        yield answer[0]
+    try:
+        while True:
+            try:
+                answer = answers.get(timeout=patience_s)
+            except Empty:
+                reason = f"it did not answer within {patience_s:g} s"
+                raise PluginError(ref.distribution, doing, reason) from None
+            if answer is None:
+                return
+            if isinstance(answer, PluginError):
+                raise answer
+            yield answer[0]
+            room.release()
+    finally:
+        # Whoever takes no more lets the thread end.
+        is_left.set()
+        room.release()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from roar_core.errors import PluginError
 from roar_core.hookspecs import StorageProxy
 from roar_core.model.coverage import CoverageReason
-from roar_core.model.fragment import ObservedObject
 from roar_core.run.partners import Partner, Shortfall
 from roar_core.run.planned import Planned, checked_variables
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import ObservedObject
 
 
 class Proxies:
@@ -75,6 +78,8 @@ def _objects(partner: Partner) -> list[ObservedObject]:
     proxy: StorageProxy = partner.offer.value
     objects = list(proxy.objects(partner.run))
     for found in objects:
+        from roar_core.model.fragment import ObservedObject
+
         if not isinstance(found, ObservedObject):
             raise TypeError(f"objects gave {found!r}, expected an ObservedObject")
     return objects

@@ -23,11 +23,9 @@ from roar_core.model.fingerprint import Fingerprint
 from roar_core.model.fragment import TaskFile, TaskFragment
 from roar_core.model.job import Edge
 from roar_core.model.observation import InputFile, Observation, OutputFile
+from roar_core.run.backends import PROCESSES
 from roar_core.run.partners import Partner, Shortfall
 from roar_core.run.relay import Ended
-
-# The file in the backend's folder that says which process is which task.
-PROCESSES = "processes"
 
 Digests = Callable[[InputFile | OutputFile], Mapping[str, str]]
 
@@ -95,6 +93,7 @@ class Subtrees:
                     found[mine].command = called.get(record.pid, ())  # told after a spawn
             if record.kind == Kind.EXIT:
                 whose.pop(record.pid, None)  # the number may be another's next
+        _leave_out_inherited(found, records)
         return list(found.values())
 
     def missing(self, found: Sequence[Subtree]) -> list[CoverageReason]:
@@ -144,6 +143,19 @@ class Subtrees:
             except ValueError:  # the last one, cut when roar was killed
                 continue
             self._told[pid, time_ns] = ProcessTask(*task)
+
+
+def _leave_out_inherited(found: dict[ProcessTask, Subtree], records: Sequence[Record]) -> None:
+    """Drop the task that the run's own command says it is, where it is none of the run's.
+
+    Its variables are those of whoever called roar: a rank of another run. The run's own tasks count
+    each other, and not that one.
+    """
+    root = next((record.pid for record in records if record.kind == Kind.START), None)
+    own = next((task for task, subtree in found.items() if subtree.first.pid == root), None)
+    counts = {task.among for task in found if task != own}
+    if own is not None and counts and own.among not in counts:
+        del found[own]
 
 
 def fragment_of(

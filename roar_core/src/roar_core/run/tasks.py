@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -17,7 +18,6 @@ from roar_core.hashing.digests import Digested
 from roar_core.hashing.pool import hash_files
 from roar_core.identity import without_node
 from roar_core.model.coverage import Coverage, CoverageReason
-from roar_core.model.fragment import TaskFile, TaskFragment
 from roar_core.model.job import Edge, EdgeKind, HashState, Job
 from roar_core.observe.filters import Filters, Role
 from roar_core.run.begun import BegunJob
@@ -26,6 +26,9 @@ from roar_core.run.policy import filters_for
 from roar_core.store.needs import add_driver_needs, unmet_needs
 from roar_core.store.tasks import PartKey, TaskPart, count_tasks, merge_parts, merged_parts
 from roar_core.store.writer import Store
+
+if TYPE_CHECKING:
+    from roar_core.model.fragment import TaskFile, TaskFragment
 
 # Tasks, and their files, merged in one transaction: few enough that another roar need not wait long
 # for its turn to write, many enough that ten thousand tasks take no ten thousand commits.

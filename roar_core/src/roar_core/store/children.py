@@ -12,7 +12,7 @@ from roar_core.store.edges import JobEdges, add_edges, insert_edges, resolve_lat
 from roar_core.store.inserting import insert_rows
 from roar_core.store.rows import to_sql, unhex
 from roar_core.store.ties import tie_files, tie_inputs
-from roar_core.store.writer import job_columns, outcome_columns
+from roar_core.store.writer import job_columns, outcome_columns, update_job
 
 
 def insert_children(db: sqlite3.Connection, driver: int, jobs: Sequence[Job]) -> range:
@@ -54,10 +54,8 @@ def replace_child(db: sqlite3.Connection, job_id: int, job: Job) -> None:
         "name": to_sql(job.name),
         "hash": unhex(job_hash(job)),
     }
-    settings = ", ".join(f"{name} = ?" for name in columns)
-    db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
+    update_job(db, job_id, columns)
     db.execute("DELETE FROM edge WHERE job = ?", (job_id,))
-    counts = insert_edges(db, job_id, job)
-    db.execute("UPDATE job SET input_count = ?, output_count = ? WHERE id = ?", (*counts, job_id))
+    insert_edges(db, job_id, job)
     resolve_late(db, job_id)
     tie_inputs(db, job_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import attrs
@@ -13,12 +14,26 @@ from roar_core.model.job import Edge, Job
 from roar_core.store.inserting import CHUNK, insert_rows
 from roar_core.store.rows import INPUT, OUTPUT, path_to_sql
 
+# When the job of a row `edge` had ended, in nanoseconds since the epoch; its start if unknown.
+_ENDED = (
+    "(SELECT started_at_ns + CAST(coalesce(duration_s, 0) * 1e9 AS INTEGER) "
+    "FROM job WHERE id = edge.job)"
+)
+
 
 def _wrote(how: str, order: str) -> str:
+    """The newest job that wrote the artifact of a row `edge`, before its reader had ended.
+
+    Of jobs recorded here the ids tell who began first, whatever a clock was set to meanwhile; those
+    that were imported come before all others, and may have run at any time.
+    """
+    in_time = f"maker.started_at_ns <= {_ENDED}"
+    if order == "<":
+        in_time = f"(made.job > 0 OR {in_time})"
     return (
         "(SELECT made.job FROM edge made JOIN job maker ON maker.id = made.job "  # noqa: S608 (constants)
         f"WHERE {how} AND made.artifact = edge.artifact AND made.direction = 1 "
-        f"AND maker.undone_at_ns IS NULL AND made.job {order} edge.job "
+        f"AND maker.undone_at_ns IS NULL AND made.job {order} edge.job AND {in_time} "
         "ORDER BY made.job DESC LIMIT 1)"
     )
 
@@ -37,10 +52,11 @@ _PRODUCER = f"""coalesce(
 _EARLIER = f"coalesce({_wrote('made.path = edge.path', '<')}, {_wrote(_ANYWHERE, '<')})"
 
 
-def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, int]:
-    """Insert a job's edges with artifacts and digests, find its producers; return both counts.
+def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> int:
+    """Insert a job's edges with artifacts and digests, find its producers; return their number.
 
     A path may have held several versions that were read, but ends as one output: the last counts.
+    The job's own row says already when it began and how long it took.
     """
     edges = JobEdges.of(job_id, job)
     add_edges(db, [edges])
@@ -50,7 +66,9 @@ def insert_edges(db: sqlite3.Connection, job_id: int, job: Job) -> tuple[int, in
         f"({_MADE_ELSEWHERE.format('<')} OR {_MADE_ELSEWHERE.format('>')})",
         (job_id,),
     )
-    return edges.input_count, edges.output_count
+    counts = (edges.input_count, edges.output_count)
+    db.execute("UPDATE job SET input_count = ?, output_count = ? WHERE id = ?", (*counts, job_id))
+    return len(edges.edges)
 
 
 class JobEdges(NamedTuple):
@@ -121,8 +139,7 @@ def resolve_new(db: sqlite3.Connection, first: int, last: int) -> None:
                 SELECT made.job FROM edge made JOIN job maker ON maker.id = made.job
                 WHERE made.{same} = edge.{same} AND made.direction = 1 AND made.{which}
                 AND made.job BETWEEN :first AND :last AND made.job <> edge.job
-                AND (SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 FROM job
-                     WHERE id = edge.job) > maker.started_at_ns
+                AND {_ENDED} > maker.started_at_ns
                 ORDER BY made.job LIMIT 1)
             WHERE id IN (
                 SELECT reader.id FROM edge made CROSS JOIN edge reader
@@ -148,8 +165,7 @@ def resolve_late(db: sqlite3.Connection, job_id: int) -> None:
             f"UPDATE edge SET producer = :job WHERE ({same}) IN "  # noqa: S608 (constants)
             f"(SELECT {same} FROM edge WHERE job = :job AND direction = 1 AND {which}) "
             f"AND direction = 0 AND {which} AND artifact IS NOT NULL AND producer IS NULL "
-            "AND job <> :job AND (SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 "
-            "FROM job WHERE id = edge.job) > (SELECT started_at_ns FROM job WHERE id = :job)",
+            f"AND job <> :job AND {_ENDED} > (SELECT started_at_ns FROM job WHERE id = :job)",
             {"job": job_id},
         )
 
@@ -190,20 +206,8 @@ def resolve_missing(db: sqlite3.Connection, where: str, *values: object) -> None
 
 
 def _resolve(db: sqlite3.Connection, where: str, *values: object) -> None:
-    """A job that started only after the reader had ended made nothing of what that one read.
-
-    The order of jobs does not tell: those that were imported come before all others.
-    """
     edges = db.execute(f"SELECT id FROM edge WHERE {where}", values).fetchall()  # noqa: S608
-    for row in edges:
-        db.execute(f"UPDATE edge SET producer = {_PRODUCER} WHERE id = ?", row)  # noqa: S608
-    for instead in (_EARLIER, "NULL"):
-        db.executemany(
-            f"UPDATE edge SET producer = {instead} WHERE id = ? AND "  # noqa: S608
-            "(SELECT started_at_ns FROM job WHERE id = edge.producer) > "
-            "(SELECT started_at_ns + coalesce(duration_s, 0) * 1e9 FROM job WHERE id = edge.job)",
-            edges,
-        )
+    db.executemany(f"UPDATE edge SET producer = {_PRODUCER} WHERE id = ?", edges)  # noqa: S608
 
 
 def producers_of(
@@ -253,17 +257,15 @@ def _artifacts_of(
         if digest is not None and digest not in first_seen:
             first_seen[digest] = (edge.size, now_ns)
     # Sorted: neighbours in the index go in together, a third quicker than in random order.
-    wanted = sorted(first_seen)
-    known = _ids(db, wanted)
-    new = [digest for digest in wanted if digest not in known]
+    known = _ids(db, sorted(first_seen))
+    new = [digest for digest in first_seen if digest not in known]
     # Given here and not by SQLite, which would have to be asked for them: nobody else writes now.
     [(first,)] = db.execute("SELECT coalesce(max(id), 0) + 1 FROM artifact")
+    # In the order of the edges, whose own index of artifacts so grows at its end alone.
     ids = range(first, first + len(new))
-    insert_rows(
-        db,
-        "artifact (id, blake3, size, first_seen_ns)",
-        [(new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)],
-    )
+    rows = [(new_id, digest, *first_seen[digest]) for new_id, digest in zip(ids, new, strict=True)]
+    rows.sort(key=itemgetter(1))
+    insert_rows(db, "artifact (id, blake3, size, first_seen_ns)", rows)
     known.update(zip(new, ids, strict=True))
     artifacts = [
         known[digest] if digest else _artifact_by_other_digest(db, edge, now_ns)

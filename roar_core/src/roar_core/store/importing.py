@@ -8,75 +8,26 @@ job known already, by its uid, stays as it is.
 from __future__ import annotations
 
 import sqlite3
-from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
 from roar_core.errors import RoarError
-from roar_core.identity import BloomFilter, Leaf, portable_name, tree_hash
-from roar_core.model.composite import Component, in_order
 from roar_core.model.job import Edge, Job
 from roar_core.store.edges import artifacts_of, insert_edges, resolve_missing
+from roar_core.store.foreign import ForeignArtifact, ForeignJob, ForeignSession
+from roar_core.store.foreign_datasets import add_dataset, add_edges_of_datasets
 from roar_core.store.labels import read_labels, write_labels
-from roar_core.store.member_lists import MemberList
 from roar_core.store.needs import insert_known_needs
 from roar_core.store.object_versions import insert_versions
-from roar_core.store.rows import INPUT, OUTPUT, path_to_sql, to_sql, unhex
+from roar_core.store.rows import path_to_sql, to_sql, unhex
 from roar_core.store.ties import tie_inputs
 from roar_core.store.writer import job_columns
 
 if TYPE_CHECKING:
     from roar_core.store.writer import Store
-
-
-class ForeignSession(NamedTuple):
-    """A session by its name in every graph, its number where it was recorded, and its start."""
-
-    origin: str
-    number: int
-    started_at_ns: int
-
-
-class ForeignArtifact(NamedTuple):
-    """Bytes; of a dataset its layout, and its members or, where only that is kept, a filter."""
-
-    digests: Mapping[str, str]
-    size: int
-    first_seen_ns: int
-    labels: Mapping[str, Any]
-    layout: str | None = None
-    member_count: int = 0
-    members: tuple[Component, ...] | None = None
-    bloom: BloomFilter | None = None
-
-
-class ForeignTask(NamedTuple):
-    """Which attempt at which task a child job is; the fields are those of the table `task`."""
-
-    backend: str
-    task: str
-    attempt: int
-    place: str
-    role: str
-    group: str
-    is_declared: bool
-
-
-class ForeignJob(NamedTuple):
-    """A job with the origin of its session, and, of datasets it touched in part, which members.
-
-    `bits` maps (is output, path) to a bit for each member, lowest first. `needs` are the uids of
-    the tasks whose results it got.
-    """
-
-    job: Job
-    origin: str
-    bits: Mapping[tuple[bool, str], bytes]
-    task: ForeignTask | None = None
-    needs: tuple[str, ...] = ()
 
 
 class Imported(NamedTuple):
@@ -125,7 +76,8 @@ class Importer:
         assert row is not None
         self._artifacts += row > newest
         if artifact.layout is not None:
-            self._add_dataset(row, artifact)
+            self._brings_datasets = True
+            add_dataset(self._db, row, artifact)
         if artifact.labels and not read_labels(self._db, "artifact", row):
             write_labels(self._db, "artifact", row, artifact.labels, self._now_ns)
 
@@ -164,13 +116,8 @@ class Importer:
         ) | {"id": job_id, "hash": unhex(job.hash)}
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         db.execute(f"INSERT INTO job ({names}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
-        inputs, outputs = insert_edges(db, job_id, job)
-        db.execute(
-            "UPDATE job SET input_count = ?, output_count = ? WHERE id = ?",
-            (inputs, outputs, job_id),
-        )
-        self._renumber_edges(job_id, inputs + outputs)
-        self._add_edges_of_datasets(job_id, foreign)
+        self._renumber_edges(job_id, insert_edges(db, job_id, job))
+        add_edges_of_datasets(db, job_id, foreign)
         insert_versions(db, job_id, job)
         self._add_producers(job_id, job)
         named = [uid for edge in job.inputs for uid in (edge.producer, *edge.further_producers)]
@@ -273,52 +220,6 @@ class Importer:
         )
         self._next_edge += count
 
-    def _add_dataset(self, artifact: int, foreign: ForeignArtifact) -> None:
-        self._brings_datasets = True
-        if self._db.execute("SELECT 1 FROM composite WHERE artifact = ?", (artifact,)).fetchone():
-            return
-        columns: tuple[bytes | None, ...] = (None, None, None, None)
-        bloom: tuple[int | bytes | None, ...] = (None, None, None)
-        if foreign.members is not None:
-            members = sorted(foreign.members, key=in_order)
-            _refuse_another(members, foreign.digests)
-            columns = MemberList.columns_of(members)
-        elif foreign.bloom is not None:
-            bloom = (foreign.bloom.bits, foreign.bloom.hashes, foreign.bloom.data)
-        self._db.execute(
-            "INSERT INTO composite (artifact, layout, member_count, paths, digests, sizes, kinds, "
-            "bloom_bits, bloom_hashes, bloom) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (artifact, foreign.layout, foreign.member_count, *columns, *bloom),
-        )
-
-    def _add_edges_of_datasets(self, job_id: int, foreign: ForeignJob) -> None:
-        import zlib
-
-        job = foreign.job
-        for direction, side in ((INPUT, job.inputs), (OUTPUT, job.outputs)):
-            for edge in side:
-                if edge.composite is None:
-                    continue
-                row = self._db.execute(
-                    "SELECT edge.id, composite.member_count FROM edge JOIN composite "
-                    "ON composite.artifact = edge.artifact "
-                    "WHERE job = ? AND direction = ? AND path = ?",
-                    (job_id, direction, path_to_sql(edge.path, job.project)),
-                ).fetchone()
-                if row is None:
-                    raise RoarError(f"the graph does not say what the dataset {edge.hash} is")
-                bits = foreign.bits.get((direction == OUTPUT, edge.path))
-                if bits is not None and len(bits) != (row[1] + 7) // 8:
-                    raise RoarError(f"the graph miscounts the members of {edge.hash}")
-                use = edge.composite
-                self._db.execute(
-                    "INSERT OR IGNORE INTO composite_use VALUES (?, ?, ?, ?, ?)",
-                    (
-                        *(row[0], use.members, use.touched, use.is_whole),
-                        None if bits is None else zlib.compress(bits, 1),
-                    ),
-                )
-
     def _add_producers(self, job_id: int, job: Job) -> None:
         """The producers that the graph names, where they are known; else those known here."""
         self._db.execute(
@@ -370,36 +271,6 @@ def import_jobs(
         return importer.finish()
 
 
-def _refuse_another(members: list[Component], digests: Mapping[str, str]) -> None:
-    tree = tree_hash(
-        Leaf(c.path, "composite-blake3" if c.kind == "composite" else "blake3", c.digest)
-        for c in members
-    )
-    named = {digests.get("composite-blake3"), digests.get("composite-sha256")} - {None}
-    if tree.root not in named and tree.algorithm == "composite-blake3":
-        told = ", ".join(f"{name}:{value[:12]}" for name, value in digests.items())
-        raise RoarError(
-            f"the members that the graph gives of the dataset {told} are those of another"
-            f" ({tree.algorithm}:{tree.root[:12]}); nothing is imported"
-        )
-
-
 def _blake3(edge: Edge) -> bytes | None:
     value = edge.digests.get("blake3")
     return None if value is None else bytes.fromhex(value)
-
-
-def members_from(rows: Iterable[tuple[str, str, int, Any]]) -> tuple[Component, ...]:
-    """Members from (name, hash, size, kind)."""
-    return tuple(
-        Component(portable_name(path), name.rpartition(":")[2], size, kind)
-        for path, name, size, kind in rows
-    )
-
-
-def bits_from(encoded: str) -> bytes:
-    """The bits of a dataset's touched members from base64. Raises RoarError."""
-    try:
-        return b64decode(encoded, validate=True)
-    except ValueError as error:
-        raise RoarError(f"{encoded[:40]!r} in the graph is no base64") from error

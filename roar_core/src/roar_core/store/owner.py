@@ -32,19 +32,25 @@ class Owner(NamedTuple):
         machine = os.uname().nodename
         return cls(pid, _start_ticks(pid) or 0, boot_id(), _pid_namespace(), machine)
 
-    def is_gone(self, *, is_shared: bool) -> bool:
-        """Whether the process has surely ended; False also when this machine cannot tell.
+    def is_elsewhere(self, *, is_shared: bool) -> bool:
+        """Whether nobody here can tell if the process has ended: it is another machine's.
 
-        `is_shared`: other machines have the project, too. Of those whose project is on a disk of
-        their own the names do not matter: each container has another one.
+        Or another container's. `is_shared`: other machines have the project, too. Of those whose
+        project is on a disk of their own the names do not matter: each container has another one.
         """
         here = Owner.current()
         if not self.boot_id or not here.boot_id:
-            return False
+            return True
         if self.boot_id != here.boot_id:
-            return not is_shared or self.machine in ("", here.machine)
-        if self.pid_namespace != here.pid_namespace:
+            return is_shared and self.machine not in ("", here.machine)
+        return self.pid_namespace != here.pid_namespace
+
+    def is_gone(self, *, is_shared: bool) -> bool:
+        """Whether the process has surely ended; False also when it is elsewhere, as told there."""
+        if self.is_elsewhere(is_shared=is_shared):
             return False
+        if self.boot_id != boot_id():
+            return True
         ticks = _start_ticks(self.pid)
         # /proc mounted with hidepid shows nothing of another user's processes: kill(2) tells.
         return not _exists(self.pid) if ticks is None else ticks != self.start_ticks

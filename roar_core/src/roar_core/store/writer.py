@@ -95,11 +95,8 @@ class Store(Queries, StatCache):
         with self.writing() as db:
             job_id, state = row_of(db, job.uid)
             if state == "running":
-                columns = {"hash": unhex(digest), **outcome_columns(db, job)}
-                counts = insert_edges(db, job_id, job)
-                columns["input_count"], columns["output_count"] = counts
-                settings = ", ".join(f"{name} = ?" for name in columns)
-                db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
+                update_job(db, job_id, {"hash": unhex(digest), **outcome_columns(db, job)})
+                insert_edges(db, job_id, job)
                 insert_datasets(db, job_id, job, datasets)
                 insert_versions(db, job_id, job)
                 insert_sources(db, job_id, job.sources)
@@ -139,6 +136,10 @@ class Store(Queries, StatCache):
         jobs = self.running_jobs()
         is_shared = bool(jobs) and is_networked(self.path.parent)
         return [each for each in jobs if each.owner.is_gone(is_shared=is_shared)]
+
+    def is_elsewhere(self, running: RunningJob) -> bool:
+        """Whether a running job is another machine's or container's: nobody here sees its end."""
+        return running.owner.is_elsewhere(is_shared=is_networked(self.path.parent))
 
     def reset(self, now_ns: int) -> int:
         """Begin a new session and return its number; an active session without jobs is used on."""
@@ -191,6 +192,12 @@ def row_of(db: sqlite3.Connection, uid: str) -> tuple[int, str]:
     if row is None:
         raise NotFoundError(f"no job {uid} in this database")
     return row[0], row[1]
+
+
+def update_job(db: sqlite3.Connection, job_id: int, columns: dict[str, Any]) -> None:
+    """Let a job's row say what `columns`, named by this package, hold."""
+    settings = ", ".join(f"{name} = ?" for name in columns)
+    db.execute(f"UPDATE job SET {settings} WHERE id = ?", (*columns.values(), job_id))  # noqa: S608
 
 
 def job_columns(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from roar_core.fragment_checks import checked
 from roar_core.hookspecs import (
     BackendPlan,
     ExecutionBackend,
@@ -135,6 +136,7 @@ class BackendContract(PlanningContract):
     ) -> None:
         first = list(make_backend().collect(run))
         assert all(isinstance(fragment, TaskFragment) for fragment in first)
+        assert [checked(fragment) for fragment in first] == first
         keys = [(fragment.task, fragment.attempt, fragment.part) for fragment in first]
         assert len({task for task, _, _ in keys}) == reported > 0
         assert len(set(keys)) == len(keys), "a part of an attempt is told once"

@@ -236,6 +236,23 @@ _ANSWERS: dict[str, dict[str, Any]] = {
             }
         ]
     },
+    "labels of many things": {
+        "labels": [
+            {
+                "entityType": "artifact",
+                "sessionHash": _SESSION,
+                "jobUid": None,
+                "artifactHash": _MODEL,
+                "version": 2,
+                "metadata": {"stage": "prod"},
+                "keyOrigins": {"stage": "user"},
+                "registeredAt": 1767225800.0,
+                "logIndex": 14,
+                "canEdit": True,
+            },
+            None,
+        ]
+    },
     "labels": {
         "labels": [
             {

@@ -9,6 +9,7 @@ from litestar import get
 
 from roar_glaas import __version__, door
 from roar_glaas.api.known_jobs import MOST_UIDS
+from roar_glaas.api.labels import MOST_ASKED
 from roar_glaas.labels.replacing import MOST_LABELS
 from roar_glaas.registration import intake
 from roar_glaas.settings import Settings
@@ -30,7 +31,7 @@ def health(settings: Settings) -> dict[str, Any]:
                 "known_jobs": True,
                 "publish": True,
             },
-            "labels": {"sync_of_versions": True},
+            "labels": {"sync_of_versions": True, "current_of_many": True},
         },
         # Beyond the protocol: how much is taken at once, so that clients can send it in pieces.
         "limits": {
@@ -42,6 +43,7 @@ def health(settings: Settings) -> dict[str, Any]:
             "components": intake.MOST_COMPONENTS,
             "labels": MOST_LABELS,
             "known_job_uids": MOST_UIDS,
+            "labels_asked": MOST_ASKED,
         },
     }
 

@@ -10,9 +10,11 @@ from litestar import Request, Router, get, post
 
 from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
+from roar_glaas.api.examples import told
 from roar_glaas.door import Door
 from roar_glaas.errors import BadRequest, NotFound, Unauthenticated
 from roar_glaas.graph.artifacts import find_artifact
+from roar_glaas.graph.limits import reading
 from roar_glaas.graph.sessions import find_session
 from roar_glaas.labels import versions, wire
 from roar_glaas.labels.reconcile import answer, apply, plan
@@ -34,7 +36,10 @@ from roar_glaas.storage.tables import label, session
 
 Answer = dict[str, Any]
 
+MOST_ASKED = 500
 _MOST_VERSIONS = 1000
+# Of documents in one answer: what is behind it is asked for again.
+_MOST_CHARACTERS = 4 << 20
 # Never "endpoint not found": clients take that for a server which has no such route.
 _NONE = "nothing that you may see has labels there"
 
@@ -116,11 +121,31 @@ def current(
         found = versions.history(connection, target, 1)
         if not found:
             raise NotFound(_NONE)
-        return {
-            **_named(stated),
-            **_version(found[0]),
-            "canEdit": caller.is_known and may_write(caller, row),
-        }
+        return _told(caller, row, stated, found[0])
+
+
+@post(
+    "/current/batch", status_code=200, sync_to_thread=True, responses=told("labels of many things")
+)
+def current_of_many(database: Database, caller: Caller, data: wire.Asked) -> Answer:
+    """What `labels/current` tells, of many things at once and in their order; null: of none.
+
+    An answer that would become long tells the first of them, and at least one.
+    """
+    if len(data.labels) > MOST_ASKED:
+        raise BadRequest(f"labels: at most {MOST_ASKED} in one request")
+    sessions: dict[str, Any] = {}
+    rows: list[Answer | None] = []
+    length = 0
+    with reading(database) as connection:
+        for named in data.labels:
+            found = _newest_in(connection, caller, sessions, named)
+            length += len(found.document or "") if found else 0
+            if rows and length > _MOST_CHARACTERS:
+                break
+            row = sessions[named.session_hash]
+            rows.append(_told(caller, row, _stated(named), found) if found else None)
+    return {"labels": rows}
 
 
 @get("/history", sync_to_thread=True)
@@ -154,6 +179,29 @@ def _find(connection: sa.Connection, caller: Caller, stated: Stated) -> tuple[An
     return row, find_target(connection, row.id, stated), stated
 
 
+def _newest_in(
+    connection: sa.Connection, caller: Caller, sessions: dict[str, Any], named: wire.Named
+) -> Any:
+    """The row of a document's newest version, None where there is none that the caller may see.
+
+    `sessions` are the rows of those that were looked for, None for what is hidden or not there.
+    """
+    name = named.session_hash
+    if name not in sessions:
+        try:
+            sessions[name] = find_session(connection, caller, name)
+        except NotFound:
+            sessions[name] = None
+    if sessions[name] is None:
+        return None
+    try:
+        target = find_target(connection, sessions[name].id, _stated(named))
+    except NotFound:
+        return None
+    found = versions.history(connection, target, 1)
+    return found[0] if found else None
+
+
 def _labelled_in(connection: sa.Connection, caller: Caller, artifact_id: int) -> str:
     """The session that labelled an artifact last; one that the caller may edit comes first."""
     rows = connection.execute(
@@ -167,6 +215,16 @@ def _labelled_in(connection: sa.Connection, caller: Caller, artifact_id: int) ->
         raise NotFound(_NONE)
     mine = [row for row in rows if may_write(caller, row)]
     return bytes((mine or rows)[0].hash).hex()
+
+
+def _stated(named: wire.Named) -> Stated:
+    return Stated(named.entity_type, named.session_hash, named.job_uid, named.artifact_hash)
+
+
+def _told(caller: Caller, session_row: Any, stated: Stated, version: Any) -> Answer:
+    """A version of a document, and whether the caller may edit it."""
+    can_edit = caller.is_known and may_write(caller, session_row)
+    return {**_named(stated), **_version(version), "canEdit": can_edit}
 
 
 def _named(stated: Stated) -> Answer:
@@ -188,4 +246,6 @@ def _version(row: Any) -> Answer:
     }
 
 
-label_routes = Router(path="/api/v1/labels", route_handlers=[reconcile, sync, current, history])
+label_routes = Router(
+    path="/api/v1/labels", route_handlers=[reconcile, sync, current, current_of_many, history]
+)

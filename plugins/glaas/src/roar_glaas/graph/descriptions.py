@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,33 +40,43 @@ def describe_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[st
             .outerjoin(parent, parent.c.id == job.c.parent_id)
             .where(job.c.id.in_(part))
         ).all()
-        why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
         found += [
             {
+                **head,
                 "id": row.id,
-                "jobUid": bytes(row.uid).hex(),
                 "parentJobUid": row.parent_uid and bytes(row.parent_uid).hex(),
-                "jobHash": row.job_hash and bytes(row.job_hash).hex(),
-                "command": told(row.command, why.get(row.leaf_index)),
-                "withheld": why.get(row.leaf_index),
-                "jobType": row.kind,
-                "stepNumber": row.step,
                 "startedAt": row.started_at_us / 1e6,
                 "durationSeconds": None if row.duration_us is None else row.duration_us / 1e6,
                 "exitCode": row.exit_code,
                 "gitRepo": row.git_repo or "",
-                "gitCommit": row.git_commit,
                 "gitBranch": row.git_branch or "",
                 "metadata": row.metadata or "{}",
-                "sessionHash": bytes(row.session_hash).hex(),
                 "inputs": edges.get((row.id, "in"), []),
                 "outputs": edges.get((row.id, "out"), []),
                 "edgesAreWhole": cut is None or row.id < cut,
                 "logIndex": row.leaf_index,
             }
-            for row in rows
+            for row, head in zip(rows, heads_of(connection, rows), strict=True)
         ]
     return sorted(found, key=lambda one: (one["startedAt"], one["stepNumber"], one["id"]))
+
+
+def heads_of(connection: sa.Connection, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """What every answer tells of jobs; `rows` are of `job`, with `session_hash`."""
+    why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
+    return [
+        {
+            "jobUid": bytes(row.uid).hex(),
+            "jobHash": row.job_hash and bytes(row.job_hash).hex(),
+            "command": told(row.command, why.get(row.leaf_index)),
+            "withheld": why.get(row.leaf_index),
+            "jobType": row.kind,
+            "stepNumber": row.step,
+            "gitCommit": row.git_commit,
+            "sessionHash": bytes(row.session_hash).hex(),
+        }
+        for row in rows
+    ]
 
 
 def _edges(

@@ -15,10 +15,9 @@ from roar_glaas.digests import is_hexadecimal
 from roar_glaas.errors import BadRequest, Conflict, NotFound
 from roar_glaas.graph.artifacts import SHORTEST_PREFIX
 from roar_glaas.graph.commits import commit_is
-from roar_glaas.graph.descriptions import describe_jobs
+from roar_glaas.graph.descriptions import describe_jobs, heads_of
 from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.graph.uses import AT_ONCE, one_of
-from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.searching import with_words, words_in
 from roar_glaas.storage.tables import job, session
 
@@ -51,27 +50,19 @@ def brief_jobs(connection: sa.Connection, ids: Iterable[int]) -> list[dict[str, 
                 *(job.c.id, job.c.uid, job.c.job_hash, job.c.kind, job.c.step, job.c.started_at_us),
                 *(job.c.duration_us, job.c.exit_code, job.c.git_commit, job.c.leaf_index),
                 sa.func.substr(job.c.command, 1, _MOST_OF_COMMAND).label("command"),
-                session.c.hash,
+                session.c.hash.label("session_hash"),
             )
             .join(session, session.c.id == job.c.session_id)
             .where(one_of(connection.dialect.name, job.c.id, "ids")),
             {"ids": wanted[start : start + AT_ONCE]},
         ).all()
-        why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
-        for row in rows:
+        for row, head in zip(rows, heads_of(connection, rows), strict=True):
             duration = row.duration_us
             found[row.id] = {
-                "jobUid": bytes(row.uid).hex(),
-                "jobHash": row.job_hash and bytes(row.job_hash).hex(),
-                "command": told(row.command, why.get(row.leaf_index)),
-                "withheld": why.get(row.leaf_index),
-                "jobType": row.kind,
-                "stepNumber": row.step,
+                **head,
                 "startedAt": row.started_at_us / 1e6,
                 "durationSeconds": None if duration is None else duration / 1e6,
                 "exitCode": row.exit_code,
-                "gitCommit": row.git_commit,
-                "sessionHash": bytes(row.hash).hex(),
             }
     return [found[one] for one in wanted]
 

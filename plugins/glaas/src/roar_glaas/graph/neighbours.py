@@ -10,11 +10,11 @@ from roar_glaas.access.caller import Caller
 from roar_glaas.access.visibility import visible
 from roar_glaas.digests import digest_text
 from roar_glaas.graph.artifacts import Found
+from roar_glaas.graph.descriptions import heads_of
 from roar_glaas.graph.jobs import brief_jobs
 from roar_glaas.graph.membership import member_ids
 from roar_glaas.graph.paging import cursor_at, place_of
 from roar_glaas.graph.uses import uses
-from roar_glaas.log.withheld import reasons, told
 from roar_glaas.storage.tables import artifact, edge, job, session
 
 _MOST_USES = 20
@@ -135,18 +135,5 @@ def jobs_at(
         .order_by(job.c.id.desc())
         .limit(_MOST_JOBS)
     ).all()
-    why = reasons(connection, [row.leaf_index for row in rows if row.command is None])
-    return [
-        {
-            "jobUid": bytes(row.uid).hex(),
-            "jobHash": row.job_hash and bytes(row.job_hash).hex(),
-            "command": told(row.command, why.get(row.leaf_index)),
-            "withheld": why.get(row.leaf_index),
-            "jobType": row.kind,
-            "stepNumber": row.step,
-            "gitCommit": row.git_commit,
-            "sessionHash": bytes(row.session_hash).hex(),
-            "path": row.path,
-        }
-        for row in rows
-    ]
+    heads = heads_of(connection, rows)
+    return [{**head, "path": row.path} for row, head in zip(rows, heads, strict=True)]

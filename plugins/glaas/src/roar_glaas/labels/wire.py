@@ -64,6 +64,23 @@ class Reconcile:
     prune: bool = False
 
 
+@attrs.frozen(kw_only=True)
+class Named:
+    """What has labels: a session, or a job or an artifact in it by its whole name."""
+
+    entity_type: str
+    session_hash: str
+    job_uid: str | None = None
+    artifact_hash: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """The body of `labels/current/batch`: beyond the protocol, for clients with many questions."""
+
+    labels: list[Named]
+
+
 def bytes_of(labels: Iterable[Label | Change]) -> int:
     """About as many bytes as these take to keep."""
     return sum(len(json.dumps(attrs.asdict(body))) for body in labels)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-PROBE = "import roar_core.fragments"
+OBSERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "observe.py")
 
 
 def become(command):
@@ -40,11 +40,11 @@ def forget_own_locale():
 
 def is_there(python):
     # type: (str) -> bool
-    """Whether roar-core can be imported; a Python that is too old refuses -P."""
+    """Whether all that the observer needs is there; a Python that is too old refuses -P."""
     with open(os.devnull, "r+") as null:
         try:
             return not subprocess.call(
-                [python, "-P", "-c", PROBE], stdin=null, stdout=null, stderr=null
+                [python, "-P", OBSERVER], stdin=null, stdout=null, stderr=null
             )
         except OSError:
             return False
@@ -53,10 +53,9 @@ def is_there(python):
 def main(words):
     # type: (list[str]) -> None
     """Observe the command, or become it."""
-    observer = os.path.join(os.path.dirname(os.path.abspath(__file__)), "observe.py")
     for python in (words[0], sys.executable):
         if python and is_there(python):
-            become([python, "-P", observer] + words[1:])
+            become([python, "-P", OBSERVER] + words[1:])
     become(words[words.index("--") + 1 :])
 
 

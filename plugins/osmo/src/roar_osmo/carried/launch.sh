@@ -4,7 +4,8 @@
 for roar_osmo_python in "$1" python3 python; do
     test -n "$roar_osmo_python" || continue
     # -P: modules of the working directory are the task's own. A Python that is too old refuses it.
-    if "$roar_osmo_python" -P -c 'import roar_core.fragments' </dev/null >/dev/null 2>&1; then
+    # Without a word, observe.py says whether all that it needs is here.
+    if "$roar_osmo_python" -P "${0%/*}/observe.py" </dev/null >/dev/null 2>&1; then
         shift
         exec "$roar_osmo_python" -P "${0%/*}/observe.py" "$@"
     fi

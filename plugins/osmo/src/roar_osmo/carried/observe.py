@@ -2,34 +2,32 @@
 
 python observe.py [OPTION VALUE ...] -- COMMAND [ARGUMENT ...]: a file of its own in the task's
 container, with nothing but roar-core. Exit status and signal are the command's. Whatever goes
-wrong here is silent: the task's output is not ours to write to.
+wrong here is silent: the task's output is not ours to write to. Without any word it only says
+whether it finds all that it needs here: an image may have a roar-core of another version.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
 import platform
-import resource
 import shutil
-import signal
 import sys
 import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import attrs
 
 from roar_core.errors import RoarError
-from roar_core.fragments import Attempt, observe, to_json
+from roar_core.fragments import Attempt, to_json
+from roar_core.in_place import run
 from roar_core.model.coverage import CoverageReason
 from roar_core.model.fragment import TaskFragment
-from roar_core.standing_in import forget_own_locale, occupy_standard_descriptors
+from roar_core.standing_in import occupy_standard_descriptors
 
 FOLDER = "roar-fragments"
 MARK = "ROAR1"
@@ -45,67 +43,34 @@ def main(words: Sequence[str]) -> int:
     told = [(options[at], options[at + 1]) for at in range(0, len(options), 2)]
     values = dict(told)
     inputs = [value for name, value in told if name == "--input"]
-    # The task's own folder stands for the project: there is no other one here.
-    attempt = Attempt(values["--task"], command, str(Path.cwd()), name=values["--task"])
     occupy_standard_descriptors()
-    forget_own_locale()
-    fragment = observed(attempt)
-    if fragment is None:
-        become(command)
-    if sys.stderr is not None or values["--return"] != "logs":
-        with contextlib.suppress(OSError):
-            send(fragment, values, inputs)
-    if fragment.signal is not None:
-        number = signal.Signals[fragment.signal]
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    return fragment.exit_code or 0
+    # The task's own folder stands for the project: there is no other one here.
+    attempt = Attempt(values["--task"], command, own_folder(), name=values["--task"])
+    folder = new_folder()
 
-
-def observed(attempt: Attempt) -> TaskFragment | None:
-    """What the command did, after it ended; None when it was not started."""
-    folder = ""
-    try:
-        with Unstarted():
-            folder = tempfile.mkdtemp(prefix="roar-osmo-")
-            return observe(attempt, Path(folder) / "journal", lambda fragment: None)
-    except RoarError:
-        return None
-    finally:
+    def deliver(fragment: TaskFragment) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-    return None
+        # What nobody observed is better told by the workflow's specification.
+        if fragment.tracer is not None:
+            send(fragment, values, inputs)
+
+    return run(attempt, Path(folder, "journal"), deliver, warn=lambda sentence: None)
 
 
-class Unstarted:
-    """Passes over a defect of ours, unless the command may have started: it may not run twice."""
-
-    def __enter__(self) -> None:
-        self.before = resource.getrusage(resource.RUSAGE_CHILDREN)
-
-    def __exit__(self, kind: type | None, error: object, trace: object) -> bool:
-        is_defect = kind is not None and issubclass(kind, Exception)
-        return is_defect and not issubclass(kind or object, RoarError) and not self.has_had_a_child
-
-    @property
-    def has_had_a_child(self) -> bool:
-        try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return resource.getrusage(resource.RUSAGE_CHILDREN) != self.before
-        return True
-
-
-def become(command: tuple[str, ...]) -> NoReturn:
-    """Execute the command in the place of this process, which has done nothing yet."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
+def own_folder() -> str:
+    """The working directory, the root where it is gone."""
     try:
-        os.execvp(command[0], command)  # noqa: S606 - the task, as it would have run without us
-    except OSError as error:
-        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
-        sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
+        return os.getcwd()  # noqa: PTH109 - any bytes
+    except OSError:
+        return os.sep
+
+
+def new_folder() -> str:
+    """A folder to observe in; what is none where there can be none, so that nothing is observed."""
+    try:
+        return tempfile.mkdtemp(prefix="roar-osmo-")
+    except OSError:
+        return os.devnull
 
 
 def send(fragment: TaskFragment, values: dict[str, str], inputs: list[str]) -> None:
@@ -167,5 +132,5 @@ def lines_of(packed: bytes) -> list[str]:
     return [f"{MARK} {name} {at}/{len(parts)} {part}\n" for at, part in enumerate(parts, 1)]
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and len(sys.argv) > 1:
     sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ from roar_proxy_s3.proxy import framing
 from roar_proxy_s3.proxy.admission import Admitted
 from roar_proxy_s3.proxy.refusals import Refusal, invalid, unavailable
 from roar_proxy_s3.proxy.signatures import UNSIGNED
-from roar_proxy_s3.proxy.wire.inbound import Request
+from roar_proxy_s3.proxy.wire.request import Request
 
 _HEX_DIGEST = 64
 

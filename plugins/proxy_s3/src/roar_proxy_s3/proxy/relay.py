@@ -19,9 +19,9 @@ from roar_proxy_s3.proxy.signatures import Target
 from roar_proxy_s3.proxy.store import Store, ToSign
 from roar_proxy_s3.proxy.telling import Teller
 from roar_proxy_s3.proxy.wire.fields import HOP_BY_HOP, Fields
-from roar_proxy_s3.proxy.wire.inbound import Request
 from roar_proxy_s3.proxy.wire.outbound import BrokenOffError
 from roar_proxy_s3.proxy.wire.pool import Origin, UnreachableError
+from roar_proxy_s3.proxy.wire.request import Request
 
 RUN, ORIGIN = "Roar-Run", "Roar-Origin"
 _NOT_PASSED = HOP_BY_HOP | {RUN.lower(), ORIGIN.lower(), "expect"}

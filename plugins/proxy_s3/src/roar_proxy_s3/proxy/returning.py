@@ -7,8 +7,8 @@ from typing import Self
 
 from roar_proxy_s3.proxy.telling import Passage
 from roar_proxy_s3.proxy.wire.fields import Answer, end_to_end
-from roar_proxy_s3.proxy.wire.inbound import Request
 from roar_proxy_s3.proxy.wire.outbound import Pausable
+from roar_proxy_s3.proxy.wire.request import Request
 
 # Sent in one system call with its head: these are half of what a small request costs.
 _SMALL = 65536

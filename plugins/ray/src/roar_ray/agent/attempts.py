@@ -17,13 +17,13 @@ from .trouble import told
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from .capture import Capture
     from .function import TracedFunction
 
-# How an actor ends itself: its last call has done what it was to do.
-_EXITS = frozenset({"AsyncioActorExit", "SystemExit"})
+# How an asynchronous actor ends itself: its last call has done what it was to do.
+_ACTOR_EXIT = "AsyncioActorExit"
 # What Ray raises in a task that is cancelled; where a user raises it, Ray says "cancelled", too.
 _CANCELLED = frozenset({"KeyboardInterrupt", "CancelledError"})
 # In what an object that was put says of its task, the digits that number the attempt.
@@ -133,13 +133,13 @@ class Attempts:
     def failed(self, attempt: Attempt, error: BaseException) -> None:
         """It raised."""
         name = type(error).__name__
-        if name in _EXITS and _is_wanted(error):
+        if name == _ACTOR_EXIT or (_is_by_ray(error) and not error.code):
             self.succeeded(attempt)
         elif not attempt.is_over:
             attempt.is_over = True
             self._of_tag.pop(attempt.tag, None)
             facts = {"error": name, "at_ns": time.time_ns()}
-            if name in _CANCELLED:
+            if name in _CANCELLED or _is_by_ray(error):
                 facts["is_cancelled"] = True
             text = json.dumps(facts)
             self._tell(attempt.tag, records.FAILED, text.encode())
@@ -168,6 +168,9 @@ class Attempts:
             self._tell(attempt.tag, records.NEEDS, text)
 
 
-def _is_wanted(error: BaseException) -> bool:
-    """Whether Ray's own exit_actor, or its end of the process, has raised this."""
-    return type(error).__name__ == "AsyncioActorExit" or hasattr(error, "ray_terminate_msg")
+def _is_by_ray(error: BaseException) -> TypeGuard[SystemExit]:
+    """Whether Ray ends the process: as exit_actor wants it, with code 0, or since it was told to.
+
+    The latter by SIGTERM, as a node does that is shut down, or whoever kills a worker by hand.
+    """
+    return isinstance(error, SystemExit) and hasattr(error, "ray_terminate_msg")

@@ -34,11 +34,12 @@ def _boot_id() -> bytes:
 class Journal:
     """A journal in use. All its blocks are really there: a store into a hole may be SIGBUS.
 
-    `path` is where it lies, `room` how many bytes it has at first. Raises OSError when it cannot be
-    made; nothing is left behind then.
+    `path` is where it lies, `room` how many bytes it has at first. `about` is what the process says
+    of itself: the first record, without which nobody ever sees the journal as one. Raises OSError
+    when it cannot be made; nothing is left behind then.
     """
 
-    def __init__(self, path: str, run_uid: str, room: int = ROOM) -> None:
+    def __init__(self, path: str, run_uid: str, room: int = ROOM, *, about: bytes = b"") -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self.path = path
         self.pid = os.getpid()
@@ -53,7 +54,7 @@ class Journal:
             times = (time.monotonic_ns(), time.time_ns())
             page = records.header(uid, first, room, boot_id=boot, times=times)
             os.pwrite(self._fd, pad, first)
-            os.pwrite(self._fd, page, 0)
+            os.pwrite(self._fd, page[len(records.MAGIC) :], len(records.MAGIC))
             self._page = mmap.mmap(self._fd, records.HEADER_SIZE)
             os.rename(new, path)
         except BaseException:
@@ -66,6 +67,9 @@ class Journal:
         self._lock = threading.Lock()
         self._tags: dict[int, int] = {}
         self._is_full = False
+        if about:
+            self.write(records.TASK, records.PROCESS, strings=(about,))
+        os.pwrite(self._fd, records.MAGIC, 0)
 
     @property
     def tail(self) -> int:

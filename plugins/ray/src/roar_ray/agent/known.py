@@ -6,7 +6,7 @@ from .needs import is_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 
@@ -18,15 +18,15 @@ def tasks(ray: Any, job: str, without: str) -> list[tuple[str, str, int]] | None
     and what Ray asks of its actors itself. Each worker tells the cluster once a second, and of a
     hundred thousand tasks at most: there may be more.
     """
-    ask = getattr(ray._private.state.state, "_get_all_task_events", None)
-    if ask is None:
+    events = _events(ray)
+    if events is None:
         return None
     from ray.core.generated import common_pb2
 
     running, failed = map(common_pb2.TaskStatus.Value, ("RUNNING", "FAILED"))
     driver = common_pb2.TaskType.Value("DRIVER_TASK")
     found, nodes = [], _nodes(ray)
-    for event in ask():
+    for event in events:
         about, states = event.task_info, event.state_updates
         is_asked_for = event.job_id.hex() == job and about.type != driver
         method = str(about.func_or_class_name).rpartition(".")[2]
@@ -52,3 +52,16 @@ def _nodes(ray: Any) -> dict[str, str]:
     for node in ray.nodes():
         at.setdefault(node["NodeManagerAddress"], []).append(node["NodeID"])
     return {address: found[0] for address, found in at.items() if len(found) == 1}
+
+
+def _events(ray: Any) -> Iterable[Any] | None:
+    """What the cluster knows of tasks, one by one: parsed, each takes five kilobytes of memory."""
+    state = ray._private.state.state
+    connect = getattr(state, "_connect_and_get_accessor", None)
+    elsewhere = getattr(ray._private.state, "_READ_TASK_EVENTS_FROM_DASHBOARD_HEAD", False)
+    if connect is None or elsewhere:
+        ask: Callable[[], Iterable[Any]] | None = getattr(state, "_get_all_task_events", None)
+        return None if ask is None else ask()
+    from ray.core.generated import gcs_pb2
+
+    return map(gcs_pb2.TaskEvents.FromString, connect().get_task_events())

@@ -9,14 +9,18 @@ import fcntl
 import os
 import re
 import time
-from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 # Long enough for somebody who wants to look at them.
 KEPT_S = 24 * 3600
+# How many of those that are left are told by name.
+_TOLD = 3
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -36,24 +40,46 @@ def chore(folder: str) -> Callable[[], None]:
 def delete(above: str, own: str, before: float) -> None:
     """Delete the folders of runs in `above` that nobody uses, and whose last change is older.
 
-    `own` is the run that goes on; `before` in seconds since the epoch. Raises OSError.
+    `own` is the run that goes on; `before` in seconds since the epoch. What cannot be deleted keeps
+    nothing else: when all the rest has gone, raises OSError, which says what is left.
     """
+    left: list[str] = []
     for name in os.listdir(above):
         folder = os.path.join(above, name)
-        if name == own or not _RUN.fullmatch(name) or os.path.islink(folder):
-            continue
-        with suppress(FileNotFoundError):  # another worker does the same
-            _delete_folder(folder, before)
+        if name != own and _RUN.fullmatch(name) and not os.path.islink(folder):
+            left += _left_in(folder, before)
+    if left:
+        more = f"; and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
+        raise OSError(f"of runs that are over is left: {'; '.join(left[:_TOLD])}{more}")
 
 
-def _delete_folder(folder: str, before: float) -> None:
-    journals = [os.path.join(folder, name) for name in os.listdir(folder)]
-    changed = max(os.lstat(path).st_mtime for path in (folder, *journals))
-    if changed > before or any(map(_is_in_use, journals)):
-        return
-    for path in journals:
-        os.unlink(path)
-    os.rmdir(folder)
+def _left_in(folder: str, before: float) -> list[str]:
+    """Delete one run's folder; what of it could not be deleted, and why."""
+    left: list[str] = []
+    paths = [os.path.join(folder, name) for name in _tried(os.listdir, folder, left) or ()]
+    found = [_tried(os.lstat, path, left) for path in (folder, *paths)]
+    if any(stat is not None and stat.st_mtime > before for stat in found):
+        return []
+    in_use = {path: _tried(_is_in_use, path, left) for path in paths}
+    if any(in_use.values()):
+        return []
+    for path in paths:
+        if in_use[path] is False:
+            _tried(os.unlink, path, left)
+    if not left:
+        _tried(os.rmdir, folder, left)
+    return left
+
+
+def _tried(action: Callable[[str], T], path: str, left: list[str]) -> T | None:
+    """What `action` makes of a path; None where it cannot, which is noted."""
+    try:
+        return action(path)
+    except FileNotFoundError:  # another worker does the same
+        return None
+    except OSError as error:
+        left.append(str(error))
+        return None
 
 
 def _is_in_use(path: str) -> bool:

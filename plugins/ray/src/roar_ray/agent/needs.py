@@ -52,7 +52,7 @@ class Edges:
 
     `tell` writes the records; `tag` says for whom. `puts` is told the ref of what this thread has
     put: of a thread which a task has started, or of an async actor's, it names no task (Ray's
-    `TaskID::FromRandom`).
+    `TaskID::FromRandom`). `submissions`: how many there were, about.
     """
 
     def __init__(
@@ -67,10 +67,12 @@ class Edges:
         self._given = _Given()
         # Calls of Ray's own, such as of `__ray_ready__`: they run nothing that could report.
         self._own: set[str] = set()
+        self.submissions = 0
 
     def install(self, ray: Any) -> list[str]:
         """See to this process's Ray; return what could not be seen to."""
         self._ref = ray.ObjectRef
+        self._error = ray.exceptions.RayError
         self._creation = ray._raylet.TaskID.for_actor_creation_task
         missing = []
         places: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -99,6 +101,7 @@ class Edges:
                 result = submit(itself, args, kwargs, **options)
             finally:
                 self._collect_into(before)
+            self.submissions += 1
             if tasks:
                 self._submitted(result, tasks)
             if is_own(getattr(itself, "_method_name", "")):
@@ -189,8 +192,9 @@ class Edges:
         def deserialize_objects(
             itself: Any, serialized_objects: Any, object_refs: Any, *rest: Any, **named: Any
         ) -> Any:
-            self.fetched(object_refs)
-            return load(itself, serialized_objects, object_refs, *rest, **named)
+            values = load(itself, serialized_objects, object_refs, *rest, **named)
+            self._loaded(object_refs, values)
+            return values
 
         worker.deserialize_objects = deserialize_objects
 
@@ -217,12 +221,34 @@ class Edges:
         wrap = asyncio.wrap_future
 
         def wrap_future(future: Any, *rest: Any, **named: Any) -> Any:
+            wrapped = wrap(future, *rest, **named)
             ref = getattr(future, "object_ref", None)
             if ref is not None:
-                self.fetched((ref,))
-            return wrap(future, *rest, **named)
+                self._expect(ref, future, wrapped)
+            return wrapped
 
         asyncio.wrap_future = wrap_future
+
+    def _expect(self, ref: Any, future: Any, wrapped: Any) -> None:
+        """Look when it is there, for whoever asks now: a callback runs in its asker's context."""
+
+        def arrived(_: Any) -> None:
+            # Of the one by which Ray told: asyncio's own would count the error as looked at.
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.fetched((ref,))
+
+        try:
+            wrapped.add_done_callback(arrived)
+        except Exception as error:
+            told("await", error)
+
+    def _loaded(self, refs: Iterable[Any], values: Iterable[Any]) -> None:
+        """These became values, or errors, which are no results: their tasks may not have begun."""
+        try:
+            pairs = zip(refs, values, strict=True)
+            self.fetched([ref for ref, value in pairs if not isinstance(value, self._error)])
+        except Exception as error:
+            told("ray.get", error)
 
     def fetched(self, refs: Iterable[Any]) -> None:
         """This thread has got these results."""

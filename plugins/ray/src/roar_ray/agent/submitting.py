@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# Of more, Ray's answer to which there were would take more memory than a driver should be taken:
+# some five kilobytes each, 0.5 GB of the hundred thousand that Ray remembers.
+ASKED_MOST = 20_000
+_edges: Edges | None = None
+
+
+def are_few() -> bool:
+    """Whether this driver has submitted so few tasks that Ray may be asked for them."""
+    return _edges is None or _edges.submissions <= ASKED_MOST
+
+
 def install(ray: Any, path: str) -> list[str]:
     """Write what this driver does to a file that nobody else writes; return what cannot be seen.
 
@@ -37,4 +48,6 @@ def install(ray: Any, path: str) -> list[str]:
             fetched.update(new)
             os.write(file, json.dumps({"needs": sorted(new)}).encode() + b"\n")
 
-    return Edges(tell, fetch).install(ray)
+    global _edges
+    _edges = Edges(tell, fetch)
+    return _edges.install(ray)

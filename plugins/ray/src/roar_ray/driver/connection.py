@@ -11,6 +11,7 @@ import os
 import sys
 
 from roar_ray.agent import failing, shipping
+from roar_ray.agent.submitting import are_few
 from roar_ray.driver import fetching, known, observing, places, submitting, sweeping
 
 TYPE_CHECKING = False
@@ -74,7 +75,7 @@ class Connection:
             fetching.fetch(self._store, self._told.run, self._told.folder)
 
     def _ask_for_tasks(self) -> None:
-        found, self._document["sweeps"] = self._reach.tasks()
+        found, self._document["sweeps"] = self._reach.tasks() if are_few() else (None, [])
         self._document["tells_tasks"] = found is not None
         if found:
             known.write(self._told.folder, found)

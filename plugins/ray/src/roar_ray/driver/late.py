@@ -44,7 +44,7 @@ def main() -> None:
         if document["python"] != sys.executable:
             continue
         with faults.kept("asking after a submitted job"):
-            places.write_whole(path, {**document, **_state(document)})
+            places.write_whole(path, {**document, **_told_of(document)})
 
 
 def _store_at(address: str) -> Any:
@@ -56,6 +56,17 @@ def _store_at(address: str) -> Any:
 
     ray.init(address, log_to_driver=False)
     return reaching.ClientStore(stub.get_context().client_worker)
+
+
+def _told_of(document: dict[str, Any]) -> dict[str, Any]:
+    """How a job is, or that there is nobody any more who could say so."""
+    try:
+        return {**_state(document), "is_unreachable": False}
+    except (ConnectionError, RuntimeError) as error:
+        # What a busy server raises, and one that has been started anew and knows no such job.
+        if isinstance(error, ConnectionError) or "status code 404" in str(error):
+            return {"is_unreachable": True}
+        raise
 
 
 def _state(document: dict[str, Any]) -> dict[str, Any]:

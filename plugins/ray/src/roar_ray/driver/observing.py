@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # No thread of ours, which would make room, runs in a program before it has imported Ray.
 _ROOM = records.CHUNK
+# In JSON a character may take six bytes.
+_WORDS_MAX = records.RECORD_MAX // 8
 _observed: tuple[Journal, capture.Capture] | None = None
 
 
@@ -34,16 +36,19 @@ def observe(told: Told, submission: str) -> None:
     """Observe this process from now on, which is a driver or a program that helps it."""
     global _observed
     about = _about(told, submission)
-    journal = Journal(_path_of(told, about), told.run, _ROOM)
+    # Whoever reads it while this process begins knows whose it is, and that there is more to come.
+    text = json.dumps(about).encode()
+    journal = Journal(_path_of(told, about), told.run, _ROOM, about=text)
     wanted = "python" if told.capture == "python" else "native"
     observed, reason = capture.choose(journal, wanted)
     trouble.tell_by(observed.tell)
-    about |= {"capture": observed.name, "reason": reason}
     if isinstance(observed, PythonCapture):
         # It is the library's, which is not here, and not for child processes either.
         os.environ.pop("ROAR_TRACE", None)
         forks.install(observed, lambda: _of_child(told, about))
-    observed.tell(0, records.PROCESS, json.dumps(about).encode())
+    by = {"capture": observed.name, "reason": reason}
+    observed.tell(0, records.PROCESS, json.dumps(by).encode())
+    about |= by
     _observed = journal, observed
     # What is under way then is found out now, or never.
     atexit.register(_tell_end, observed, os.getpid())
@@ -57,12 +62,23 @@ def _about(told: Told, submission: str) -> dict[str, Any]:
         "pid": os.getpid(),
         "pid_started": started(),
         "submission": submission,
-        "words": sys.orig_argv,
+        "words": _words(),
         "cwd": os.getcwd(),
         "python": platform.python_version(),
         "executable": sys.executable,
         "prefixes": [sys.prefix, sys.base_prefix],
     }
+
+
+def _words() -> list[str]:
+    """With what this process was started, as far as a record has room: it is a program's text."""
+    room, found = _WORDS_MAX, []
+    for word in sys.orig_argv:
+        found.append(word if len(word) <= room else f"{word[:room]}…")
+        room -= len(word)
+        if room <= 0:
+            break
+    return found
 
 
 def _path_of(told: Told, about: Mapping[str, Any]) -> str:
@@ -73,9 +89,7 @@ def _of_child(told: Told, about: Mapping[str, Any]) -> Journal:
     """A forked child's journal: it has one writer."""
     own = {"pid": os.getpid(), "pid_started": started(), "parent": about["pid"]}
     about = {**about, **own}
-    journal = Journal(_path_of(told, about), told.run)
-    journal.write(records.TASK, records.PROCESS, strings=(json.dumps(about).encode(),))
-    return journal
+    return Journal(_path_of(told, about), told.run, about=json.dumps(about).encode())
 
 
 def keep_room() -> None:

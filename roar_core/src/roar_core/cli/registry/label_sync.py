@@ -132,18 +132,19 @@ def _tagged(
     connection: Connection, store: Store, named: Sequence[Target] | None
 ) -> Sequence[Target]:
     """The artifacts whose tags are compared: those that were named, else all, within bounds."""
-    from roar_core.registry.labels.tagging import MOST_ASKED, tagged_targets
+    from roar_core.registry.labels.tagging import most_compared, tagged_targets
 
     with store.reading() as db:
         found = tagged_targets(db, connection.url)
     if named is not None:
         return [target for target in found if target in named]
-    if len(found) > MOST_ASKED:
+    most = most_compared(connection, len(found))
+    if len(found) > most:
         output.warn(
-            f"the tags of {len(found) - MOST_ASKED:,} older artifacts are not compared; name those"
+            f"the tags of {len(found) - most:,} older artifacts are not compared; name those"
             " that matter: roar label sync REF"
         )
-    return found[:MOST_ASKED]
+    return found[:most]
 
 
 def _targets(

@@ -13,16 +13,19 @@ from roar_core.cli.registry.agreeing import is_agreed
 from roar_core.cli.registry.reaching import reach
 from roar_core.cli.registry.register_view import fact, path_lines
 from roar_core.config.redacting import redactor_of
+from roar_core.errors import RoarError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from roar_core.config.layers import Config
+    from roar_core.project import Project
     from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination, Flags
     from roar_core.registry.publishing.packaged import PackagedWork
     from roar_core.registry.publishing.sending import Published
     from roar_core.registry.publishing.work import Work
+    from roar_core.store.writer import Store
 
 
 def write_package(work: Work, path: str, *, as_json: bool) -> int:
@@ -97,11 +100,12 @@ def _send(
     """The sessions that came of it; None when the user says no.
 
     What is noted down on the way is noted in memory: run again, all jobs that the registry has not
-    got are sent again, and come to the same session.
+    got are sent again, and come to the same session. What is registered is noted in the project
+    around, if it has these jobs.
     """
     from roar_core.progress import ProgressLine
     from roar_core.project import find_project, working_directory
-    from roar_core.registry.publishing.known import known_jobs, private_sessions
+    from roar_core.registry.publishing.known import keep_published, known_jobs, private_sessions
     from roar_core.registry.publishing.pieces import Ability
     from roar_core.registry.publishing.plan import check
     from roar_core.registry.publishing.sending import Sender
@@ -110,9 +114,11 @@ def _send(
 
     ability = Ability.from_health(connection.get("health"))
     check(destination, ability)
-    store = stack.enter_context(overlay_of(None, find_project(working_directory())))
+    project = find_project(working_directory())
+    store = stack.enter_context(overlay_of(None, project))
+    own = _own_store(project, stack)
     uids = tuple(work.jobs)
-    known = known_jobs(connection, store, destination, ability, uids)
+    known = known_jobs(connection, own or store, destination, ability, uids)
     new = tuple(uid for uid in uids if uid not in known)
     if destination.is_public:
         for name in sorted(private_sessions(known.values())):
@@ -140,7 +146,26 @@ def _send(
     secrets = Tokens(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roar-"))))
     with progress:
         sender = Sender(connection, store, secrets, destination, ability, advance)
-        return [sender.send(work, new)]
+        published = sender.send(work, new)
+    if own is not None:
+        try:
+            keep_published(own, destination, published)
+        except RoarError as error:
+            output.warn(f"it is registered, but that could not be noted down here: {error}")
+    return [published]
+
+
+def _own_store(project: Project, stack: ExitStack) -> Store | None:
+    """The database of the project around; None where there is none that can be used."""
+    from roar_core.store.writer import Store
+
+    if not project.database.exists():
+        return None
+    try:
+        return stack.enter_context(Store.open(project.roar_dir))
+    except RoarError as error:
+        output.warn(f"what is registered is not noted down here: {error}")
+        return None
 
 
 def _preview(work: PackagedWork, destination: Destination, uids: Sequence[str]) -> Iterator[str]:

@@ -18,11 +18,11 @@ from roar_core.cli import output
 from roar_core.cli.opening import open_project
 from roar_core.errors import AmbiguousError, NotFoundError, RegistryError
 from roar_core.project import Project, find_project, working_directory
-from roar_core.store.writer import Store
 
 if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
     from roar_core.registry.resolving.asking import Answers, Direction
+    from roar_core.store.writer import Store
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,6 +60,8 @@ def answered(
     `asks_when_empty`: where nothing was ever recorded the registry is asked unbidden. Raises what
     `ask` raises, and RegistryError when the registry is what was asked for and it does not answer.
     """
+    from roar_core.store.writer import Store
+
     if not remote:
         try:
             with open_project(Store) as (project, store):
@@ -145,6 +147,8 @@ def _laid_over(
 
 
 def _open_what_is_here(stack: ExitStack) -> tuple[Project, Store | None]:
+    from roar_core.store.writer import Store
+
     try:
         return stack.enter_context(open_project(Store))
     except NotFoundError:

@@ -16,9 +16,10 @@ import attrs
 
 from roar_core.lineage.tags import TagGraph
 from roar_core.redaction import DEFAULT, Redactor, redact
+from roar_core.registry.answers import object_of, objects_in
 from roar_core.store.label_documents import flattened, merged, users_own
 from roar_core.store.labels import EntityKind, label_history
-from roar_core.store.tags import has_tags, tag_events
+from roar_core.store.tags import Tag, has_tags, tag_events
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 USER, SYSTEM = "user", "system"
+# Under this name lies what was bound: it is no kind of tag.
+BIND = "bind"
 
 
 @attrs.frozen
@@ -170,6 +173,20 @@ def digest_of(name: str) -> str:
     return name.partition(":")[2]
 
 
+def tags_in(told: object) -> dict[Tag, Document]:
+    """What the part `tag` of a document says of each tag, whoever wrote it.
+
+    Of what is told twice the later counts; what is no tag is passed over.
+    """
+    return {
+        Tag(kind, one["value"]): one
+        for kind, tags in object_of(told).items()
+        if kind != BIND
+        for one in objects_in(tags, "values")
+        if isinstance(one.get("value"), str)
+    }
+
+
 def _tags(db: sqlite3.Connection, artifacts: Iterable[int]) -> dict[int, Document]:
     if not has_tags(db):
         return {}
@@ -202,7 +219,7 @@ def _told_tags(
     words = {"add": "bind", "bind": "bind", "remove": "unbind", "unbind": "unbind"}
     if events:
         yield (
-            "bind",
+            BIND,
             {
                 "events": [
                     {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from roar_core.errors import ConflictError, UnreachableError, UnregisteredError
+from roar_core.registry.answers import object_of
 from roar_core.registry.labels.merging import ABSENT, Conflict
 from roar_core.registry.labels.targets import Target
 from roar_core.store.label_documents import flattened
@@ -55,7 +56,7 @@ def placed(connection: Connection, target: Target) -> Target:
             said = connection.get(path, query)
         except UnregisteredError:
             continue
-        name = said.get(key) if isinstance(said, Mapping) else None
+        name = object_of(said).get(key)
         if isinstance(name, str) and name:
             return attrs.evolve(target, session_hash=name)
     raise UnregisteredError(f"{connection.url} shows no session in which {target.words} is")
@@ -64,7 +65,7 @@ def placed(connection: Connection, target: Target) -> Target:
 def read(connection: Connection, target: Target) -> Remote:
     """The newest version. Raises RegistryError."""
     try:
-        return _remote(connection, connection.get("labels/current", target.named))
+        return remote_of(connection, connection.get("labels/current", target.named))
     except UnregisteredError:
         return Remote()
 
@@ -75,10 +76,10 @@ def read_history(connection: Connection, target: Target) -> list[Remote]:
         told = connection.get("labels/history", target.named)
     except UnregisteredError:
         return []
-    found = told.get("labels") if isinstance(told, Mapping) else None
+    found = object_of(told).get("labels")
     if not isinstance(found, list):
         raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
-    versions = [_remote(connection, one) for one in found]
+    versions = [remote_of(connection, one) for one in found]
     return sorted(versions, key=lambda one: one.version, reverse=True)
 
 
@@ -140,9 +141,10 @@ def _check(target: Target, wanted: Mapping[str, Any], before: Remote, now: Remot
         )
 
 
-def _remote(connection: Connection, said: Any) -> Remote:
-    version = said.get("version") if isinstance(said, Mapping) else None
-    labels = said.get("metadata") if isinstance(said, Mapping) else None
+def remote_of(connection: Connection, said: Any) -> Remote:
+    """One version of a document, as an answer tells it; raises UnreachableError for all else."""
+    said = object_of(said)
+    version, labels = said.get("version"), said.get("metadata")
     if type(version) is not int or not isinstance(labels, dict) or not are_labels(labels):
         raise UnreachableError(f"{connection.url} does not tell labels as a registry does")
     if not 0 <= version < _VERSION_END:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from roar_core.errors import ConflictError, RegistryError, UnauthorisedError, UnreachableError
+from roar_core.registry.answers import object_of
 from roar_core.registry.labels.documents import (
     Labelled,
     Labels,
@@ -22,8 +23,9 @@ from roar_core.registry.labels.documents import (
     artifacts_of,
     labels_of,
 )
-from roar_core.registry.labels.editing import read, reconciling
+from roar_core.registry.labels.editing import reconciling
 from roar_core.registry.labels.merging import Conflict, Merge, applied, merge, nested
+from roar_core.registry.labels.reading import read_all
 from roar_core.registry.labels.targets import Target, jobs_of
 from roar_core.store.label_agreements import Agreement, keep_agreement, read_agreement
 from roar_core.store.label_documents import flattened, merged, users_own, without
@@ -205,11 +207,14 @@ def _compared(
         for target in targets
     }
     rows = _asked(connection, [first[target].body for target in targets], dry_run=True)
-    for target, row in zip(targets, rows, strict=True):
+    both = list(zip(targets, rows, strict=True))
+    changed = [target for target, row in both if row["action"] == "conflict"]
+    news = dict(zip(changed, read_all(connection, changed), strict=True))
+    for target, row in both:
         if row["action"] != "conflict":
             yield first[target]
             continue
-        theirs = read(connection, target)
+        theirs = news[target]
         agreement = Agreement(theirs.version, bases[target].labels)
         own = dict(flattened(users_own(nested(theirs.leaves))))
         yield attrs.evolve(_step(target, agreement, *ours[target], own, decide), is_news=True)
@@ -262,11 +267,11 @@ def _asked(
         half = len(labels) // 2
         parts = (labels[:half], labels[half:])
         return [row for some in parts for row in _asked(connection, some, dry_run=dry_run)]
-    rows = answer.get("results") if isinstance(answer, Mapping) else None
+    rows = object_of(answer).get("results")
     if not isinstance(rows, list) or len(rows) != len(labels):
         raise UnreachableError(f"{connection.url} does not answer about labels as a registry does")
     for row in rows:
-        version = row.get("version") if isinstance(row, Mapping) else None
+        version = object_of(row).get("version")
         if type(version) is not int or not 0 <= version < _VERSION_END or "action" not in row:
             raise UnreachableError(
                 f"{connection.url} does not answer about labels as a registry does"

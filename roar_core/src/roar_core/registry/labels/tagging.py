@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from roar_core.registry.answers import list_in, object_of, objects_in
 from roar_core.registry.labels.documents import (
+    BIND,
     SYSTEM,
     artifact_name,
     digest_of,
     labels_of,
+    tags_in,
     tags_of,
 )
-from roar_core.registry.labels.editing import Remote, read
+from roar_core.registry.labels.editing import Remote
+from roar_core.registry.labels.reading import read_all, takes_many
 from roar_core.registry.labels.targets import Target
 from roar_core.registry.scopes import ANONYMOUS
 from roar_core.store.tags import Tag, has_tags, standing_events
@@ -38,7 +42,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-MOST_ASKED = 500
+# Of artifacts whose tags are compared: one by one, and where many are asked for in a request.
+_MOST_ALONE, _MOST_TOGETHER = 500, 10_000
 _AT_ONCE = 100
 
 
@@ -70,10 +75,8 @@ class TagChange:
 
 def takes_tags(connection: Connection) -> bool:
     """Whether the registry takes tags of what is registered. Raises RegistryError."""
-    health = connection.get("health")
-    features = health.get("features") if isinstance(health, Mapping) else None
-    labels = features.get("labels") if isinstance(features, Mapping) else None
-    return isinstance(labels, Mapping) and labels.get("sync_of_versions") is True
+    features = object_of(object_of(connection.get("health")).get("features"))
+    return object_of(features.get("labels")).get("sync_of_versions") is True
 
 
 def tagged_targets(db: sqlite3.Connection, registry: str) -> list[Target]:
@@ -97,12 +100,19 @@ def tagged_targets(db: sqlite3.Connection, registry: str) -> list[Target]:
     ]
 
 
+def most_compared(connection: Connection, count: int) -> int:
+    """Of so many artifacts, how many may be compared there. Raises RegistryError."""
+    if count <= _MOST_ALONE:
+        return count
+    return min(count, _MOST_TOGETHER if takes_many(connection) else _MOST_ALONE)
+
+
 def tag_changes(
     connection: Connection, db: sqlite3.Connection, targets: Iterable[Target]
 ) -> list[TagChange]:
     """Those of artifacts whose tags here are not the registry's, where the caller may change them.
 
-    Each is asked for. Raises RegistryError.
+    All are asked for. Raises RegistryError.
     """
     return list(_changes(connection, db, targets))
 
@@ -120,17 +130,17 @@ def _changes(
     events = standing_events(db)
     known = set(chain.from_iterable(events.values()))
     known |= {Tag(*row) for row in db.execute("SELECT kind, value FROM job_tag")}
-    for target in targets:
+    targets = list(targets)
+    for target, remote in zip(targets, read_all(connection, targets), strict=True):
         assert target.entity is not None
         tags = tags_of(db, target.entity)
         ours = labels_of(db, "artifact", target.entity, tags, redactor=connection.redactor)
-        remote = read(connection, target)
         theirs = remote.labels.get("tag", {})
         own = ours.metadata.get("tag", {}) if ours is not None and tags else {}
         tag = _with_others(own, theirs, events.get(target.entity, {}).keys(), known)
         if _in_order(tag) == _in_order(theirs) or remote.can_edit is False:
             continue
-        here, there = set(map(str, _held(tag))), set(map(str, _held(theirs)))
+        here, there = set(map(str, tags_in(tag))), set(map(str, tags_in(theirs)))
         origins = ours.key_origins if ours is not None else {}
         yield TagChange(
             target,
@@ -150,10 +160,10 @@ def _with_others(
     `own` are the tags that were ever put on the artifact, or taken off it, here; `known` all that
     were used here at all: of an inherited one that is all there is to go by.
     """
-    held = _held(ours)
+    held = tags_in(ours)
     others = {
         tag: value
-        for tag, value in _held(theirs).items()
+        for tag, value in tags_in(theirs).items()
         if tag not in (known if value.get("origin") == SYSTEM else own) and value != held.get(tag)
     }
     if not others:
@@ -166,40 +176,25 @@ def _with_others(
     events += [
         one for one in _events(theirs) if others.keys() & _covered(one) and one not in events
     ]
-    return found | ({"bind": {"events": events}} if events else {})
+    return found | ({BIND: {"events": events}} if events else {})
 
 
 def _in_order(tag: object) -> str:
     """A text that is the same whichever of two machines wrote its tags' events first."""
     events = sorted(_events(tag), key=lambda one: sorted(_covered(one)))
-    values = sorted(_held(tag).items())
+    values = sorted(tags_in(tag).items())
     return json.dumps([values, events], sort_keys=True)
 
 
-def _held(tag: object) -> dict[Tag, Mapping[str, Any]]:
-    """What a document says of each tag; what is no such thing is passed over."""
-    return {
-        Tag(kind, value["value"]): value
-        for kind, told in (tag.items() if isinstance(tag, Mapping) else ())
-        for value in _listed(told, "values")
-        if isinstance(value.get("value"), str)
-    }
+def _events(tag: object) -> list[Document]:
+    return objects_in(object_of(tag).get(BIND), "events")
 
 
-def _events(tag: object) -> list[Mapping[str, Any]]:
-    return _listed(tag.get("bind"), "events") if isinstance(tag, Mapping) else []
-
-
-def _covered(event: Mapping[str, Any]) -> set[Tag]:
-    covers = event.get("covers")
+def _covered(event: Document) -> set[Tag]:
+    covers = object_of(event.get("covers"))
     return {
         Tag(kind, value)
-        for kind, values in (covers.items() if isinstance(covers, Mapping) else ())
-        for value in (values if isinstance(values, list) else ())
+        for kind in covers
+        for value in list_in(covers, kind)
         if isinstance(value, str)
     }
-
-
-def _listed(told: object, name: str) -> list[Mapping[str, Any]]:
-    found = told.get(name) if isinstance(told, Mapping) else None
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []

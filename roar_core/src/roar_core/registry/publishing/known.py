@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from roar_core.registry.answers import objects_in
 from roar_core.registry.publishing.pieces import Ability
 from roar_core.registry.scopes import PRIVATE, PUBLIC
 from roar_core.store.registrations import (
@@ -22,6 +23,7 @@ from roar_core.store.registrations import (
 if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
     from roar_core.registry.publishing.destination import Destination
+    from roar_core.registry.publishing.sending import Published
     from roar_core.store.database import Database
 
 _AT_ONCE = 5_000
@@ -61,12 +63,19 @@ def known_jobs(
     return found
 
 
+def keep_published(database: Database, destination: Destination, published: Published) -> None:
+    """Remember those jobs of a session that are here; raises DatabaseError."""
+    receipts = [
+        Receipt(uid, published.session_hash, destination.visibility, published.url or None)
+        for uid in published.uids
+    ]
+    with database.writing() as db:
+        keep_receipts(db, *destination.place, receipts, time.time_ns())
+
+
 def _receipts(answer: Any, asked: frozenset[str], destination: Destination) -> dict[str, Receipt]:
-    rows = answer.get("known") if isinstance(answer, Mapping) else None
     found: dict[str, Receipt] = {}
-    for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, Mapping):
-            continue
+    for row in objects_in(answer, "known"):
         uid, session = row.get("job_uid"), row.get("session_hash")
         is_place = isinstance(session, str) and _HASH.fullmatch(session) is not None
         if uid not in asked or not is_place or not _serves(row, destination):

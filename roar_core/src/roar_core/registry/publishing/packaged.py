@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ import attrs
 
 from roar_core.errors import RoarError
 from roar_core.redaction import Redactor
+from roar_core.registry.answers import object_of
 from roar_core.registry.labels.documents import Labelled
 from roar_core.registry.publishing.checkout import Git
 from roar_core.registry.publishing.dataset_documents import Limits
@@ -44,8 +45,7 @@ class PackagedWork(Work):
     @property
     def masked(self) -> int:
         """How many secrets were masked when it was written."""
-        redaction = self.document.get("redaction")
-        found = redaction.get("masked") if isinstance(redaction, Mapping) else None
+        found = object_of(self.document.get("redaction")).get("masked")
         return found if isinstance(found, int) else 0
 
     @property
@@ -107,11 +107,9 @@ def read_package(path: str, redactor: Redactor) -> PackagedWork:
         )
     _check(document, path)
     jobs = _jobs(document, path)
-    told = document.get("session")
-    session = told if isinstance(told, Mapping) else {}
+    session = object_of(document.get("session"))
     git = Git(*(str(session.get(name) or "") for name in ("git_repo", "git_commit", "git_branch")))
-    source = document.get("source")
-    root = source if isinstance(source, dict) else {}
+    root = object_of(document.get("source"))
     return PackagedWork(
         name=path,
         root={"kind": str(root.get("kind", "")), "id": str(root.get("id", ""))},

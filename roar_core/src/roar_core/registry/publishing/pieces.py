@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
+from roar_core.registry.answers import object_of
 from roar_core.registry.publishing.dataset_documents import PLAIN, Limits
 from roar_core.registry.publishing.work import PublishedJob, Work
 
@@ -38,9 +39,8 @@ class Ability(NamedTuple):
     @classmethod
     def from_health(cls, health: Any) -> Ability:
         """Read it from the answer to `/health`; what is not said is not there."""
-        features = health.get("features") if isinstance(health, Mapping) else None
-        told = features.get("registration_sessions") if isinstance(features, Mapping) else None
-        told = told if isinstance(told, Mapping) else {}
+        features = object_of(object_of(health).get("features"))
+        told = object_of(features.get("registration_sessions"))
         authoritative = told.get("finalize_server_authoritative_hash") is True
         return cls(
             registration_sessions=authoritative,

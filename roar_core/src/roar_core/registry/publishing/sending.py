@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
 from roar_core.errors import ConflictError, RegistryError, UnauthorisedError, UnregisteredError
+from roar_core.registry.answers import list_in, object_of
 from roar_core.registry.labels.syncing import note_sent
 from roar_core.registry.publishing.known import private_sessions
 from roar_core.registry.publishing.pieces import (
@@ -120,8 +121,7 @@ class Sender:
 
     def publish(self, session_hash: str, uids: Sequence[str]) -> Published:
         """Make a registered session public, all of it; these are the jobs that are here of it."""
-        told = self.connection.post(f"sessions/{session_hash}/publish")
-        answer = told if isinstance(told, Mapping) else {}
+        answer = object_of(self.connection.post(f"sessions/{session_hash}/publish"))
         if answer.get("visibility") != "public" or answer.get("session_hash") != session_hash:
             raise RegistryError(
                 f"{self.destination.registry} did not say that session {session_hash[:12]} is "
@@ -176,11 +176,10 @@ class Sender:
 
     def _open(self, content: bytes, uids: Collection[str]) -> Unfinished:
         is_anonymous = self.destination.is_anonymous
-        answer = self.connection.post(
-            "registration-sessions", {"mode": "anonymous_public"} if is_anonymous else None
-        )
-        name = answer.get("registration_session_id") if isinstance(answer, Mapping) else None
-        secret = answer.get("registration_session_token") if isinstance(answer, Mapping) else None
+        mode = {"mode": "anonymous_public"} if is_anonymous else None
+        answer = object_of(self.connection.post("registration-sessions", mode))
+        name = answer.get("registration_session_id")
+        secret = answer.get("registration_session_token")
         if not isinstance(name, str) or (is_anonymous and not isinstance(secret, str)):
             raise RegistryError(
                 f"{self.destination.registry} did not say what the registration is called; "
@@ -222,10 +221,9 @@ class Sender:
             body["scope_request"] = self.destination.scope
         if self.destination.is_anonymous:
             body["expected"] = expected_of(work.jobs[uid] for uid in begun.uids)
-        answer = self._post(begun, Request("finalize", body))
+        told = object_of(self._post(begun, Request("finalize", body)))
         names = ("published_session_hash", "lineage_published_session_hash", "session_hash", "hash")
         links = ("published_url", "lineage_published_url", "session_url", "url")
-        told = answer if isinstance(answer, Mapping) else {}
         digest = next((told[name] for name in names if isinstance(told.get(name), str)), "")
         if not _HASH.fullmatch(digest):
             raise RegistryError(
@@ -293,11 +291,10 @@ class _Known:
         self._new = 0
 
     def note(self, answer: Any) -> None:
-        told = answer if isinstance(answer, Mapping) else {}
-        for complaint in filter(None, _listed(told, "errors")):
+        for complaint in filter(None, list_in(answer, "errors")):
             raise RegistryError(f"the registry did not take a job: {str(complaint)[:300]}")
-        self.sessions |= set(map(str, _listed(told, _ALREADY)))
-        self._new += sum(_counted(told, name) for name in _COUNTS)
+        self.sessions |= set(map(str, list_in(answer, _ALREADY)))
+        self._new += sum(_counted(answer, name) for name in _COUNTS)
 
     def check(self, registry: str) -> None:
         """Raise ConflictError unless all of the jobs are registered, and in one session."""
@@ -331,19 +328,13 @@ def _halves(request: Request) -> list[Request]:
 
 def _both(answers: Sequence[Any]) -> Any:
     """The answers to two halves as one, as far as anybody looks at them."""
-    told = [answer for answer in answers if isinstance(answer, Mapping)]
     return {
-        "errors": [error for answer in told for error in _listed(answer, "errors")],
-        _ALREADY: [name for answer in told for name in _listed(answer, _ALREADY)],
-        **{name: sum(_counted(answer, name) for answer in told) for name in _COUNTS},
+        "errors": [error for answer in answers for error in list_in(answer, "errors")],
+        _ALREADY: [name for answer in answers for name in list_in(answer, _ALREADY)],
+        **{name: sum(_counted(answer, name) for answer in answers) for name in _COUNTS},
     }
 
 
-def _listed(told: Mapping[str, Any], name: str) -> list[Any]:
-    found = told.get(name)
-    return found if isinstance(found, list) else []
-
-
-def _counted(told: Mapping[str, Any], name: str) -> int:
-    found = told.get(name)
+def _counted(told: object, name: str) -> int:
+    found = object_of(told).get(name)
     return found if type(found) is int else 0

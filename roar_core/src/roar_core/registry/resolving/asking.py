@@ -5,12 +5,13 @@ A registry is a stranger: what it tells is kept as it came, within bounds, and c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import attrs
 
 from roar_core.errors import RegistryError, RoarError, UnreachableError
+from roar_core.registry.answers import list_in, objects_in
 from roar_core.registry.publishing.job_documents import from_wire
 
 if TYPE_CHECKING:
@@ -162,16 +163,9 @@ def _take(told: Mapping[str, Any], answers: Answers) -> None:
             Named(str(one.get("kind")), str(one.get("name")), str(one.get("algorithm") or "blake3"))
             for one in objects_in(reference, "named")
         ]
-    jobs = told.get("jobs")
-    for job in jobs if isinstance(jobs, list) else ():
+    for job in list_in(told, "jobs"):
         answers.add_job(job)
     for artifact in objects_in(told, "artifacts"):
         answers.artifacts.setdefault(str(artifact.get("hash")), artifact)
     for session in objects_in(told, "sessions"):
         answers.sessions[str(session.get("hash"))] = session
-
-
-def objects_in(told: Mapping[str, Any], key: str) -> Iterator[Document]:
-    """The objects of a list, none where something else was told."""
-    items = told.get(key)
-    return (one for one in (items if isinstance(items, list) else ()) if isinstance(one, dict))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roar_core.errors import UnauthorisedError
-from roar_core.registry.labels.documents import SYSTEM
+from roar_core.registry.answers import objects_in
+from roar_core.registry.labels.documents import SYSTEM, tags_in
 from roar_core.registry.labels.editing import are_labels, read
 from roar_core.registry.labels.targets import Target
-from roar_core.registry.resolving.asking import objects_in
 from roar_core.store.label_documents import merged
 
 if TYPE_CHECKING:
     from roar_core.registry.connection import Connection
     from roar_core.registry.resolving.asking import Answers
-
-_BIND = "bind"
 
 
 class TagThere(NamedTuple):
@@ -72,16 +70,7 @@ def _asked(connection: Connection, target: Target) -> There | None:
 
 
 def _there(registry: str, metadata: Mapping[str, Any]) -> There:
-    tags = metadata.get("tag")
     labels = {name: value for name, value in metadata.items() if name != "tag"}
-    return There(registry, labels, tuple(_tags(tags)) if isinstance(tags, Mapping) else ())
-
-
-def _tags(told: Mapping[str, Any]) -> Iterator[TagThere]:
-    for kind, tags in told.items():
-        if kind == _BIND or not isinstance(tags, Mapping):
-            continue
-        for one in objects_in(tags, "values"):
-            value = one.get("value")
-            if isinstance(value, str):
-                yield TagThere(kind, value, one.get("origin") == SYSTEM)
+    tags = tags_in(metadata.get("tag")).items()
+    told = (TagThere(*tag, is_inherited=one.get("origin") == SYSTEM) for tag, one in tags)
+    return There(registry, labels, tuple(told))

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from roar_core.errors import UnreachableError, UnregisteredError
-from roar_core.registry.resolving.asking import Answers, Direction, Document, Named, objects_in
+from roar_core.registry.answers import objects_in
+from roar_core.registry.resolving.asking import Answers, Direction, Document, Named
 
 if TYPE_CHECKING:
     from roar_core.registry.connection import Connection

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from roar_core.identity import relative_to_project
+from roar_core.registry.answers import objects_in
 from roar_core.registry.publishing.job_documents import metadata_of
-from roar_core.registry.resolving.asking import Answers, Document, objects_in
+from roar_core.registry.resolving.asking import Answers, Document
 from roar_core.spelling import exact_timestamp
 
 _NEVER = "1970-01-01T00:00:00.000000000Z"

@@ -12,6 +12,8 @@ HOP_BY_HOP = frozenset(
         *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
     )
 )
+# How a body is coded on the way: in chunks, of which each says its length.
+CODING = "transfer-encoding"
 Pair = tuple[str, str]
 
 

@@ -5,191 +5,37 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import httptools
 
-from roar_proxy_s3.proxy.wire.fields import Fields, Pair, answer_head, content_length, text
+from roar_proxy_s3.proxy.wire.fields import CODING, Fields, Pair, text
 from roar_proxy_s3.proxy.wire.outbound import Pausable
-from roar_proxy_s3.proxy.wire.receiving import AT_ONCE, opened
+from roar_proxy_s3.proxy.wire.patience import PATIENCE, Deadline, Patience
+from roar_proxy_s3.proxy.wire.receiving import opened
+from roar_proxy_s3.proxy.wire.request import Request
 
 # Of a head; S3 takes 8 KiB, and a URL that is presigned by a role some.
 _MOST_HEAD = 1 << 17
 _MOST_WAITING = 16
 # A client that still sends when it is answered must be let read why.
 _LINGER_S = 2.0
-_CODING = "transfer-encoding"
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-Take = Callable[[bytes], bool]
 Task = asyncio.Task[None]
 D = TypeVar("D", bytes, memoryview)
-Handler = Callable[["Request"], Awaitable[None]]
-
-
-class Request:
-    """One request: its head, its body's bytes as they come, and the way back to its client.
-
-    `target` is verbatim. `length` is the body's Content-Length, None when only its end tells.
-    `is_old`: its client speaks HTTP/1.0. `is_last`: nothing more is answered after it.
-    """
-
-    def __init__(
-        self,
-        connection: Inbound,
-        method: str,
-        target: str,
-        fields: Fields,
-        is_old: bool,
-        is_last: bool,
-    ) -> None:
-        self.method, self.target, self.fields = method, target, fields
-        self.length = content_length(fields)
-        self.has_body = bool(self.length) or _CODING in fields
-        # What of an answer was sent: nothing, a part, or all.
-        self.is_answered = self.is_ended = False
-        self._is_old, self._is_last = is_old, is_last
-        self._connection = connection
-        self._ahead, self._bytes_ahead = deque[bytes](), 0
-        self._is_whole, self._is_cut = not self.has_body, False
-        self._waiter: asyncio.Future[None] | None = None
-        self._take: Take | None = None
-        self._is_chunked = False
-
-    @property
-    def is_read(self) -> bool:
-        """Whether nothing of the body is left to come."""
-        return self._is_whole and not self._ahead
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The body. It ends early once `stop` is called."""
-        self._ask_for_body()
-        while True:
-            while self._ahead:
-                piece = self._ahead.popleft()
-                self._bytes_ahead -= len(piece)
-                if not self._ahead:
-                    self._connection.read_on(self)
-                yield piece
-            if self._is_whole or self._is_cut:
-                return
-            await self._more()
-
-    async def hand_to(self, take: Take) -> None:
-        """Have `take` called with the body's pieces, in the very moment in which they come.
-
-        It says whether it has enough for now: then none come before `go_on`. It ends as `pieces`.
-        """
-        self._ask_for_body()
-        is_enough = False
-        while self._ahead:
-            is_enough = take(self._ahead.popleft())
-        self._bytes_ahead, self._take = 0, take
-        if not is_enough:
-            self.go_on()
-        try:
-            while not (self._is_whole or self._is_cut):
-                await self._more()
-        finally:
-            self._take = None
-
-    def go_on(self) -> None:
-        """Have more of the body come."""
-        self._connection.read_on(self)
-
-    def _ask_for_body(self) -> None:
-        if self.fields.get("expect").lower() == "100-continue" and not self._ahead:
-            self._connection.write(_CONTINUE)
-
-    async def _more(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
-
-    def stop(self) -> None:
-        """Have the body end: nobody wants the rest."""
-        self._is_cut = True
-        self._wake()
-
-    def answer(self, status: int, reason: str, fields: Iterable[Pair], body: bytes | None) -> None:
-        """Send an answer's head with the first of its body; None: there is to be none."""
-        self.is_answered = True
-        sent = list(fields)
-        if not self.is_read:
-            # What is left of the body is not the next request.
-            self._is_last = True
-        if self._is_last:
-            sent.append(("Connection", "close"))
-        head = answer_head(status, reason, sent)
-        if not body:
-            self._connection.write(head)
-        elif self._is_chunked or len(body) > AT_ONCE:
-            self._connection.write(head)
-            self.write(body)
-        else:
-            self._connection.write(head + body)
-
-    def answer_chunked(self, status: int, reason: str, fields: Iterable[Pair]) -> None:
-        """Send the head of an answer whose length nobody knows."""
-        if self._is_old:
-            # It knows no chunks: the end of its connection tells the end.
-            self.answer(status, reason, fields, None)
-            return
-        self._is_chunked = True
-        self.answer(status, reason, (*fields, ("Transfer-Encoding", "chunked")), None)
-
-    def write(self, piece: bytes) -> None:
-        """Send more of the answer's body."""
-        if self._is_chunked:
-            self._connection.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        else:
-            self._connection.write(piece)
-
-    def end(self) -> None:
-        """The answer is whole."""
-        if self._is_chunked:
-            self._connection.write(b"0\r\n\r\n")
-        self.is_ended = True
-
-    async def flushed(self) -> None:
-        """Wait until the client's system has the answer."""
-        await self._connection.flushed()
-
-    def fed_by(self, source: Pausable | None) -> None:
-        """Have whoever hands pieces on pause while the client takes none."""
-        self._connection.fed_by(source)
-
-    @property
-    def ends_connection(self) -> bool:
-        return self._is_last or not self.is_ended
-
-    def feed(self, piece: bytes) -> bool:
-        """Take more of the body; whether there is enough of it for now."""
-        if self._is_cut:
-            return False
-        if self._take is not None:
-            return self._take(piece)
-        self._ahead.append(piece)
-        self._bytes_ahead += len(piece)
-        self._wake()
-        return self._bytes_ahead >= AT_ONCE
-
-    def feed_end(self) -> None:
-        self._is_whole = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+Handler = Callable[[Request], Awaitable[None]]
 
 
 class Inbound(asyncio.Protocol):
     """One client's connection. `handle` answers a request, and returns when that is done."""
 
-    def __init__(self, handle: Handler) -> None:
-        self._handle = handle
+    def __init__(self, handle: Handler, patience: Patience = PATIENCE) -> None:
+        self._handle, self._patience = handle, patience
+        self._deadline = Deadline(self._late)
         self._loop = asyncio.get_running_loop()
         self._waiting = deque[Request]()
         self._current: Task | None = None
@@ -199,6 +45,8 @@ class Inbound(asyncio.Protocol):
         self._bytes_beside = 0
         self._left = 0
         self._is_lingering = self._is_paused = self._is_full = False
+        # Of the next request: whether some of its head has come, and whether its time runs.
+        self._is_in_head = self._is_head_timed = False
         self._source: Pausable | None = None
         self._flush: asyncio.Future[None] | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -207,6 +55,7 @@ class Inbound(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = opened(transport)
+        self._wait_for_client()
 
     def data_received(self, data: bytes) -> None:
         if self._is_lingering:
@@ -243,6 +92,8 @@ class Inbound(asyncio.Protocol):
                 return
         if self._bytes_beside > _MOST_HEAD and not self._is_lingering:
             self._refuse(_TOO_LARGE)
+        elif self._is_in_head and not self._is_head_timed and self._current is None:
+            self._wait_for_client()
 
     def eof_received(self) -> bool:
         # Who has sent all of a request may still wait for its answer.
@@ -252,6 +103,7 @@ class Inbound(asyncio.Protocol):
         return is_waited_for
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._deadline.end()
         if self._current is not None:
             self._current.cancel()
         self._waiting.clear()
@@ -271,6 +123,9 @@ class Inbound(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+
     def on_url(self, part: bytes) -> None:
         self._target += part
 
@@ -289,9 +144,10 @@ class Inbound(asyncio.Protocol):
         keeps = self._parser.should_keep_alive() and not is_old
         request = Request(self, method, target, fields, is_old, is_last=not keeps)
         self._target, self._pairs, self._bytes_beside = b"", [], 0
+        self._is_in_head = self._is_head_timed = False
         self._reading = request
         # Of a body in chunks the parser alone knows the end.
-        self._left = 0 if _CODING in fields else request.length or 0
+        self._left = 0 if CODING in fields else request.length or 0
         self._waiting.append(request)
         if len(self._waiting) > _MOST_WAITING:
             self._pause()
@@ -349,6 +205,7 @@ class Inbound(asyncio.Protocol):
     # One request after the other.
 
     def _begin(self) -> None:
+        self._deadline.lift()
         task = _begun(self._answer_waiting(), self._loop)
         # It may be over already, where tasks begin at once.
         if not task.done():
@@ -361,19 +218,39 @@ class Inbound(asyncio.Protocol):
                 request = self._waiting.popleft()
                 await self._handle(request)
                 self._source = None
+                if self._is_full:
+                    # What was asked for was taken: these are refusals, which nobody reads.
+                    async with asyncio.timeout(self._patience.head_s):
+                        await self.flushed()
                 if request.ends_connection or (self._is_lingering and not self._waiting):
                     self._end(request)
                     break
                 if self._is_paused and len(self._waiting) < _MOST_WAITING:
                     self._resume()
             is_done = True
-        except (ConnectionError, asyncio.CancelledError):
+        except (ConnectionError, TimeoutError, asyncio.CancelledError):
             return
         finally:
             self._current = self._source = None
             if not is_done:
                 # Whatever it was, its client must not wait for ever.
                 self._transport.abort()
+            elif not self._is_lingering:
+                self._wait_for_client()
+
+    def _wait_for_client(self) -> None:
+        """Nothing is under way: it is for the client to ask, or to end what it has begun."""
+        self._is_head_timed = self._is_in_head
+        patience = self._patience
+        self._deadline.set(patience.head_s if self._is_in_head else patience.between_s)
+
+    def _late(self) -> None:
+        if self._transport.is_closing():
+            self._transport.abort()
+        elif self._is_in_head:
+            self._refuse(_LATE)
+        else:
+            self._transport.close()
 
     def _end(self, request: Request) -> None:
         """Close, but not before the client could read what it was told."""
@@ -383,6 +260,8 @@ class Inbound(asyncio.Protocol):
             self._transport.abort()
         elif is_heard:
             self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._deadline.set(self._patience.head_s)
         else:
             self._resume()
             self._linger()
@@ -402,6 +281,7 @@ class Inbound(asyncio.Protocol):
             # What came before it is answered.
             self._is_lingering = True
         else:
+            self._deadline.end()
             self._transport.write(answer)
             self._linger()
 
@@ -434,7 +314,7 @@ def _check(fields: Fields, is_old: bool, is_upgrade: bool) -> None:
     Of lengths the parser has seen to that. Raises ValueError.
     """
     names = [name.lower() for name, _ in fields]
-    codings = [value.strip().lower() for name, value in fields if name.lower() == _CODING]
+    codings = [value.strip().lower() for name, value in fields if name.lower() == CODING]
     if names.count("host") > 1 or codings not in ([], ["chunked"]):
         raise ValueError("a request of two meanings")
     if codings and (is_old or is_upgrade):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import httptools
 
-from roar_proxy_s3.proxy.wire.fields import Answer, Fields, Pair, content_length, text
+from roar_proxy_s3.proxy.wire.fields import CODING, Answer, Fields, Pair, content_length, text
 from roar_proxy_s3.proxy.wire.receiving import left_behind, opened
 
 _MOST_HEAD = 1 << 17
@@ -184,7 +184,7 @@ class Outbound(asyncio.Protocol):
             return
         self._is_in_head = False
         self._keeps = self._parser.should_keep_alive()
-        coding = fields.get("transfer-encoding")
+        coding = fields.get(CODING)
         if coding.lower() not in ("", "chunked"):
             raise ValueError("an answer in a coding that nobody has asked for")
         is_chunked = bool(coding)

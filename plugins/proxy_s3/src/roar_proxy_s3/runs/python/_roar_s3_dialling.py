@@ -30,6 +30,7 @@ def start(folder: str) -> None:
             "botocore.endpoint": dialling.add_to_endpoints,
             "aiobotocore.endpoint": dialling.add_to_endpoints,
             "botocore.configprovider": dialling.add_to_settings,
+            "s3transfer.crt": dialling.add_to_common_runtime,
         }
     )
 
@@ -87,6 +88,24 @@ class _Dialling:
             return provide(other)
 
         provider.provide = provided
+
+    def add_to_common_runtime(self, module: ModuleType) -> None:
+        """What AWS's common runtime moves for boto3 and aws-cli goes by connections of its own.
+
+        boto3 leads these to Amazon by TLS whatever endpoint is set, and takes them without being
+        asked on instances that it calls optimised. So that they are missed is told.
+        """
+        manager: Any = getattr(module, "CRTTransferManager", None)
+        if manager is None:
+            return
+        make = manager.__init__
+
+        def made(this: Any, *args: Any, **options: Any) -> None:
+            if self.told:
+                self._say("moves files by AWS's common runtime (awscrt)")
+            make(this, *args, **options)
+
+        manager.__init__ = made
 
     def _dialling(self, create: Callable[..., Any]) -> Callable[..., Any]:
         def create_endpoint(
