@@ -192,6 +192,27 @@ def test_a_report_that_no_record_could_hold_costs_itself_alone(project: ProjectU
     ]
 
 
+def test_a_record_that_cannot_be_made_costs_a_sentence(project: ProjectUnderTest) -> None:
+    """Recording fails while what follows the journal is still at work."""
+    install(project, BACKEND)
+    project.write(
+        "break.py",
+        """
+import os, sqlite3, sys
+with sqlite3.connect(".roar/roar.db") as database:
+    guard = "CREATE TRIGGER full BEFORE INSERT ON job BEGIN SELECT raise(ABORT, 'no room'); END"
+    database.execute(guard)
+with open(os.environ["LEDGER"], "a") as ledger:
+    ledger.write("t1 1 succeeded out.txt\\n")
+sys.exit(7)
+""",
+    )
+    result = project.roar("run", "python", "break.py")
+    assert result.exit_code == 7
+    [sentence] = result.stderr.splitlines()
+    assert "no room" in sentence
+
+
 def test_tasks_that_have_not_reported_are_told(project: ProjectUnderTest) -> None:
     install(project, BACKEND)
     line = "echo t1 1 failed a > $LEDGER; echo t1 2 succeeded a >> $LEDGER"

@@ -95,5 +95,5 @@ def test_a_run_without_tasks_loads_little_of_its_backends(project: ProjectUnderT
     assert {"roar_ray.backend", "roar_osmo.backend"} <= loaded
     theirs = {"yaml", "hashlib", "roar_osmo.client", "roar_osmo.notes", "roar_ray.collecting"}
     theirs |= {"difflib", "logging", "socket"}
-    ours = {"fragments", "task_journal", "model.fragment", "run.subtrees"}
+    ours = {"fragments", "fragment_checks", "task_journal", "model.fragment", "run.subtrees"}
     assert not loaded & (theirs | {f"roar_core.{name}" for name in ours})

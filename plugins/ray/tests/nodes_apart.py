@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import attrs
-from ray_servers import started, wait_for_client, without_ours
+from ray_servers import PATIENT_WITH_CLIENTS, started, wait_for_client, without_ours
 
 _PORT = 6379
 _PATIENT = {"RAY_raylet_start_wait_time_s": "180", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -116,7 +116,7 @@ def head_apart(python: str) -> Iterator[tuple[tuple[str, ...], str]]:
     with cable() as (first, second):
         head = ("--head", f"--port={_PORT}", "--include-dashboard=false")
         open_to_all = {"RAY_AUTH_MODE": "disabled"}
-        with _ray(python, first, open_to_all, *head):
+        with _ray(python, first, open_to_all | PATIENT_WITH_CLIENTS, *head):
             address = f"ray://{first.address}:10001"
             wait_for_client(python, address, {**without_ours(), **open_to_all}, *second.enter)
             yield second.enter, address

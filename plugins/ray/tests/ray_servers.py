@@ -13,6 +13,11 @@ from pathlib import Path
 
 from roar_core.testing.processes import wait_for
 
+# On a busy machine the server of a client takes longer than the 30 s that Ray gives it.
+PATIENT_WITH_CLIENTS = dict.fromkeys(
+    ("TIMEOUT_FOR_SPECIFIC_SERVER_S", "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"), "300"
+)
+
 
 def without_ours() -> dict[str, str]:
     """This process's variables, but for those of Ray, roar and Python."""

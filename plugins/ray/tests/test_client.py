@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 from nodes_apart import head_apart
-from ray_servers import free_port, started, wait_for_client, without_ours
+from ray_servers import PATIENT_WITH_CLIENTS, free_port, started, wait_for_client, without_ours
 
 from roar_core.testing.projects import ProjectUnderTest
 
 pytestmark = pytest.mark.long("Ray Client")
-
-_PATIENCE_S = ("TIMEOUT_FOR_SPECIFIC_SERVER_S", "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S")
 
 SCRIPT = """
 import os, sys
@@ -53,8 +51,7 @@ def address(ray_python: str) -> Iterator[str]:
     """A head of a cluster for clients, that knows nothing of the project."""
     ray, port = str(Path(ray_python).parent / "ray"), free_port()
     environ = {**without_ours(), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    # On a busy machine a server takes longer than the 30 s that Ray gives it.
-    environ |= dict.fromkeys(_PATIENCE_S, "300")
+    environ |= PATIENT_WITH_CLIENTS
     options = ("--head", "--block", "--num-cpus=2", "--include-dashboard=false")
     ports = (f"--port={free_port()}", f"--ray-client-server-port={port}")
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 import time
 from typing import Any
 
+import blake3
 import pytest
 
 from roar_core.testing.projects import ProjectUnderTest, Result
@@ -114,7 +116,7 @@ ray.init(include_dashboard=False, num_cpus=1)
 def outside():
     return subprocess.check_output([sys.executable, "inner.py"], text=True)
 
-print(ray.get(outside.remote()))
+print(ray.get(outside.remote()), end="")
 """
 
 INNER = """
@@ -129,6 +131,25 @@ def inside():
     return "deep inside"
 
 print(ray.get(inside.remote()))
+"""
+
+DYING = """
+import os, signal, time
+import ray
+
+ray.init(include_dashboard=False, num_cpus=1)
+
+@ray.remote
+def slow():
+    for number in range(1_000):
+        with open("slow.txt", "a") as target:
+            target.write(f"{number}\\n")
+        time.sleep(0.05)
+
+slow.remote()
+while not os.path.exists("slow.txt"):
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 HOST = """
@@ -260,6 +281,21 @@ def test_tasks_are_told_apart_whichever_tracer_sees_the_command(
     tasks = tasks_of(result.job)
     assert set(tasks) == {"plain", "other", "of_job"}
     assert {task["tracer"] for [task] in tasks.values()} == {"preload"}
+
+
+@pytest.mark.long("drivers that are killed")
+def test_what_a_worker_does_until_it_notices_that_its_driver_was_killed(
+    driven: ProjectUnderTest, ray_python: str
+) -> None:
+    driven.write("script.py", DYING)
+    result = driven.run(ray_python, "script.py")
+    assert result.exit_code == -signal.SIGKILL
+    assert result.job is not None
+    [task] = tasks_of(result.job)["slow"]
+    assert task["state"] == "interrupted"
+    [written] = driven.json("show", task["uid"])["outputs"]
+    now = blake3.blake3((driven.root / "slow.txt").read_bytes()).hexdigest()
+    assert written["hash"] == f"blake3:{now}"
 
 
 @pytest.mark.long("clusters within clusters")

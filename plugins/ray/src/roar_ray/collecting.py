@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,9 @@ _WORD = struct.Struct("=Q")
 _NOWHERE = (0, 0)
 # Below the patience that roar has by default: importing Ray alone takes a second or two.
 _LATE_S = 8.0
+# Ray's workers look every second whether their raylet is there.
+_LINGER_S = 2.0
+_LOOK_S = 0.02
 # What a worker's own coverage says when a task may have begun of which its journal does not tell.
 _HOLES = frozenset({"agent_failed", "lost", "unreadable", "unfounded"})
 _ASK_LATE = "import sys; sys.path[:0] = sys.argv[1:]; from roar_ray.driver import late; late.main()"
@@ -89,6 +93,8 @@ class Collecting:
             self._ask_late()
         # Asking takes seconds, in which a driver may have begun.
         is_live = self._is_live()
+        if not is_live:
+            self._wait_for_workers()
         self._memory.goes_on, self._memory.running = is_live, 0
         given = {} if is_live else self._given_by_drivers()
         found: list[TaskFragment] = []
@@ -215,6 +221,18 @@ class Collecting:
         """
         cut_short = self._report.cut_short()
         return {task for task, places in cut_short.items() if places <= whole}
+
+    def _wait_for_workers(self) -> None:
+        """Wait for those of clusters that are gone with their drivers: they end when they notice.
+
+        What they do until then, in a task that nobody has waited for, belongs to the run.
+        """
+        if not any(driver.is_own for driver in self._report.drivers()):
+            return
+        here = [path for node, path in self._report.journals() if not node]
+        deadline = time.monotonic() + _LINGER_S
+        while any(map(started_of, here)) and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
 
     def _is_live(self) -> bool:
         """Whether tasks may be running: those of a driver, or of a job that may have one yet."""

@@ -20,10 +20,13 @@ FOLDER = sys.argv[1]
 def write(name):
     with open(f"{FOLDER}/{name}", "w") as file:
         file.write(name)
+    # What an interpreter has opened it tells by its next audit event: this one, of whoever is to be
+    # killed, is what the driver waits for.
+    os.mkdir(f"{FOLDER}/.{name}")
 
 
 def wait_for(name):
-    while not os.path.exists(f"{FOLDER}/{name}"):
+    while not os.path.exists(f"{FOLDER}/.{name}"):
         time.sleep(0.05)
 
 

@@ -8,7 +8,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from roar_core.errors import PluginError, RefusedError
-from roar_core.fragment_checks import checked
 from roar_core.hookspecs import ExecutionBackend, Match, ProcessBackend, ServingBackend
 from roar_core.model.coverage import CoverageReason, TaskCoverage
 from roar_core.run.partners import Partner, Shortfall
@@ -194,6 +193,7 @@ def checked_fragments(partner: Partner) -> Iterable[TaskFragment]:
     """What a backend's `collect` gives; raises TypeError or ValueError when that is none."""
     for fragment in partner.offer.value.collect(partner.run):
         # Of most runs nothing comes, and what it would be like need not be known.
+        from roar_core.fragment_checks import checked
         from roar_core.model.fragment import TaskFragment
 
         if not isinstance(fragment, TaskFragment):

@@ -133,7 +133,10 @@ def run_command(options: RunOptions, *, tell: Tell, warn: Tell) -> RunResult:
                     companions.let_go()
                 return recorded
 
-            recorded = _unless_it_fails(record, warn)
+            try:
+                recorded = _unless_it_fails(record, warn)
+            finally:
+                execution.let_go()
         # From here on none may become how we end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _unless_it_fails(lambda: _recover_others(project, store, warn), warn)

@@ -213,6 +213,11 @@ class Execution:
         self._catches_up = answer is not None
         return bool(answer)
 
+    def let_go(self) -> None:
+        """Stop what still reads the journal, if recording has failed before it had all."""
+        self._follower.stop()
+        self._hasher.stop()
+
     def record(self, ended: Ended, duration_s: float, beside: Beside) -> Recorded:
         """Judge, hash and store what was seen, and let go of the journal."""
         from roar_core.run.inner import inner_runs

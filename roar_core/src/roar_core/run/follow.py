@@ -88,12 +88,16 @@ class Follower:
                 return left
             time.sleep(_SHORTEST_S)
 
-    def finish(self) -> list[Record]:
-        """Stop following and return every record of the run, in order."""
+    def stop(self) -> None:
+        """Stop following; what is not taken by now stays in the journal. May be called twice."""
         self._stopping.set()
-        if self._listens:
+        if self._listens and self._thread.is_alive():
             self._journal.ring()
         self._thread.join()
+
+    def finish(self) -> list[Record]:
+        """Stop following and return every record of the run, in order."""
+        self.stop()
         self._journal.stop_reading()
         self._offer_all(self._keep(self._journal.finish()))
         return self.records
