@@ -188,7 +188,12 @@ def test_a_driver_that_is_killed_leaves_what_was_done(
     code, printed = ended_by(project, number, "bare", (ray_python, "script.py", "bare"))
     argv = (*project.roar_argv, "run", "--quiet", ray_python, "script.py", "ours")
     ours, told = ended_by(project, number, "ours", argv)
-    assert (ours, told) == (code, printed)
+    assert told == printed
+    if number == signal.SIGTERM:
+        # Ray's own end is one of two, by chance: what its handler raises, or an abort within that.
+        assert {code, ours} <= {1, -signal.SIGABRT}
+    else:
+        assert ours == code
     job = project.json("show", "@1")
     assert recorded(project, job) == WRITTEN
     assert {edge["relative"] for edge in job["outputs"]} == {"ours/driver"}

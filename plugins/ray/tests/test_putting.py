@@ -29,3 +29,8 @@ def test_what_a_thread_of_no_task_put_is_no_task_that_did_not_report() -> None:
     thread, missing = "00" + 46 * "c", "00" + 14 * "e" + TASK[16:]
     assert [*Putters([TASK], knows_all=True).of([thread, missing])] == [missing]
     assert [*Putters([TASK]).of([thread])] == [thread], "Ray may know of its actor"
+
+
+def test_what_a_driver_s_thread_put_is_nobody_s_whatever_ray_has_told_by_then() -> None:
+    ref = "00" + 46 * "c" + "01000000"
+    assert [*Putters([TASK], {ref: ""}).of([ref, TASK])] == [TASK]

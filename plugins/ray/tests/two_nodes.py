@@ -71,6 +71,8 @@ def two_nodes(python: str, project: Path, *, dashboard: bool = False) -> Iterato
             *(ray, "start", "--head", "--block", "--num-cpus=1", f"--port={port}"),
             *(f"--temp-dir={folder}/t", f"--include-dashboard={str(dashboard).lower()}"),
             f"--dashboard-port={web}",
+            # By which jobs are submitted: Ray's own may be another cluster's on this machine.
+            f"--dashboard-agent-listen-port={free_port()}",
         )
         second = (
             *("unshare", "--mount", "sh", "-c"),

@@ -124,7 +124,9 @@ class Collecting:
                 self._memory.counted[path] = _counted(told, extent, tasks, own)
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
-            self._memory.put = {ref: tasks[-1] for ref, tasks in given.items() if may_be_put(ref)}
+            self._memory.put = {
+                ref: tasks[-1] if tasks else "" for ref, tasks in given.items() if may_be_put(ref)
+            }
             yield from self._given(found, given, self._putters({each.task for each in found}))
 
     def _given(

@@ -27,8 +27,9 @@ def may_be_put(need: str) -> bool:
 class Putters:
     """The tasks of a run, by what is left of them.
 
-    `told` has for refs that name no task the task for which they were put. `knows_all`: Ray has
-    told of its tasks, so that the number of an actor that has none is a thread's.
+    `told` has for refs that name no task the task for which they were put, empty for a driver's
+    own threads. `knows_all`: Ray has told of its tasks, so that the number of an actor that has
+    none is a thread's.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Putters:
             elif task[2:] in self._by_rest:
                 yield self._by_rest[task[2:]]
             elif need in self._told:
-                yield self._told[need]
+                if self._told[need]:
+                    yield self._told[need]
             elif not self._is_of_nobody(task):
                 yield task
 

@@ -36,6 +36,11 @@ def maker_of(ref: Any) -> str:
     return name if name.startswith(_NUMBERED) else name[:_TASK_DIGITS]
 
 
+def is_of_a_thread(maker: str) -> bool:
+    """Whether it is a whole ref, and not one that says by itself that a driver put it."""
+    return len(maker) > _TASK_DIGITS and not maker.startswith(_DRIVER)
+
+
 def is_own(method: str) -> bool:
     """Whether a method is Ray's own, and does not carry a function of the user's."""
     return method.startswith("__ray") and method != "__ray_call__"

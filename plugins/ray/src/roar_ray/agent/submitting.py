@@ -1,8 +1,8 @@
 """In a driver: which tasks it gives the results of which, and whose results it fetches itself.
 
-A line of JSON for each submission that is given refs, `{"task": …, "needs": […]}`, and for each
-fetch of something new, `{"needs": […]}`. Installed by what starts in the driver; workers tell the
-same in their journals.
+A line of JSON for each submission that is given refs, `{"task": …, "needs": […]}`, one for each ref
+of what a thread put, as of a task that needs nothing, and for each fetch of something new,
+`{"needs": […]}`. Installed by what starts in the driver; workers tell the same in their journals.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 
 from . import records
-from .needs import Edges
+from .needs import Edges, is_of_a_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def install(ray: Any, path: str) -> list[str]:
             fetched.update(new)
             os.write(file, json.dumps({"needs": sorted(new)}).encode() + b"\n")
 
+    def put(ref: str) -> None:
+        # Of the program's first thread the ref says itself that it is a driver's.
+        if is_of_a_thread(ref):
+            os.write(file, json.dumps({"task": ref, "needs": []}).encode() + b"\n")
+
     global _edges
-    _edges = Edges(tell, fetch)
+    _edges = Edges(tell, fetch, put)
     return _edges.install(ray)
