@@ -51,7 +51,7 @@ class TestRay(BackendContract):
     def reported(self, run: RunContext, reports: Path) -> int:
         """Two tasks, one of them in two attempts; and the workers in which they ran."""
         shutil.copytree(reports, run.folder, dirs_exist_ok=True)
-        return 2 + len(list((run.folder / "journals").glob("*.jnl")))
+        return 2 + len(list(run.folder.rglob("journals/*.jnl")))
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +132,10 @@ def test_what_outlives_the_command_is_a_server_or_missed(
     backend = RayBackend(settings())
     assert isinstance(backend, ServingBackend)
     assert backend.serves(run, 7, words) is is_server
-    (run.folder / "journals").mkdir(parents=True)
-    (run.folder / "journals" / "aa.7.jnl").touch()
-    assert backend.serves(run, 7, words), "its tasks tell what is missing"
+    for journals, pid in (("journals", 7), ("clusters/1/journals", 8)):
+        (run.folder / journals).mkdir(parents=True)
+        (run.folder / journals / f"aa.{pid}.jnl").touch()
+        assert backend.serves(run, pid, words), "its tasks tell what is missing"
     assert backend.serves(run, 77, words) is is_server
 
 

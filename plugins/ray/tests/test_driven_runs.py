@@ -74,7 +74,7 @@ ray.get(write.remote())
 
 
 ENVIRONMENTS = """
-import json, os
+import os, sys
 import ray
 from ray.job_config import JobConfig
 
@@ -98,12 +98,19 @@ def of_job():
     write("of_job")
     return os.environ["OF_JOB"]
 
-env = {"PYTHONPATH": os.path.abspath("mine"), "LD_PRELOAD": "/lib/x86_64-linux-gnu/libm.so.6"}
-ray.init(include_dashboard=False)
-found = ray.get([plain.remote(), other.options(runtime_env={"env_vars": env}).remote()])
-ray.shutdown()
-ray.init(include_dashboard=False, job_config=JobConfig(runtime_env={"env_vars": {"OF_JOB": "job"}}))
-print(json.dumps([*found, ray.get(of_job.remote())]))
+def of_tasks():
+    env = {"PYTHONPATH": os.path.abspath("mine"), "LD_PRELOAD": "libm.so.6"}
+    ray.init(include_dashboard=False)
+    print(ray.get([plain.remote(), other.options(runtime_env={"env_vars": env}).remote()]))
+    ray.shutdown()
+
+def of_a_job():
+    config = JobConfig(runtime_env={"env_vars": {"OF_JOB": "job"}})
+    ray.init(include_dashboard=False, job_config=config)
+    print(ray.get(of_job.remote()))
+
+for name in sys.argv[1:]:
+    globals()[name]()
 """
 
 OUTER = """
@@ -249,15 +256,19 @@ def test_a_driver_that_starts_a_cluster(
 def test_whatever_environment_a_task_or_the_job_has(
     driven: ProjectUnderTest, ray_python: str
 ) -> None:
-    """Workers of the run's own cluster have the agent and the library all the same."""
+    """Workers of the run's own clusters have the agent and the library all the same.
+
+    Both programs' first tasks have the same id.
+    """
     driven.write("mine/mine.py", "NAME = 'mine'\n")
     driven.write("script.py", ENVIRONMENTS)
-    result = driven.run(ray_python, "script.py")
-    assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout.splitlines()[-1]) == [None, "mine", "job"]
+    programs = f"{ray_python} script.py of_tasks && {ray_python} script.py of_a_job"
+    result = driven.run("sh", "-c", programs)
+    assert (result.exit_code, result.stdout) == (0, "[None, 'mine']\njob\n"), result.stderr
     job = result.job
     assert job is not None
     assert job["coverage"] == {"state": "complete", "reasons": []}
+    assert set(tasks_of(job)) == {"plain", "other", "of_job"}
     for name, [task] in tasks_of(job).items():
         assert task["tracer"] == "preload", name
         reads = ["in0.txt", "mine/mine.py"] if name == "other" else ["in0.txt"]
@@ -273,7 +284,7 @@ def test_tasks_are_told_apart_whichever_tracer_sees_the_command(
     driven.write("script.py", ENVIRONMENTS)
     driven.write("mine/mine.py", "NAME = 'mine'\n")
     driven.write("roar.toml", f"[run]\ntracer = '{tracer}'\n")
-    result = driven.run(ray_python, "script.py")
+    result = driven.run(ray_python, "script.py", "of_tasks", "of_a_job")
     assert result.exit_code == 0, result.stderr
     assert result.job is not None
     assert result.job["tracer"] == tracer
@@ -310,9 +321,8 @@ def test_a_cluster_that_a_task_makes_is_one_of_its_own(
     assert result.job is not None
     assert result.job["coverage"]["state"] == "complete"
     tasks = tasks_of(result.job)
-    # What a task starts is the task's, and a cluster is no exception.
-    assert set(tasks) == {"outside"}
-    assert shown(driven, tasks["outside"][0]) == (["in0.txt", "inner.py"], ["inside.txt"])
+    assert shown(driven, tasks["inside"][0]) == (["in0.txt"], ["inside.txt"])
+    assert shown(driven, tasks["outside"][0]) == (["inner.py"], [])
 
 
 @pytest.mark.long("drivers from elsewhere")

@@ -51,7 +51,7 @@ class RayBackend:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
-        self._memory: Memory | None = None
+        self._memories: dict[tuple[str, str], Memory] = {}
         self._began: set[str] = set()
 
     def detect(self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Match | None:
@@ -103,24 +103,42 @@ class RayBackend:
         if any(_SERVER.search(word) for word in words):
             return True
         # Of a worker with a journal its tasks tell what is missing; others might have no agent.
-        return any((run.folder / places.JOURNALS).glob(f"*.{pid}.jnl"))
+        name = f"*.{pid}.jnl"
+        made = f"{places.CLUSTERS}/*/{places.JOURNALS}/{name}"
+        return any((run.folder / places.JOURNALS).glob(name)) or any(run.folder.glob(made))
 
     def collect(self, run: RunContext) -> Iterator[TaskFragment]:
         if not _has_any(run.folder):
             return
-        yield from self._collecting(run).fragments()
+        from roar_ray.clusters import told_apart
+
+        found = self._collecting(run)
+        # What is over is read again when everything is, and not every few seconds until then.
+        is_live = any(each.is_live() for each in found.values())
+        for name, collecting in found.items():
+            if not (is_live and collecting.has_read_all):
+                for fragment in collecting.fragments():
+                    yield told_apart(fragment, name)
 
     def coverage(self, run: RunContext) -> TaskCoverage:
         if not _has_any(run.folder):
             return TaskCoverage(0)
-        return self._collecting(run).coverage()
+        from roar_ray.clusters import together
 
-    def _collecting(self, run: RunContext) -> Collecting:
+        found = self._collecting(run)
+        return together((name, collecting.coverage()) for name, collecting in found.items())
+
+    def _collecting(self, run: RunContext) -> dict[str, Collecting]:
+        """By the names of the run's clusters."""
+        from roar_ray.clusters import folder_of, made_in
         from roar_ray.collecting import Collecting, Memory
 
-        if self._memory is None:
-            self._memory = Memory()
-        return Collecting(run, self._memory, is_later=run.uid not in self._began)
+        found = {}
+        for name in ("", *made_in(run.folder)):
+            memory = self._memories.setdefault((run.uid, name), Memory())
+            of_it = run._replace(folder=folder_of(run.folder, name))
+            found[name] = Collecting(of_it, memory, is_later=run.uid not in self._began)
+        return found
 
     def finalise(self, run: RunContext) -> None:
         """All there is lies in the run's folder, which roar deletes; the drivers let go of more."""
@@ -137,7 +155,9 @@ def _library() -> str:
 
 def _has_any(folder: Path) -> bool:
     """Whether any process of the run has had to do with Ray."""
-    if (folder / places.DRIVERS).is_dir() or (folder / places.SUBMISSIONS).is_dir():
+    if any((folder / each).is_dir() for each in (places.DRIVERS, places.SUBMISSIONS)):
+        return True
+    if any(folder.glob(f"{places.CLUSTERS}/*/{places.DRIVERS}")):
         return True
     journals = folder / places.JOURNALS
     return (folder / places.NODES).is_dir() or any(journals.glob("*.jnl"))

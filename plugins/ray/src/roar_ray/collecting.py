@@ -62,13 +62,14 @@ class Memory:
     when it had ended, so that nobody has to judge all of a run's files again to count its tasks.
     `put` has what `Putters` are told of threads. `goes_on`: more was to come when it was read,
     whatever has happened since. `running`: how many processes of submitted jobs ran then, of which
-    no driver was known to.
+    no driver was known to. `is_read`: all was read when nothing of it was live any more.
     """
 
     read_up_to: dict[Path, int] = attrs.field(factory=dict)
     counted: dict[Path, Counted] = attrs.field(factory=dict)
     put: dict[str, str] = attrs.field(factory=dict)
     goes_on: bool = False
+    is_read: bool = False
     running: int = 0
 
 
@@ -92,7 +93,7 @@ class Collecting:
         if not self._jobs.has_living_driver():
             self._ask_late()
         # Asking takes seconds, in which a driver may have begun.
-        is_live = self._is_live()
+        is_live = self.is_live()
         if not is_live:
             self._wait_for_workers()
         self._memory.goes_on, self._memory.running = is_live, 0
@@ -128,6 +129,7 @@ class Collecting:
                 ref: tasks[-1] if tasks else "" for ref, tasks in given.items() if may_be_put(ref)
             }
             yield from self._given(found, given, self._putters({each.task for each in found}))
+            self._memory.is_read = not self._memory.goes_on
 
     def _given(
         self,
@@ -165,7 +167,7 @@ class Collecting:
 
     def coverage(self) -> TaskCoverage:
         """How many tasks there were, and what is known to be missing."""
-        is_live = self._is_live()
+        is_live = self.is_live()
         known, python_only, unreadable = self._report.known(), Counter[str](), 0
         reported: set[str] = set()
         whole: set[tuple[str, int]] = set()
@@ -224,6 +226,11 @@ class Collecting:
         cut_short = self._report.cut_short()
         return {task for task, places in cut_short.items() if places <= whole}
 
+    @property
+    def has_read_all(self) -> bool:
+        """Whether an earlier collection found it over, and has read it to the end."""
+        return self._memory.is_read and not self.is_live()
+
     def _wait_for_workers(self) -> None:
         """Wait for those of clusters that are gone with their drivers: they end when they notice.
 
@@ -236,7 +243,7 @@ class Collecting:
         while any(map(started_of, here)) and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
 
-    def _is_live(self) -> bool:
+    def is_live(self) -> bool:
         """Whether tasks may be running: those of a driver, or of a job that may have one yet."""
         return self._jobs.has_living_driver() or bool(self._jobs.going_on(self._unaskable))
 

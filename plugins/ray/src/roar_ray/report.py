@@ -1,4 +1,4 @@
-"""What lies in the folder that roar gives the backend for a run.
+"""What lies in the folder that roar gives the backend for a run, and in each of its clusters'.
 
 python/                  what the command's Pythons run first
 journals/                of workers that share this machine, one each; `nonce` tells the folder
@@ -7,6 +7,7 @@ drivers/ submissions/    a document for each driver, and for each job that was s
 drivers/<pid>.edges      which results a driver passed on to tasks, and fetched, JSON a line
 known.jsonl              attempts that Ray knows of, [task, node, pid where it was cut short] a line
 faults.jsonl             what the driver's side failed at
+clusters/<number>/       the same of a cluster that a driver has made, see `roar_ray.clusters`
 """
 
 from __future__ import annotations

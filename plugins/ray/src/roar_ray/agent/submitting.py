@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # some five kilobytes each, 0.5 GB of the hundred thousand that Ray remembers.
 ASKED_MOST = 20_000
 _edges: Edges | None = None
+_lines: _Lines | None = None
 
 
 def are_few() -> bool:
@@ -34,25 +35,52 @@ def install(ray: Any, path: str) -> list[str]:
 
     Raises OSError when the file cannot be made.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    file = os.open(path, flags, 0o600)
-    fetched: set[str] = set()
+    global _edges, _lines
+    lines = _lines = _Lines(path)
 
     def tell(_: int, event: int, text: bytes) -> None:
         if event == records.SUBMITTED:
-            os.write(file, text + b"\n")
-
-    def fetch(tasks: set[str]) -> None:
-        new = tasks - fetched
-        if new:
-            fetched.update(new)
-            os.write(file, json.dumps({"needs": sorted(new)}).encode() + b"\n")
+            lines.write(text)
 
     def put(ref: str) -> None:
         # Of the program's first thread the ref says itself that it is a driver's.
         if is_of_a_thread(ref):
-            os.write(file, json.dumps({"task": ref, "needs": []}).encode() + b"\n")
+            lines.write(json.dumps({"task": ref, "needs": []}).encode())
 
-    global _edges
-    _edges = Edges(tell, fetch, put)
+    _edges = Edges(tell, lines.fetch, put)
     return _edges.install(ray)
+
+
+def go_on_in(path: str) -> None:
+    """Write what follows to another file: the driver is in another cluster. As `install`."""
+    if _lines is not None:
+        _lines.go_on_in(path)
+
+
+class _Lines:
+    """The file in which this driver writes, of one cluster."""
+
+    def __init__(self, path: str) -> None:
+        self._file = _opened(path)
+        self._fetched: set[str] = set()
+
+    def go_on_in(self, path: str) -> None:
+        # By the same number: other threads may be writing.
+        fresh = _opened(path)
+        os.dup2(fresh, self._file, inheritable=False)
+        os.close(fresh)
+        self._fetched = set()
+
+    def write(self, line: bytes) -> None:
+        os.write(self._file, line + b"\n")
+
+    def fetch(self, tasks: set[str]) -> None:
+        new = tasks - self._fetched
+        if new:
+            self._fetched.update(new)
+            self.write(json.dumps({"needs": sorted(new)}).encode())
+
+
+def _opened(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(path, flags, 0o600)

@@ -73,7 +73,7 @@ class Driver:
 
     def __init__(self, ray_worker: Any, told: telling.Told, faults: Faults, folder: str) -> None:
         self._worker = ray_worker
-        self._told = told
+        self._told = self._here = told
         self._faults = faults
         self._folder = folder
         self._pid = os.getpid()
@@ -166,11 +166,13 @@ class Driver:
         with self._faults.kept("adding the agent to a runtime environment"):
             self._is_own = self._makes_a_cluster()
             self._inheritance.forget()
+            is_apart = self._is_own and self._told.is_here
+            self._here = self._told.for_own_cluster() if is_apart else self._told
             # Ray would put what it is given here in the place of what the job's own has.
             found = runtime_env or getattr(self._job_config, "runtime_env", None)
             # By its path on this machine, which a cluster that was made here shares.
             library = carrying.library_here(self._told) if self._is_own else ""
-            told = self._told.for_agents(library)
+            told = self._here.for_agents(library)
             sources = sources_of(os.path.join(self._folder, "roar_ray", "agent"))
             if self._is_own and not found and self._inheritance.is_possible:
                 told["is_inherited"] = True
@@ -204,19 +206,22 @@ class Driver:
             self._faults.note("no raylet has taken the agent to its workers")
         import ray
 
-        if not self._stays:
-            self._see_to_results(ray)
+        self._see_to_results(ray)
         self._stays += 1
         if not self._is_server:
             found = reaching.as_driver(ray, self._is_own)
-            self._connection = Connection(ray, self._told, self._faults, str(self._stays), found)
+            self._connection = Connection(ray, self._here, self._faults, str(self._stays), found)
 
     def _see_to_results(self, ray: Any) -> None:
         """Write down which tasks are given the results of which, and what is fetched here."""
         with self._faults.kept("seeing to results between tasks"):
-            folder = os.path.join(self._told.folder, places.DRIVERS)
+            folder = os.path.join(self._here.folder, places.DRIVERS)
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            unseen = results.install(ray, os.path.join(folder, f"{self._pid}.edges"))
+            path = os.path.join(folder, f"{self._pid}.edges")
+            if self._stays:
+                results.go_on_in(path)
+                return
+            unseen = results.install(ray, path)
             if unseen:
                 self._faults.note(f"results between tasks are not seen: {'; '.join(unseen)}")
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PYTHON, JOURNALS, NODES = "python", "journals", "nodes"
 DRIVERS, SUBMISSIONS = "drivers", "submissions"
+# Of each that a driver has made, a folder like the run's own.
+CLUSTERS = "clusters"
 # What is carried to a cluster's nodes, by the name that a Python runs first.
 PACKAGE = "sitecustomize"
 KNOWN, FAULTS, SWEPT = "known.jsonl", "faults.jsonl", "swept.digests"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from typing import Any, NamedTuple
@@ -50,6 +51,25 @@ class Told(NamedTuple):
             "ship_every_s": self.ship_every_s,
             "store_bytes": self.store_bytes,
         }
+
+    def for_own_cluster(self) -> Told:
+        """What a driver is told that makes a cluster: the run's folder for it is a new one.
+
+        Raises OSError when there can be none.
+        """
+        above = os.path.join(self.folder, places.CLUSTERS)
+        os.makedirs(above, mode=0o700, exist_ok=True)
+        for number in itertools.count(len(os.listdir(above)) + 1):
+            told = self._replace(folder=os.path.join(above, str(number)))
+            try:
+                os.mkdir(told.folder, 0o700)
+            except FileExistsError:
+                continue
+            break
+        os.mkdir(told.journals, 0o700)
+        with open(told.nonce_path, "w", encoding="ascii") as target:
+            target.write(self.nonce)
+        return told
 
     @property
     def is_here(self) -> bool:
