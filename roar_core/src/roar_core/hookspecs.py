@@ -461,8 +461,9 @@ class ServingBackend(ExecutionBackend, Protocol):
     def serves(self, run: RunContext, pid: int, words: Sequence[str]) -> bool:
         """Whether a process is the platform's own, so that nothing is missed of what it does yet.
 
-        Asked of those that are there still when the run is recorded: no hole if it is. `words` are
-        its arguments as the kernel tells them, which a process may have overwritten with a title.
+        Asked of those that are there still when the command has ended: one that is, is no hole, and
+        not waited for. `words` are its arguments as the kernel tells them, which a process may have
+        overwritten with a title.
         """
 
 
