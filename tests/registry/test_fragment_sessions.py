@@ -320,6 +320,11 @@ def test_a_signal_while_sending_ends_the_waiting_and_no_more(tmp_path: Path) -> 
 def hanging(said: bytes) -> Iterator[Session]:
     """A session at a registry that takes all calls, says this, and a byte a second from then on."""
     over = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def begin(target: Callable[..., None], *arguments: socket.socket) -> None:
+        threads.append(threading.Thread(target=target, args=arguments))
+        threads[-1].start()
 
     def answer(connection: socket.socket) -> None:
         with connection, suppress(OSError):
@@ -333,15 +338,18 @@ def hanging(said: bytes) -> Iterator[Session]:
         with suppress(OSError):
             while True:
                 connection, _ = server.accept()
-                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+                begin(answer, connection)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=take, daemon=True).start()
+        begin(take)
         try:
             yield Session.new(f"http://127.0.0.1:{server.getsockname()[1]}")
         finally:
             over.set()
             server.shutdown(socket.SHUT_RDWR)
+            # The list grows until the first of them, which takes, has ended.
+            for thread in threads:
+                thread.join()
 
 
 _DRIPPING = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
