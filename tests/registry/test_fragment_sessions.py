@@ -377,3 +377,6 @@ def test_a_registry_that_hangs_is_waited_for_as_long_as_is_said_and_no_longer(
             assert process.returncode == 4
             assert "when this process had waited for" in said_of_it
             assert "its report is kept" in said_of_it
+    for thread in threading.enumerate():
+        if thread.name == "roar-asking":
+            thread.join()  # its registry has let go of it
