@@ -113,16 +113,15 @@ class Collecting:
                 self._memory.running += not is_live
             for task, needs in told.submitted().items():
                 given.setdefault(task, []).extend(needs)
-            tasks, own = set(), None
+            counting = _Counting(told)
             for fragment in self._fragments(node, told, is_running=is_running):
                 sure = tuple(need for need in fragment.needs if not may_be_put(need))
                 yield attrs.evolve(fragment, needs=sure) if sure != fragment.needs else fragment
                 if not is_live:
-                    tasks.add(fragment.task)
+                    counting.add(fragment)
                     found.append(_without_files(fragment))
-                    own = fragment if fragment.task == told.name else None
             if not (is_live or is_running):
-                self._memory.counted[path] = _counted(told, extent, tasks, own)
+                self._memory.counted[path] = counting.counted(extent)
         # Who submits a task may be read after who runs it, so this is a part of its own.
         if not is_live:
             self._memory.put = {
@@ -178,11 +177,10 @@ class Collecting:
                 if told is None:
                     unreadable += 1
                     continue
-                tasks, own = set(), None
+                counting = _Counting(told)
                 for fragment in self._fragments("", told):
-                    tasks.add(fragment.task)
-                    own = fragment if fragment.task == told.name else None
-                counted = _counted(told, _NOWHERE, tasks, own)
+                    counting.add(fragment)
+                counted = counting.counted(_NOWHERE)
             reported |= counted.tasks
             if not node and counted.whole_of is not None:
                 whole.add(counted.whole_of)
@@ -366,14 +364,26 @@ def _without_files(fragment: TaskFragment) -> TaskFragment:
     return attrs.evolve(fragment, read=(), written=(), coverage=())
 
 
-def _counted(
-    told: TaskReading, extent: tuple[int, int], tasks: Iterable[str], own: TaskFragment | None
-) -> Counted:
-    """`own` is what its process did for no task, which is told last; None while it is not."""
-    is_whole = own is not None and not any(reason.code in _HOLES for reason in own.coverage)
-    node, pid = told.process.get("node"), told.process.get("pid")
-    of_whom = (str(node), pid) if is_whole and isinstance(pid, int) else None
-    return Counted(extent, frozenset(tasks), _python_only(told), of_whom)
+class _Counting:
+    """What a journal has for the coverage, counted while its fragments pass."""
+
+    def __init__(self, told: TaskReading) -> None:
+        self._told = told
+        self._tasks: set[str] = set()
+        self._is_whole = False
+
+    def add(self, fragment: TaskFragment) -> None:
+        """Count a fragment. What the process did for no task comes last, if it comes at all."""
+        self._tasks.add(fragment.task)
+        is_own = fragment.task == self._told.name
+        self._is_whole = is_own and not any(each.code in _HOLES for each in fragment.coverage)
+
+    def counted(self, extent: tuple[int, int]) -> Counted:
+        """What was counted of a journal that had this extent."""
+        process = self._told.process
+        node, pid = process.get("node"), process.get("pid")
+        of_whom = (str(node), pid) if self._is_whole and isinstance(pid, int) else None
+        return Counted(extent, frozenset(self._tasks), _python_only(self._told), of_whom)
 
 
 def _python_only(told: TaskReading) -> str | None:
